@@ -1,0 +1,5 @@
+"""Systems: one function for each named GAN, from networks' names and a few pure functions to its players."""
+
+from jaxgan.systems.gan import gan
+
+__all__ = ["gan"]

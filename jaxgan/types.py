@@ -1,0 +1,146 @@
+"""Every shared type: a GAN is a game of named networks and players who take turns.
+
+The six nouns are network, player, system, dynamics, game and train state. All of them are plain functions or
+NamedTuples of arrays and functions, so one `train_step` runs unchanged under `jit`, `pmap` and `vmap`.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+PyTree = Any
+Batch = Mapping[str, Array]  # "x": [B, ...] float32 in [-1, 1]; "y": [B] int32 where there are labels
+Metrics = dict[str, Array]  # "<player>/<quantity>" -> scalar
+Inputs = Mapping[str, Array]  # what a system generates from, [n, ...] each: "index", "z", "y", "x", ...
+
+
+class Network(Protocol):
+    """A stateless function family: a `flax.linen.Module`, or any object with these two pure functions.
+
+    `init` returns variables: a mapping with "params" and any further collections that the network updates. A network
+    whose `__call__` (or, for a bare pair, whose `apply`) names an argument `train` is told whether it trains.
+    """
+
+    def init(self, key: Any, /, *inputs: Any) -> Any:
+        """Returns the initial variables for inputs of these shapes."""
+
+    def apply(self, variables: Any, /, *inputs: Any, **settings: Any) -> Any:
+        """Returns the outputs; with `mutable=[...]` the pair (outputs, updated collections)."""
+
+
+class TrainState(NamedTuple):
+    """All that is carried from step to step; all of it is checkpointed, and nothing else is."""
+
+    step: Array  # [] int32, number of completed train steps
+    key: Array  # [] typed PRNG key: the root of the run, never changed
+    params: dict[str, PyTree]  # by network
+    model_state: dict[str, PyTree]  # by network: batch statistics, spectral vectors, image pools
+    opt_state: dict[str, optax.OptState]  # by player
+    ema: dict[str, PyTree]  # by network, only those averaged; starts as a copy of params
+
+
+class Turn(NamedTuple):
+    """What a loss may know besides networks and data."""
+
+    key: Array  # [] typed PRNG key, this update's own
+    step: Array  # [] int32, for schedules (annealed noise, lazy penalties)
+    examples: Array | None = None  # [B] int32, each one's index in the global batch; None: 0..B-1, all on one device
+
+    def named(self, use: str) -> Array:
+        """Returns the key [] of one named use ("latent", "interpolation", ...), so that no two uses share draws."""
+        return jax.random.fold_in(self.key, name_index(use))
+
+
+Nets = Mapping[str, Any]  # by network: called like the module, inside one loss evaluation (`game.Net`)
+LossFn = Callable[[Nets, Batch, Turn], tuple[Array, Metrics]]
+Objective = Callable[[PyTree], tuple[Array, Any]]  # owned params -> (loss [], auxiliary)
+Estimator = Callable[[Objective, PyTree, Array], tuple[tuple[Array, Any], PyTree]]  # (objective, owned, key) -> ...
+Schedule = Callable[[Array], Array]  # step [] -> value []
+Critic = Callable[[Array], Array]  # x [B, ...] -> logits [B, ...], pure, already conditioned
+Penalty = Callable[[Critic, Array, Array, Turn], Array]  # (critic, real, fake, turn) -> scalar
+
+
+def autodiff(objective: Objective, owned: PyTree, key: Array) -> tuple[tuple[Array, Any], PyTree]:
+    """Estimates a player's gradient exactly, by reverse-mode differentiation; `key` is unused.
+
+    Args:
+      objective: owned params -> (loss [], auxiliary).
+      owned: the parameters of the networks that the player owns, by network.
+      key: [] typed key for estimators that draw.
+    Returns:
+      ((loss, auxiliary), gradient shaped like `owned`).
+    """
+    return jax.value_and_grad(objective, has_aux=True)(owned)
+
+
+class Player(NamedTuple):
+    """Who it is that minimises: the networks it owns, its loss, its optimizer, how often it moves."""
+
+    owns: tuple[str, ...]  # the gradient is taken w.r.t. these networks only
+    loss: LossFn  # (nets, batch, turn) -> (scalar, metrics)
+    optimizer: optax.GradientTransformation
+    updates: int = 1  # updates per train step (n_critic)
+    gradient: Estimator = autodiff  # how the loss becomes a gradient; or evolution strategies, score function
+
+
+class System(NamedTuple):
+    """The players of one named GAN, and how its networks are initialised and used."""
+
+    players: dict[str, Player]  # in the order of their turns
+    inputs: Callable[[Batch], dict[str, tuple[Any, ...]]]  # batch -> {network: the arguments that initialise it}
+    generate: Callable[[Nets, Array, Inputs], Any]  # (nets, key, inputs) -> samples: how it is used once trained
+    frozen: tuple[str, ...] = ()  # networks that nobody trains
+
+
+class Rules(NamedTuple):
+    """What a dynamics may use: the players, and the three things that happen in a turn."""
+
+    players: dict[str, Player]  # in the order of their turns
+    minibatches: Callable[[Batch, int], list[Batch]]  # (batch, updates) -> a minibatch for each update of a player
+    gradient: Callable[[str, int, TrainState, Batch], tuple[PyTree, dict[str, PyTree], Metrics]]
+    # (player, update, state, minibatch) -> (gradient over what it owns, model_state after the evaluation, metrics)
+    move: Callable[[str, PyTree, TrainState], TrainState]  # (player, gradient, state) -> state, by its optimizer
+
+
+Dynamics = Callable[[Rules, TrainState, Batch], tuple[TrainState, Metrics]]  # one train step, but for step and ema
+
+
+class Game(NamedTuple):
+    """Networks + system + dynamics, compiled into three pure functions."""
+
+    init: Callable[[Array, Batch], TrainState]  # (key, batch) -> state
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    generate: Callable[[TrainState, Array, Inputs], Any]  # (state, key, inputs) -> samples: ema where kept, train=False
+
+
+class Loss(NamedTuple):
+    """A pair of objectives; both players minimise."""
+
+    discriminator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
+    generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
+
+
+def name_index(name: str) -> int:
+    """Returns a fixed 31-bit integer for a name, to fold into a key: stable across processes, unlike `hash`."""
+    return zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+def example_keys(key: Array, n: int, index: Array | None = None) -> Array:
+    """Returns one key per example, from its index in the global batch: the draw does not know the device count.
+
+    Args:
+      key: [] typed key of one named use.
+      n: how many examples are here.
+      index: [n] int32, their indices in the global batch; None means 0..n-1.
+    Returns:
+      [n] typed keys.
+    """
+    index = jnp.arange(n, dtype=jnp.int32) if index is None else index
+    return jax.vmap(jax.random.fold_in, in_axes=(None, 0))(key, index)
