@@ -1,0 +1,41 @@
+"""Data: seeded minibatches that are a pure function of (seed, step), so a run resumes from its step alone.
+
+A `Source` is what examples are; the protocol is the same for all of them.
+
+- `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`: the protocol (source.py)
+- `arrays`, `from_uint8`: examples in memory (memory.py)
+- `digits`: real handwritten digits, no download (embedded.py)
+- `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
+- `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
+- `folder`: a folder of pictures (pictures.py); `pixels.py` crops, resizes and mirrors for both
+- `check_batch`: is this what the networks expect? (check.py)
+
+Grain, TensorFlow Datasets and Pillow are imported only by the sources that need them, when they do.
+"""
+
+from jaxgan.data.catalogue import tfds
+from jaxgan.data.check import check_batch
+from jaxgan.data.densities import grid, ring, swiss_roll
+from jaxgan.data.embedded import digits
+from jaxgan.data.memory import arrays, from_uint8
+from jaxgan.data.pictures import folder
+from jaxgan.data.source import Draw, Modes, Source, batch_at, batches, indices, unlabelled
+
+__all__ = [
+    "Draw",
+    "Modes",
+    "Source",
+    "arrays",
+    "batch_at",
+    "batches",
+    "check_batch",
+    "digits",
+    "folder",
+    "from_uint8",
+    "grid",
+    "indices",
+    "ring",
+    "swiss_roll",
+    "tfds",
+    "unlabelled",
+]

@@ -1,0 +1,86 @@
+"""Is this batch what the networks expect? Checks on the host, each a `ValueError` of one line with its remedy.
+
+Compiled code accepts far too much: uint8 pixels train silently, a label out of range is clamped or becomes NaN. So
+sources are checked when they are made, and the loop checks its first batch and now and then another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+TOLERANCE = 1e-4  # beyond [-1, 1], for rounding
+
+
+def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
+    """Checks a batch of float32 examples in [-1, 1] and, if there are labels, int32 labels in 0..classes-1.
+
+    Points [B, d] may lie anywhere; everything of rank 3 or more is a signal in [-1, 1].
+
+    Args:
+      batch: "x": [B, ...]; "y": [B], required if classes > 0.
+      classes: number of labels; 0: "y" is not asked for, and has no upper end.
+    Raises:
+      ValueError: names the entry, what was found, the first wrong example, and what to do.
+    """
+    if "x" not in batch:
+        raise ValueError(f"batch has no 'x'; have {sorted(batch)}")
+    check_examples(batch["x"], "batch['x']")
+    if "y" in batch:
+        y, n = batch["y"], len(batch["x"])
+        dtype = getattr(y, "dtype", type(y).__name__)
+        if np.shape(y) != (n,) or dtype != np.int32:
+            raise ValueError(f"batch['y'] is {dtype} {np.shape(y)}; labels must be int32 ({n},)")
+        check_labels(np.asarray(y), classes or None, "batch['y']")
+    elif classes:
+        raise ValueError(f"batch has no 'y', but its source has {classes} classes")
+
+
+def check_examples(x: Any, name: str) -> None:
+    """Checks examples.
+
+    Args:
+      x: [B, ...] float32; in [-1, 1] if of rank 3 or more.
+      name: what the error calls it.
+    Raises:
+      ValueError: not an array, wrong rank, dtype, layout or range, empty, or not finite.
+    """
+    if not isinstance(x, np.ndarray | jax.Array):
+        raise ValueError(f"{name} must be an array; got {type(x).__name__}")
+    if x.ndim < 2:
+        raise ValueError(f"{name} has shape {x.shape}; expected [B, ...], rank 2 or more")
+    if x.size == 0:
+        raise ValueError(f"{name} is empty: shape {x.shape}")
+    if x.dtype == np.uint8:
+        raise ValueError(f"{name} is uint8; expected float32 in [-1, 1]: use jg.data.from_uint8")
+    if x.dtype != np.float32:
+        raise ValueError(f"{name} is {x.dtype}; expected float32 in [-1, 1]: scale it, then .astype('float32')")
+    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4 and x.shape[2] > 4:
+        raise ValueError(f"{name} has shape {x.shape}; looks channels-first: transpose to [B, H, W, C]")
+    _check_values(np.asarray(x), name)
+
+
+def _check_values(x: np.ndarray, name: str) -> None:
+    low, high = float(x.min()), float(x.max())
+    if not np.isfinite(low + high):
+        wrong = ~np.isfinite(x)
+        first = np.flatnonzero(wrong.reshape(len(x), -1).any(axis=1))[0]
+        raise ValueError(f"{name} has {wrong.sum()} non-finite value(s), the first in example {first}")
+    if x.ndim > 2 and not -1 - TOLERANCE <= low <= high <= 1 + TOLERANCE:
+        remedy = "x / 127.5 - 1" if low >= 0 and 1 < high <= 255 else "scale it"
+        raise ValueError(f"{name} is in [{low:.2f}, {high:.2f}]; expected [-1, 1]: {remedy}")
+
+
+def check_labels(y: np.ndarray, classes: int | None, name: str) -> None:
+    """Checks integer labels [B] in 0..classes-1; classes None leaves the upper end open.
+
+    Raises:
+      ValueError: names the first label out of range and its example.
+    """
+    wrong = np.flatnonzero((y < 0) | (y >= classes) if classes else y < 0)
+    if wrong.size:
+        end = classes or "..."
+        raise ValueError(f"{name}: label {y[wrong[0]]} out of range [0, {end}) at example {wrong[0]}")

@@ -1,0 +1,166 @@
+"""The protocol of this room: a batch is a pure function of (seed, step), so the step *is* the state of the data.
+
+A `Source` says what an example is; `indices` says which examples a step is made of; `batch_at` puts the two together
+and `batches` walks over it. Nothing else carries a position, so a run resumes from its step alone, on any machine.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from jaxgan.types import Batch
+
+Examples = dict[str, np.ndarray | Array]  # "x": [n, ...] float32 in [-1, 1]; "y": [n] int32 if labelled
+
+
+class Draw(NamedTuple):
+    """Which examples a batch is made of, and the identity of each draw."""
+
+    seed: int
+    position: np.ndarray  # [n] int64, count of draws since step 0 (step * batch_size + j): unique for each draw
+    index: np.ndarray | None  # type: ignore[assignment]  # [n] int64 in [0, size), which example; None for a density
+
+
+class Modes(NamedTuple):
+    """The components of a mixture of equal, isotropic normals: what mode coverage is measured against."""
+
+    centres: np.ndarray  # [K, 2] float32
+    std: float  # of each coordinate, around its centre
+
+
+class Source(NamedTuple):
+    """A set of examples, or a density to draw them from."""
+
+    name: str
+    size: int | None  # number of examples; None: a density, never exhausted
+    read: Callable[[Draw], Examples]  # pure: equal draws give equal examples
+    classes: int = 0  # number of labels; 0: unlabelled
+    threads: int = 0  # batches read at once in the background by Grain, where reading means decoding; 0: read in place
+    modes: Modes | None = None  # of a toy mixture
+
+
+def unlabelled(source: Source) -> Source:
+    """Returns the same examples without their labels: what an unconditional game is trained on."""
+    return source._replace(
+        read=lambda draw: {name: value for name, value in source.read(draw).items() if name != "y"}, classes=0
+    )
+
+
+def indices(seed: int, size: int, position: np.ndarray) -> np.ndarray:
+    """Which example each draw takes: every epoch is a fresh permutation, and no example is dropped between epochs.
+
+    Args:
+      seed: of the order, >= 0.
+      size: number of examples.
+      position: [n] int64, counts of draws since step 0; position // size is the epoch.
+    Returns:
+      [n] int64, in [0, size).
+    """
+    epoch, place = np.divmod(np.asarray(position, np.int64), size)
+    index = np.empty_like(place)
+    for e in np.unique(epoch):
+        index[epoch == e] = _permutation(seed, size, int(e))[place[epoch == e]]
+    return index
+
+
+@lru_cache(maxsize=4)  # two epochs, for a batch across their border, of two sources
+def _permutation(seed: int, size: int, epoch: int) -> np.ndarray:
+    # Raw Philox words and not Generator.permutation: NumPy promises to keep the former across its versions.
+    words = np.random.Philox(np.random.SeedSequence([seed, epoch])).random_raw(size)
+    order = np.argsort(words, kind="stable")
+    order.setflags(write=False)
+    return order
+
+
+def batch_at(source: Source, batch_size: int, seed: int) -> Callable[[int], Examples]:
+    """Random access to the run's batches.
+
+    Args:
+      source: where examples come from.
+      batch_size: examples in a batch, in 1..source.size.
+      seed: of the order (and of flips and densities), in 0..2**32 - 1.
+    Returns:
+      A pure function, step >= 0 -> {"x": [batch_size, ...], "y": [batch_size] if labelled}.
+    Raises:
+      ValueError: the source is empty, or batch_size, seed or a step is out of range.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; use 1 or more")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed}; use 0..{2**32 - 1}")
+    if source.size is not None and source.size < 1:
+        raise ValueError(f"{source.name!r} is empty; it needs 1 example or more")
+    if source.size is not None and batch_size > source.size:
+        raise ValueError(
+            f"batch_size {batch_size} is larger than the {source.size} examples of {source.name!r}; "
+            f"use {source.size} or fewer"
+        )
+
+    def read(step: int) -> Examples:
+        if step < 0:
+            raise ValueError(f"step is {step}; use 0 or more")
+        position = step * batch_size + np.arange(batch_size, dtype=np.int64)
+        index = None if source.size is None else indices(seed, source.size, position)
+        return source.read(Draw(seed, position, index))
+
+    return read
+
+
+def batches(source: Source, batch_size: int, seed: int, start: int = 0, prefetch: int = 2) -> Iterator[Batch]:
+    """Endless batches on the device: the k-th is `batch_at(source, batch_size, seed)(start + k)`.
+
+    Args:
+      source: where examples come from.
+      batch_size: examples in a batch, in 1..source.size.
+      seed: as for `batch_at`.
+      start: the first step; `int(state.step)` to go on with a run.
+      prefetch: batches put on the device ahead of the one in use, >= 0.
+    Returns:
+      Iterator of {"x": [batch_size, ...] float32, "y": [batch_size] int32 if labelled}.
+    Raises:
+      ValueError: as for `batch_at`, at once and not at the first batch; start or prefetch is negative.
+    """
+    read = batch_at(source, batch_size, seed)
+    if start < 0:
+        raise ValueError(f"start is {start}; use 0 or more")
+    if prefetch < 0:
+        raise ValueError(f"prefetch is {prefetch}; use 0 or more")
+    examples = _decoded(read, start, source.threads) if source.threads else map(read, itertools.count(start))
+    return _placed(examples, prefetch)
+
+
+def _placed(examples: Iterator[Examples], prefetch: int) -> Iterator[Batch]:
+    ahead: deque[Batch] = deque()
+    for batch in examples:
+        ahead.append(jax.device_put(batch))
+        if len(ahead) > prefetch:
+            yield ahead.popleft()
+
+
+class _Steps(NamedTuple):
+    """Batches by step, as the random-access sequence that Grain reads from."""
+
+    read: Callable[[int], Examples]
+    start: int
+
+    def __len__(self) -> int:
+        return 2**48
+
+    def __getitem__(self, k: int) -> Examples:  # type: ignore[override]
+        return self.read(self.start + k)
+
+
+def _decoded(read: Callable[[int], Examples], start: int, threads: int) -> Iterator[Examples]:
+    """Reads ahead in background threads, in order; the same pure `read`, so the same batches bit for bit."""
+    import grain
+
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=2 * threads)
+    return iter(grain.MapDataset.source(_Steps(read, start)).to_iter_dataset(options))

@@ -1,0 +1,119 @@
+"""TensorFlow Datasets without TensorFlow, on a set prepared here from the embedded digits."""
+
+import itertools
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan import data
+
+N = 60
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A data_dir with set "smalldigits"; its builder is not registered, as when it was prepared elsewhere."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import registered
+
+    with registered.skip_registration():
+
+        class Smalldigits(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                image = tfds.features.Image(shape=(8, 8, 1))
+                label = tfds.features.ClassLabel(num_classes=10)
+                features = tfds.features.FeaturesDict({"image": image, "label": label})
+                return tfds.core.DatasetInfo(builder=self, features=features)
+
+            def _split_generators(self, dl_manager):
+                return {"train": self._generate_examples()}
+
+            def _generate_examples(self):
+                pixels, labels = small_digits()
+                for i in range(N):
+                    yield i, {"image": Image.fromarray(pixels[i]), "label": labels[i]}
+
+    data_dir = tmp_path_factory.mktemp("tfds")
+    Smalldigits(data_dir=data_dir, file_format="array_record").download_and_prepare()
+    return str(data_dir)
+
+
+def small_digits():
+    from jaxgan.data import embedded
+
+    with np.load(embedded.Path(embedded.__file__).with_name("optdigits.npz")) as file:
+        return file["images"] * np.uint8(15), file["labels"].astype(int)
+
+
+def test_prepared_set_is_read_without_tensorflow(prepared):
+    source = data.tfds("smalldigits", data_dir=prepared)
+    assert source[:2] == ("tfds:smalldigits", N)
+    assert source.classes == 10
+    batch = data.batch_at(source, N, seed=0)(0)
+    data.check_batch(batch, 10)
+    pixels, labels = small_digits()
+    found = sorted((x.tobytes(), int(y)) for x, y in zip(batch["x"], batch["y"], strict=True))
+    expected = sorted((data.from_uint8(x).tobytes(), int(y)) for x, y in zip(pixels[:N], labels[:N], strict=True))
+    assert found == expected
+    assert "tensorflow" not in sys.modules
+
+
+def test_grain_reads_ahead_in_our_order(prepared):
+    source = data.tfds("smalldigits", data_dir=prepared, flip=True)
+    at = data.batch_at(source, 16, seed=4)
+    for step, batch in zip(range(5, 12), data.batches(source, 16, seed=4, start=5), strict=False):
+        np.testing.assert_array_equal(batch["x"], at(step)["x"])
+        np.testing.assert_array_equal(batch["y"], at(step)["y"])
+    plain = data.batch_at(data.tfds("smalldigits", data_dir=prepared), 16, seed=4)(5)["x"]
+    flipped = at(5)["x"]
+    mirrored = (flipped == plain[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert 0 < mirrored.sum() < 16
+    np.testing.assert_array_equal(flipped[~mirrored], plain[~mirrored])
+
+
+def test_form_and_slices(prepared):
+    source = data.tfds("smalldigits", "train[:50%]", data_dir=prepared, size=16, channels=3)
+    assert source.size == N // 2
+    assert data.batch_at(source, 4, seed=0)(0)["x"].shape == (4, 16, 16, 3)
+
+
+def test_catalogue_sets_have_the_form_that_we_read(monkeypatch):
+    import tensorflow_datasets as tfds
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "is_prepared", lambda self: True)
+    with tfds.testing.mock_data(num_examples=8):
+        for name, shape, classes in (("mnist", (28, 28, 1), 10), ("cifar10", (32, 32, 3), 10)):
+            source = data.tfds(name)
+            batch = next(itertools.islice(data.batches(source, 8, seed=0), 1))
+            data.check_batch(batch, classes)
+            assert batch["x"].shape == (8, *shape)
+        with pytest.raises(ValueError, match="images of several shapes; pass size="):
+            data.tfds("oxford_flowers102")
+        with pytest.raises(ValueError, match=r"no feature 'image' of uint8; have .*'label'"):
+            data.tfds("imdb_reviews")
+
+
+def test_missing_sets_are_refused_quickly(tmp_path):
+    start = time.perf_counter()
+    with pytest.raises(ValueError, match=r"'mnist' is not prepared in .*tfds build mnist --file_format=array_record"):
+        data.tfds("mnist", data_dir=str(tmp_path))
+    assert time.perf_counter() - start < 5
+
+
+def test_bad_arguments(prepared, tmp_path):
+    with pytest.raises(ValueError, match="no set 'no_such_set'"):
+        data.tfds("no_such_set", data_dir=str(tmp_path))
+    with pytest.raises(ValueError, match="'mnist/no_such_config' cannot be opened"):
+        data.tfds("mnist/no_such_config", data_dir=str(tmp_path))
+    for split in ("test", "test[:2]", "train[:"):
+        with pytest.raises(ValueError, match=r"has no split '.*'; have \['train'\]"):
+            data.tfds("smalldigits", split, data_dir=prepared)
+    with pytest.raises(ValueError, match="channels is 2"):
+        data.tfds("smalldigits", data_dir=prepared, channels=2)
+    with pytest.raises(ValueError, match="size is 0"):
+        data.tfds("smalldigits", data_dir=prepared, size=0)

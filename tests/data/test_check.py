@@ -1,0 +1,43 @@
+"""The loop's check of a batch; what it shares with `arrays` is tested there."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgan import data
+
+X = np.zeros((4, 8, 8, 3), np.float32)
+Y = np.array([0, 1, 2, 3], np.int32)
+
+
+def test_good_batches_pass():
+    data.check_batch({"x": X})
+    data.check_batch({"x": jnp.asarray(X), "y": jnp.asarray(Y)}, classes=4)
+    data.check_batch({"x": X, "y": Y})
+    data.check_batch({"x": np.full((4, 2), 9, np.float32)})
+    data.check_batch({"x": X + np.float32(1.00001)})  # rounding
+    data.check_batch({"x": np.zeros((4, 3, 3, 64), np.float32)})  # three pixels high
+    data.check_batch({"x": np.zeros((4, 3, 16, 1), np.float32)})
+
+
+@pytest.mark.parametrize(
+    ("batch", "classes", "message"),
+    [
+        ({"image": X}, 0, r"batch has no 'x'; have \['image'\]"),
+        ({"x": X.astype(np.uint8)}, 0, r"batch\['x'\] is uint8; .*jg.data.from_uint8"),
+        ({"x": jnp.asarray(X, jnp.bfloat16)}, 0, r"batch\['x'\] is bfloat16; expected float32"),
+        ({"x": X + 2}, 0, r"batch\['x'\] is in \[2.00, 2.00\]; expected \[-1, 1\]"),
+        ({"x": X.transpose(0, 3, 1, 2)}, 0, "channels-first: transpose"),
+        ({"x": X + np.float32("nan")}, 0, r"768 non-finite value\(s\), the first in example 0"),
+        ({"x": X}, 4, "batch has no 'y', but its source has 4 classes"),
+        ({"x": X, "y": Y.astype(np.int64)}, 4, r"batch\['y'\] is int64 \(4,\); labels must be int32 \(4,\)"),
+        ({"x": X, "y": Y[:3]}, 4, r"batch\['y'\] is int32 \(3,\)"),
+        ({"x": X, "y": [0, 1, 2, 3]}, 4, r"batch\['y'\] is list \(4,\)"),
+        ({"x": X, "y": Y}, 3, r"batch\['y'\]: label 3 out of range \[0, 3\) at example 3"),
+        ({"x": X, "y": -Y}, 4, r"label -1 out of range \[0, 4\) at example 1"),
+        ({"x": X, "y": -Y}, 0, r"label -1 out of range \[0, \.\.\.\) at example 1"),
+    ],
+)
+def test_bad_batches(batch, classes, message):
+    with pytest.raises(ValueError, match=message):
+        data.check_batch(batch, classes)

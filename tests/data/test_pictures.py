@@ -1,0 +1,220 @@
+"""A folder of pictures: forms, corrupt files, flips, labels."""
+
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgan import data
+
+
+def everything(source, first=0):
+    return source.read(data.Draw(0, np.arange(first, first + source.size), np.arange(source.size)))
+
+
+def colour(rgb, size=(40, 40), mode="RGB"):
+    return Image.new("RGB", size, rgb).convert(mode)
+
+
+def bomb(width, height):
+    """A PNG of a few bytes whose header claims width x height."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Ten gradients in two subfolders; the red channel tells which picture it is."""
+    for i in range(10):
+        place = tmp_path / "ab"[i % 2]
+        place.mkdir(exist_ok=True)
+        pixels = np.zeros((32, 32, 3), np.uint8)
+        pixels[..., 0] = 20 * i
+        pixels[..., 1] = np.arange(32) * 8
+        Image.fromarray(pixels).save(place / f"{i}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_pictures_in_sorted_order_kept_or_decoded_anew(pictures, memory):
+    source = data.folder(pictures, memory=memory)
+    assert source.size == 10
+    assert (source.threads > 0) == (memory == 0)
+    x = everything(source)["x"]
+    np.testing.assert_allclose((x[:, 0, 0, 0] + 1) * 127.5, 20 * np.array([0, 2, 4, 6, 8, 1, 3, 5, 7, 9]), atol=1e-3)
+    np.testing.assert_allclose((x[0, 0, :, 1] + 1) * 127.5, np.arange(32) * 8, atol=1e-3)
+    at = data.batch_at(source, 4, seed=0)
+    for step, batch in zip(range(3, 7), data.batches(source, 4, seed=0, start=3), strict=False):
+        data.check_batch(batch)
+        np.testing.assert_array_equal(batch["x"], at(step)["x"])
+
+
+def test_labels_are_subfolders(pictures):
+    source = data.folder(pictures, labels=True)
+    assert source.classes == 2
+    batch = everything(source)
+    data.check_batch(batch, 2)
+    assert batch["y"].tolist() == [0] * 5 + [1] * 5
+    assert "y" not in everything(data.folder(pictures))
+    colour("red").save(pictures / "loose.png")
+    with pytest.raises(ValueError, match=r"labels come from subfolders, but loose.png is in none"):
+        data.folder(pictures, labels=True)
+
+
+def test_flips_are_drawn_from_seed_and_position(pictures):
+    plain, source = everything(data.folder(pictures))["x"], data.folder(pictures, flip=True)
+    choices = []
+    for first in range(0, 1000, 10):  # a hundred epochs of ten
+        x = everything(source, first)["x"]
+        np.testing.assert_array_equal(x, everything(source, first)["x"])
+        choices.append((x == plain[:, :, ::-1]).all(axis=(1, 2, 3)))
+        np.testing.assert_array_equal(x[~choices[-1]], plain[~choices[-1]])
+    choices = np.array(choices)
+    assert 440 < choices.sum() < 560
+    assert (choices.mean(0) > 0.3).all()
+    assert (choices.mean(0) < 0.7).all()
+    other = source.read(data.Draw(1, np.arange(1000), np.arange(1000) % 10))["x"]
+    assert ((other[:, 0, 0, 1] > 0) != choices.ravel()).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "options"),
+    [
+        ("rgb.png", colour((200, 100, 50)), {}),
+        ("photo.JPG", colour((200, 100, 50)), {"quality": 95}),
+        ("cmyk.jpg", colour((200, 100, 50), mode="CMYK"), {"quality": 95}),
+        ("palette.png", colour((200, 100, 50)).quantize(4), {}),
+        ("clear.png", colour((200, 100, 50)).convert("RGBA"), {}),
+        ("lossy.webp", colour((200, 100, 50)), {"lossless": True}),
+        ("map.bmp", colour((200, 100, 50)), {}),
+        ("still.gif", colour((200, 100, 50)), {}),
+        ("wide.png", colour((200, 100, 50), size=(97, 31)), {}),
+        ("tiny.png", colour((200, 100, 50), size=(1, 1)), {}),
+    ],
+)
+def test_modes_and_formats(tmp_path, name, image, options):
+    image.save(tmp_path / name, **options)
+    with Image.open(tmp_path / name) as file:
+        stored = np.asarray(file.convert("RGB"))[0, 0]
+    assert np.abs(stored.astype(int) - (200, 100, 50)).max() < 10
+    colours = everything(data.folder(tmp_path, size=16))["x"]
+    assert colours.shape == (1, 16, 16, 3)
+    np.testing.assert_allclose((colours + 1) * 127.5, np.broadcast_to(stored, colours.shape), atol=1.01)
+    grey = everything(data.folder(tmp_path, size=16, channels=1))["x"]
+    assert grey.shape == (1, 16, 16, 1)
+    np.testing.assert_allclose((grey + 1) * 127.5, stored @ [0.299, 0.587, 0.114], atol=2)
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path):
+    ramp = np.tile(np.linspace(0, 65535, 32).astype(np.uint16), (32, 1))
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    for channels in (1, 3):
+        x = everything(data.folder(tmp_path, channels=channels))["x"]
+        np.testing.assert_allclose((x[0, 0, :, 0] + 1) * 127.5, ramp[0] // 256, atol=1e-3)
+
+
+def test_transparency_is_white(tmp_path):
+    colour("black").convert("RGBA").copy().save(tmp_path / "a.png")
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "b.png")
+    Image.new("P", (8, 8), 0).save(tmp_path / "c.png", transparency=bytes([0]))
+    x = everything(data.folder(tmp_path, size=8))["x"]
+    assert [np.unique(image).tolist() for image in x] == [[-1], [1], [1]]
+
+
+def test_animations_give_their_first_frame(tmp_path):
+    colour("red").save(tmp_path / "film.gif", save_all=True, append_images=[colour("blue")])
+    np.testing.assert_array_equal(everything(data.folder(tmp_path))["x"][0, 0, 0], [1, -1, -1])
+
+
+def test_crop_is_central_and_resize_antialiased(tmp_path):
+    pixels = np.zeros((64, 192), np.uint8)
+    pixels[:, 64:128:2] = 255  # the central square: stripes one pixel wide, grey when averaged
+    Image.fromarray(pixels).save(tmp_path / "stripes.png")
+    x = everything(data.folder(tmp_path, size=8, channels=1))["x"][0, :, 1:-1]
+    np.testing.assert_allclose(x, 0, atol=0.15)
+
+
+def test_photos_are_turned_upright(tmp_path):
+    image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 2, axis=0))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by 90 degrees
+    image.save(tmp_path / "turned.png", exif=exif)
+    x = everything(data.folder(tmp_path, size=2, channels=1))["x"][0, :, :, 0]
+    np.testing.assert_array_equal(x, [[-1, -1], [1, 1]])
+
+
+def spoil(folder):
+    """Adds five files that no decoder should accept."""
+    whole = (folder / "a" / "0.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.webp").write_text("not a picture")
+    (folder / "bomb.png").write_bytes(bomb(9000, 8000))  # 72 MP: below Pillow's own warning
+    (folder / "bigbomb.png").write_bytes(bomb(12000, 12000))  # 144 MP: Pillow only warns
+
+
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_corrupt_files_are_skipped_and_named(pictures, memory):
+    clean = everything(data.folder(pictures))["x"]
+    spoil(pictures)
+    with pytest.warns(UserWarning, match=r"5 unreadable of 15 pictures: .*; skipped") as caught:
+        source = data.folder(pictures, memory=memory)
+    message = str(caught[0].message)
+    assert all(name in message for name in ("cut.png", "empty.jpg", "text.webp", "bomb.png", "bigbomb.png"))
+    assert "72000000" in message or "9000x8000" in message
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(everything(source)["x"], clean)
+
+
+def test_corrupt_files_are_refused_on_request(pictures):
+    spoil(pictures)
+    (pictures / "zero.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"6 unreadable of 16 pictures: .*bomb.png .* and 1 more"):
+        data.folder(pictures, on_corrupt="error")
+
+
+def test_pillows_own_limit_counts_too(pictures, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # pictures of 1024 are past the warning, not the error
+    with pytest.raises(ValueError, match=r"10 unreadable of 10 pictures: .*exceeds limit of 600 pixels"):
+        data.folder(pictures)
+
+
+def test_bad_folders(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="missing does not exist"):
+        data.folder(tmp_path / "missing")
+    with pytest.raises(ValueError, match=r"has no pictures; looked for \.png"):
+        data.folder(tmp_path)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ValueError, match=r"notes.txt is not a folder"):
+        data.folder(tmp_path / "notes.txt")
+    (tmp_path / "zero.png").write_bytes(b"")
+    with pytest.raises(ValueError, match="1 unreadable of 1 pictures"):  # nothing left
+        data.folder(tmp_path)
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(ValueError, match="cannot be read: Permission denied"):
+        data.folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"size": 0}, r"size is 0; use 1\.\.4096"),
+        ({"size": 5000}, "size is 5000"),
+        ({"channels": 2}, r"channels is 2; use 1 \(grey\) or 3 \(RGB\)"),
+        ({"on_corrupt": "ignore"}, "on_corrupt is 'ignore'; use 'skip' or 'error'"),
+    ],
+)
+def test_bad_arguments(pictures, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        data.folder(pictures, **arguments)
