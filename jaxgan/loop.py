@@ -1,0 +1,172 @@
+"""The training loop: the only one in Python. It keeps the device busy, looks at what comes back, and stops cleanly.
+
+Step n + 1 is dispatched before the metrics of step n are read, so that reading them costs no device time. Whatever
+needs the state itself (samples, evaluation, checkpoints) is a hook, called between two steps.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from jaxgan.data import check_batch
+from jaxgan.types import Batch, Metrics, TrainState
+
+Log = Callable[[int, Mapping[str, float]], None]  # (step, values by name)
+
+
+class NonFiniteError(ArithmeticError):
+    """A metric or the state stopped being finite; the message names the step and the value."""
+
+
+class Hook(NamedTuple):
+    """Something to do with the state every so many steps, and at the last one."""
+
+    every: int
+    call: Callable[[int, TrainState], Mapping[str, float] | None]  # (completed steps, state) -> values to log, or None
+
+
+class Ending(NamedTuple):
+    """How training ended."""
+
+    state: TrainState
+    reason: str | None  # what `stop` said; None: all steps are done
+
+
+def train(
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]],
+    state: TrainState,
+    batches: Iterator[Batch],
+    steps: int,
+    *,
+    hooks: Sequence[Hook] = (),
+    log: Log | None = None,
+    stop: Callable[[], str | None] = lambda: None,
+    check_every: int = 1000,
+    classes: int = 0,
+) -> Ending:
+    """Trains from a state up to a number of completed steps.
+
+    Args:
+      train_step: compiled, (state, batch) -> (state, metrics); may donate the state.
+      state: where to begin; `batches` begin at its step.
+      batches: one for each step to come, from `data.batches(..., start=int(state.step))`.
+      steps: completed steps at the end; nothing happens if the state has them already.
+      hooks: called in order, when the metrics so far are known to be finite, and so is the state.
+      log: receives every step's metrics, one step late, and what hooks return.
+      stop: asked after every step; a reason ends the training there.
+      check_every: the first batch, and every so many, are checked on the host (`data.check_batch`).
+      classes: number of labels that batches carry.
+    Returns:
+      Ending, with the state after the last completed step.
+    Raises:
+      NonFiniteError: a metric, or the state at a hook, is not finite.
+      ValueError: a batch is not what networks expect, the batches end early, or a hook's interval is not positive.
+    """
+    if bad := [hook.every for hook in hooks if hook.every < 1]:
+        raise ValueError(f"hooks need every >= 1; got {bad}")
+    pending: list[tuple[int, Metrics]] = []  # at most one step's, still on the device
+
+    def settle(keep: int) -> None:
+        while len(pending) > keep:
+            step, metrics = pending.pop(0)
+            values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+            if wrong := {name: value for name, value in values.items() if not np.isfinite(value)}:
+                raise NonFiniteError(f"step {step}: {', '.join(f'{name} is {value}' for name, value in wrong.items())}")
+            if log:
+                log(step, values)
+
+    for step in range(int(state.step) + 1, steps + 1):
+        batch = next(batches, None)
+        if batch is None:
+            raise ValueError(f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)")
+        if not pending or step % check_every == 0:
+            check_batch(batch, classes)
+        state, metrics = train_step(state, batch)
+        pending.append((step, metrics))
+        due = [hook for hook in hooks if step % hook.every == 0 or step == steps]
+        settle(keep=0 if due else 1)
+        if due and (broken := _non_finite(state)):
+            raise NonFiniteError(f"step {step}: {broken} of the train state is not finite")
+        for hook in due:
+            values = hook.call(step, state)
+            if values and log:
+                log(step, values)
+        if reason := stop():
+            settle(keep=0)
+            return Ending(state, reason)
+    settle(keep=0)
+    return Ending(state, None)
+
+
+def plateau(figures: Sequence[float], patience: int, lower_is_better: bool = True) -> bool:
+    """Tells whether a quality figure has not improved for a number of evaluations.
+
+    Args:
+      figures: one for each evaluation so far, in order.
+      patience: how many evaluations without a new best are enough, >= 1.
+      lower_is_better: which way is better.
+    Returns:
+      True if none of the last `patience` figures is better than the best before them.
+    Raises:
+      ValueError: patience is not positive.
+    """
+    if patience < 1:
+        raise ValueError(f"plateau needs patience >= 1; got {patience}")
+    if len(figures) <= patience:
+        return False
+    better = min if lower_is_better else max
+    before, recent = better(figures[:-patience]), better(figures[-patience:])
+    return better(before, recent) == before
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[Callable[[], str | None]]:
+    """Catches Ctrl-C and SIGTERM for the length of a block, so that the step under way can be finished and saved.
+
+    A second signal acts at once, as if nothing had been caught. Outside the main thread nothing is caught.
+
+    Yields:
+      The `stop` of `train`: the name of the signal that came ("SIGINT", "SIGTERM"), or None.
+    """
+    received: list[str] = []
+    caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+    before = {number: signal.getsignal(number) for number in caught}
+
+    def remember(number: int, frame: Any) -> None:
+        received.append(signal.Signals(number).name)
+        for each in caught:
+            signal.signal(each, signal.SIG_DFL)
+
+    for number in caught:
+        signal.signal(number, remember)
+    try:
+        yield lambda: received[0] if received else None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _non_finite(state: TrainState) -> str | None:
+    """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well."""
+    learned = {name: value for name, value in state._asdict().items() if name != "key"}
+    if _all_finite(learned):
+        return None
+    for path, leaf in jax.tree_util.tree_leaves_with_path(learned):
+        if not np.all(np.isfinite(leaf)):
+            return jax.tree_util.keystr(path, simple=True, separator="/")
+    return None
+
+
+@jax.jit
+def _all_finite(tree: Any) -> Array:
+    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
+    return jnp.all(jnp.stack(finite))

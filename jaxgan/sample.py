@@ -1,0 +1,152 @@
+"""Samples from a trained game: in chunks, along paths between latents, and as a grid to look at."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxgan.types import Game, TrainState
+
+
+def sample(game: Game, state: TrainState, key: Array, *, n: int, y: ArrayLike | None = None, chunk: int = 256) -> Any:
+    """Draws n samples from a game, by averaged parameters where they are kept and without batch statistics.
+
+    Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it.
+
+    Args:
+      game: with a system that generates from "index" (and "y"), such as `systems.gan`.
+      state: its train state.
+      key: [] typed PRNG key.
+      n: how many samples, >= 1.
+      y: labels, [n] int32, or one label for all; None for an unconditional game.
+      chunk: samples made by one call, >= 1; bounds the memory.
+    Returns:
+      samples [n, ...] (any pytree of such, if the system makes one).
+    Raises:
+      ValueError: n or chunk is not positive, or the labels are not n.
+    """
+    if n < 1 or chunk < 1:
+        raise ValueError(f"sample needs n >= 1 and chunk >= 1; got n={n}, chunk={chunk}")
+    labels = None if y is None else np.broadcast_to(np.asarray(y, np.int32), (n,)) if np.ndim(y) == 0 else np.asarray(y)
+    if labels is not None and labels.shape != (n,):
+        raise ValueError(f"sample got labels of shape {labels.shape} for n={n}; give one label, or [n] of them")
+    chunk = min(chunk, n)
+    index = np.arange(math.ceil(n / chunk) * chunk, dtype=np.int32)  # the last chunk is filled up: one shape, one trace
+    parts = []
+    for start in range(0, n, chunk):
+        inputs = {"index": index[start : start + chunk]}
+        if labels is not None:
+            inputs["y"] = np.resize(labels[start : start + chunk], chunk).astype(np.int32)
+        parts.append(_generate(game.generate)(state, key, inputs))
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *parts)
+
+
+def interpolate(
+    game: Game,
+    state: TrainState,
+    key: Array,
+    start: Array,
+    end: Array,
+    *,
+    steps: int = 8,
+    path: Literal["linear", "spherical"] = "spherical",
+    y: ArrayLike | None = None,
+) -> Array:
+    """Generates along paths between pairs of latents.
+
+    Args:
+      game: with a system that generates from "z" (and "y").
+      state: its train state.
+      key: [] typed PRNG key, for networks that draw noise.
+      start: latents where the paths begin, [n, Z].
+      end: latents where they end, [n, Z].
+      steps: points on each path, both ends included, >= 2.
+      path: "linear" in the latents, or "spherical": along the great circle, with the norms interpolated, which stays
+        in the shell where normal latents lie.
+      y: labels, [n] int32, or None.
+    Returns:
+      samples, [n, steps, ...].
+    Raises:
+      ValueError: fewer than two steps, latents of different shapes, or an unknown path.
+    References:
+      White. Sampling Generative Networks. 2016, section 2.1 (spherical interpolation).
+    """
+    paths = {"linear": _linear, "spherical": _spherical}
+    if path not in paths or steps < 2:
+        raise ValueError(
+            f"interpolate needs steps >= 2 and a path of {sorted(paths)}; got steps={steps}, path={path!r}"
+        )
+    if start.shape != end.shape or start.ndim != 2:
+        raise ValueError(f"interpolate needs latents [n, Z] of one shape; got {start.shape} and {end.shape}")
+    time = jnp.linspace(0.0, 1.0, steps).reshape(1, steps, 1)
+    z = paths[path](start[:, None], end[:, None], time)
+    inputs = {"z": z.reshape(-1, start.shape[-1])}
+    if y is not None:
+        inputs["y"] = jnp.repeat(jnp.asarray(y, jnp.int32), steps)
+    samples = _generate(game.generate)(state, key, inputs)
+    return samples.reshape(len(start), steps, *samples.shape[1:])
+
+
+def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:
+    """Lays images out in rows, for looking at.
+
+    Args:
+      images: [n, H, W, C] in [-1, 1], C = 1 or 3; values outside are clipped.
+      columns: images per row; about a square if None.
+    Returns:
+      [rows * H, columns * W, C] uint8; cells without an image are black.
+    Raises:
+      ValueError: images of another rank or number of channels, or columns < 1.
+    """
+    x = np.asarray(images, np.float32)
+    if x.ndim != 4 or x.shape[-1] not in (1, 3) or (columns is not None and columns < 1):
+        raise ValueError(
+            f"grid takes images [n, H, W, 1 or 3] and columns >= 1; got shape {x.shape}, columns={columns}"
+        )
+    n, height, width, channels = x.shape
+    columns = columns or math.ceil(math.sqrt(n))
+    rows = math.ceil(n / columns)
+    cells = np.zeros((rows * columns, height, width, channels), np.uint8)
+    cells[:n] = np.round((np.clip(x, -1, 1) + 1) * 127.5)
+    cells = cells.reshape(rows, columns, height, width, channels)
+    return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
+
+
+def save_grid(path: str | os.PathLike[str], images: ArrayLike, columns: int | None = None, scale: int = 2) -> Path:
+    """Writes `grid(images)` as a PNG, every pixel enlarged `scale` times; returns its path."""
+    from PIL import Image
+
+    picture = grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(target)
+    return target
+
+
+@functools.lru_cache(maxsize=32)
+def _generate(generate: Any) -> Any:
+    """Compiles a game's generator once for all calls."""
+    return jax.jit(generate)
+
+
+def _linear(start: Array, end: Array, time: Array) -> Array:
+    return (1 - time) * start + time * end
+
+
+def _spherical(start: Array, end: Array, time: Array) -> Array:
+    norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
+    one, other = start / norms[0], end / norms[1]
+    angle = jnp.arccos(jnp.clip(jnp.sum(one * other, axis=-1, keepdims=True), -1.0, 1.0))
+    aligned = angle < 1e-4  # the great circle is undefined between equal directions, where a line is as good
+    sine = jnp.sin(jnp.where(aligned, 1.0, angle))
+    arc = (jnp.sin((1 - time) * angle) * one + jnp.sin(time * angle) * other) / sine
+    return _linear(norms[0], norms[1], time) * jnp.where(aligned, _linear(one, other, time), arc)
