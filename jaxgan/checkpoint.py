@@ -28,7 +28,7 @@ class CheckpointError(OSError):
 
 
 def open_checkpoints(
-    folder: Path, *, keep: int = 3, best: str | None = None, lower_is_better: bool = True
+    folder: Path, *, keep: int = 3, best: str | None = None, lower_is_better: bool = True, read_only: bool = False
 ) -> ocp.CheckpointManager:
     """Opens a folder of checkpoints for asynchronous saving.
 
@@ -37,6 +37,7 @@ def open_checkpoints(
       keep: how many of the latest are kept, >= 1.
       best: a quality figure by which the best checkpoint is kept as well; None keeps the latest only.
       lower_is_better: which way that figure is better.
+      read_only: write and delete nothing, to look at a run that may still be going on.
     Returns:
       The manager to give to `save`, `restore` and `close`.
     Raises:
@@ -59,7 +60,10 @@ def open_checkpoints(
         preservation_policy=policies.AnyPreservationPolicy(kept),
         best_fn=None if best is None else lambda figures: figures[best],  # else Orbax writes no figures
         best_mode="min" if lower_is_better else "max",
-        cleanup_tmp_directories=True,
+        cleanup_tmp_directories=not read_only,
+        read_only=read_only,
+        save_interval_steps=0 if read_only else 1,
+        create=not read_only,
     )
     handlers = {"state": ocp.StandardCheckpointHandler(), "about": ocp.JsonCheckpointHandler()}
     try:
@@ -216,7 +220,7 @@ def _leaf_differences(saved: Any, target: TrainState) -> list[str]:
     old, new = _leaves(saved), _leaves(target)
     return [
         f"{path}: checkpoint {old.get(path, 'has none')}, model {new.get(path, 'has none')}"
-        for path in sorted(set(old) | set(new))
+        for path in sorted(set(old) | set(new), key=lambda path: (not path.startswith("params/"), path))
         if old.get(path) != new.get(path)
     ]
 

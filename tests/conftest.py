@@ -1,13 +1,25 @@
 """Strictness for every test: several CPU devices, no implicit rank promotion, no key used twice."""
 
 import os
+from pathlib import Path
 
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("NPROC", "1")  # CPU bits depend on the number of threads; bitwise tests need it fixed
+# Compilation is the clock of this suite: processes that the tests start, and later runs, read what was compiled before.
+# What is compiled depends on the number of threads, which JAX's own key leaves out.
+CACHE = Path(__file__).parents[1] / ".cache" / f"jax-{os.environ['NPROC']}"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 import jax
+import numpy as np
 import pytest
+from PIL import Image
+
+import jaxgan.data
+
+N = 60  # examples of the prepared set
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
@@ -16,3 +28,39 @@ jax.config.update("jax_debug_key_reuse", True)
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A data_dir with set "smalldigits"; its builder is not registered, as when it was prepared elsewhere."""
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import registered
+
+    with registered.skip_registration():
+
+        class Smalldigits(tfds.core.GeneratorBasedBuilder):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                image = tfds.features.Image(shape=(8, 8, 1))
+                label = tfds.features.ClassLabel(num_classes=10)
+                features = tfds.features.FeaturesDict({"image": image, "label": label})
+                return tfds.core.DatasetInfo(builder=self, features=features)
+
+            def _split_generators(self, dl_manager):
+                return {"train": self._generate_examples()}
+
+            def _generate_examples(self):
+                pixels, labels = small_digits()
+                for i in range(N):
+                    yield i, {"image": Image.fromarray(pixels[i]), "label": labels[i]}
+
+    data_dir = tmp_path_factory.mktemp("tfds")
+    Smalldigits(data_dir=data_dir, file_format="array_record").download_and_prepare()
+    return str(data_dir)
+
+
+def small_digits():
+    """Returns the vendored digits as stored: pixels [N, 8, 8] uint8 in 0..240 and labels [N]."""
+    with np.load(Path(jaxgan.data.__file__).with_name("optdigits.npz")) as file:
+        return file["images"] * np.uint8(15), file["labels"].astype(int)

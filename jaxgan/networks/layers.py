@@ -17,7 +17,7 @@ _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 # Transposed convolution, strided convolution and the kernel's gradient are the three partial derivatives of one
 # trilinear form <g, transpose(x, k)>, so that any derivative of one is another of the three, to every order. Left to
 # autodiff, the gradient of `lax.conv_transpose` w.r.t. its kernel is a convolution with a dilated left side, which has
-# no fast path on CPU (docs/decisions/transposed_convolution.md).
+# no fast path on CPU (docs/decisions/convolutions.md).
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))

@@ -6,48 +6,9 @@ import time
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from jaxgan import data
-
-N = 60
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """A data_dir with set "smalldigits"; its builder is not registered, as when it was prepared elsewhere."""
-    import tensorflow_datasets as tfds
-    from tensorflow_datasets.core import registered
-
-    with registered.skip_registration():
-
-        class Smalldigits(tfds.core.GeneratorBasedBuilder):
-            VERSION = tfds.core.Version("1.0.0")
-
-            def _info(self):
-                image = tfds.features.Image(shape=(8, 8, 1))
-                label = tfds.features.ClassLabel(num_classes=10)
-                features = tfds.features.FeaturesDict({"image": image, "label": label})
-                return tfds.core.DatasetInfo(builder=self, features=features)
-
-            def _split_generators(self, dl_manager):
-                return {"train": self._generate_examples()}
-
-            def _generate_examples(self):
-                pixels, labels = small_digits()
-                for i in range(N):
-                    yield i, {"image": Image.fromarray(pixels[i]), "label": labels[i]}
-
-    data_dir = tmp_path_factory.mktemp("tfds")
-    Smalldigits(data_dir=data_dir, file_format="array_record").download_and_prepare()
-    return str(data_dir)
-
-
-def small_digits():
-    from jaxgan.data import embedded
-
-    with np.load(embedded.Path(embedded.__file__).with_name("optdigits.npz")) as file:
-        return file["images"] * np.uint8(15), file["labels"].astype(int)
+from tests.conftest import N, small_digits
 
 
 def test_prepared_set_is_read_without_tensorflow(prepared):
