@@ -1,0 +1,54 @@
+"""`python -m experiments` lists the experiments; `python -m experiments NAME [--flag value ...]` runs one."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
+
+from experiments import EXPERIMENTS
+from experiments.cli import fail, parse, reported
+from experiments.run import Running, run
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+      words: the arguments; those of the process if None.
+    Returns:
+      Exit code: 0, 2 for bad input, 1 for a run that diverged, 130 or 143 for one that was interrupted.
+    """
+    words = list(sys.argv[1:] if words is None else words)
+    if not words or words[0] in ("-h", "--help"):
+        return _list()
+    name = words[0]
+    if name not in EXPERIMENTS:
+        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(EXPERIMENTS)}"
+        return fail(f"unknown experiment {name!r}; {hint}")
+    experiment = EXPERIMENTS[name]
+
+    def settings(  # annotations are evaluated here, so that the flags are those of this experiment
+        config: Annotated[experiment.Config, tyro.conf.arg(name="")],  # type: ignore[name-defined]
+        running: Annotated[Running, tyro.conf.arg(name="")],
+    ) -> tuple[Any, Running]:
+        return config, running
+
+    def work() -> int:
+        config, running = parse(settings, words[1:], f"python -m experiments {name}", experiment.__doc__ or "")
+        return run(name, experiment, config, running)
+
+    return reported(work)
+
+
+def _list() -> int:
+    print("usage: python -m experiments NAME [--flag value ...]     (NAME --help explains the flags)\n")
+    for name, experiment in EXPERIMENTS.items():
+        print(f"  {name:20} {(experiment.__doc__ or '').splitlines()[0]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""Command lines: flags from dataclasses and signatures, and every bad input one clear line with exit code 2."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import tyro
+
+from jaxgan.loop import NonFiniteError
+
+Parsed = TypeVar("Parsed")
+
+
+def fail(message: str, code: int = 2) -> int:
+    """Prints one line to standard error and returns the exit code."""
+    print(f"error: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, description: str) -> Parsed:
+    """Parses flags by a dataclass or by the annotations of a function.
+
+    Args:
+      signature: called with what was parsed.
+      words: the arguments.
+      program: as it is called, for `--help`.
+      description: for `--help`, which prints and ends the program.
+    Returns:
+      What `signature` returns.
+    Raises:
+      ValueError: a flag is unknown or its value does not fit; the message is one line.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(signature, args=list(words), prog=program, description=description)
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ValueError(_one_line(complaint.getvalue())) from None
+
+
+def _one_line(complaint: str) -> str:
+    """Folds a framed message of several lines into one."""
+    framed = re.sub(r"\x1b\[[0-9;]*m", "", complaint).splitlines()[1:]  # the first line is the frame's title
+    return re.sub(r"\s+", " ", re.sub(r"[^\x20-\x7e]", " ", " ".join(framed))).strip()
+
+
+def reported(work: Callable[[], int]) -> int:
+    """Runs a command's work and turns what users can mend into one line and an exit code."""
+    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder that is opened to read
+    try:
+        return work()
+    except NonFiniteError as error:
+        return fail(str(error), code=1)
+    except (ValueError, OSError) as error:
+        return fail(" ".join(str(error).split()) if "\n  " not in str(error) else str(error))
+    except KeyboardInterrupt:
+        return fail("interrupted before training began", code=130)

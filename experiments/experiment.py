@@ -1,0 +1,50 @@
+"""What an experiment is made of: the types that its functions return, and pictures of image samples."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jaxgan.priors import Prior
+from jaxgan.sample import save_grid
+from jaxgan.types import Game
+
+PICTURED = 100  # samples in a grid: ten rows of ten
+
+
+class Experiment(NamedTuple):
+    """A game and how to look at it."""
+
+    game: Game
+    prior: Prior  # of its latents, for interpolation
+    classes: int  # labels that the game is conditioned on; 0: none
+    draw: Callable[[Path, Any], Path]  # (file, samples [PICTURED, ...]) -> the picture written
+
+
+class Judgement(NamedTuple):
+    """How good samples are."""
+
+    figures: dict[str, float]  # by name, logged as "quality/<name>"
+    histogram: list[int] | None = None  # samples by class
+
+
+class Judge(NamedTuple):
+    """How an experiment measures its samples."""
+
+    judge: Callable[[Any], Judgement]  # samples [samples, ...] -> figures
+    samples: int  # how many it takes
+    best: str  # the figure, lower is better, by which the best checkpoint is kept and a plateau is seen
+    protocol: str  # what the figures are, in words: printed and stored beside them
+
+
+def labels(classes: int, n: int) -> np.ndarray | None:
+    """Returns n labels in equal shares, [n] int32, in order; None without classes."""
+    return np.arange(n, dtype=np.int32) * classes // n if classes else None
+
+
+def draw_images(path: Path, images: Any) -> Path:
+    """Draws images [n, H, W, C] in [-1, 1] as a grid, ten to a row."""
+    return save_grid(path, images, columns=10)

@@ -1,0 +1,130 @@
+"""The folder of a run: its name, what is written at the start, and how it is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain", "tensorflow-datasets")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def new_folder(root: Path, experiment: str, name: str | None, seed: int) -> Path:
+    """Makes the folder of a new run.
+
+    Args:
+      root: of all runs.
+      experiment: its name.
+      name: of the run; date, time and seed if None.
+      seed: of the run.
+    Returns:
+      root / experiment / name, which did not exist before.
+    Raises:
+      ValueError: the name is not one plain file name, or the run exists.
+      OSError: the folder cannot be made.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(f"--id {name!r} is not a run's name; use letters, digits, '.', '_' and '-', at most 100")
+    wanted = name or f"{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
+    for suffix in ["", *(f"-{k}" for k in range(2, 100))] if name is None else [""]:
+        folder = root / experiment / f"{wanted}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"the run {root / experiment / wanted} exists; go on with it by --resume, or choose another --id")
+
+
+def find_folder(root: Path, experiment: str, name: str | None) -> Path:
+    """Finds a run to go on with.
+
+    Args:
+      root: of all runs.
+      experiment: its name.
+      name: of the run; the one that was started last if None.
+    Returns:
+      Its folder.
+    Raises:
+      ValueError: there is no such run.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(f"--id {name!r} is not a run's name")
+    runs = [path.parent for path in (root / experiment).glob(f"{name or '*'}/config.json")]
+    if not runs:
+        raise ValueError(f"no run of {experiment!r}{f' named {name!r}' if name else ''} in {root}; start one first")
+    return max(runs, key=lambda run: (run / "config.json").stat().st_mtime_ns)
+
+
+def describe(folder: Path, experiment: str, config: Any, batch: Mapping[str, Any], classes: int) -> None:
+    """Writes what the run is (`config.json`) and on what it runs (`environment.json`)."""
+    page = {
+        "experiment": experiment,
+        "command": command(experiment, config),
+        "config": dataclasses.asdict(config),
+        "batch": {name: {"shape": list(x.shape), "dtype": str(x.dtype)} for name, x in batch.items()},
+        "classes": classes,
+    }
+    write_json(folder / "config.json", page)
+    write_json(folder / "environment.json", environment())
+
+
+def command(experiment: str, config: Any) -> str:
+    """Returns the command line that makes this run again: the flags that differ from their defaults."""
+    default = type(config)()
+    words = ["python", "-m", "experiments", experiment]
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        flag = field.name.replace("_", "-")
+        if value == getattr(default, field.name):
+            continue
+        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return shlex.join(words)
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, devices and the git revision; nothing of the process's environment variables."""
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    revision = _git("rev-parse", "HEAD")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
+        "cores": os.cpu_count(),
+        "versions": versions,
+        "git_revision": revision,
+        "git_dirty": None if revision is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def write_json(path: Path, page: Mapping[str, Any]) -> None:
+    """Writes a JSON file that is whole at any time."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(page, indent=2, ensure_ascii=False) + "\n")
+    os.replace(partial, path)
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
