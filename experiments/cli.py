@@ -62,4 +62,4 @@ def reported(work: Callable[[], int]) -> int:
     except (ValueError, OSError) as error:
         return fail(" ".join(str(error).split()) if "\n  " not in str(error) else str(error))
     except KeyboardInterrupt:
-        return fail("interrupted before training began", code=130)
+        return fail("interrupted", code=130)

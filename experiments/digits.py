@@ -27,8 +27,8 @@ class Config:
     """DCGAN with R1 on handwritten digits."""
 
     seed: int = 0  # of parameters, latents and data order
-    steps: int = 2500  # train steps
-    batch_size: int = 64  # real images a step
+    steps: int = 5000  # train steps
+    batch_size: int = 32  # real images a step
     size: int = 32  # side of the images: 28, 32 or 64
     latent: int = 64  # width of z
     generator_features: int = 32  # channels of the generator's widest map; doubled at every halving of its side
@@ -37,7 +37,7 @@ class Config:
     b1: float = 0.0  # Adam's momentum
     b2: float = 0.99  # Adam's decay of squared gradients
     gamma: float = 1.0  # weight of R1
-    ema: float = 0.998  # decay of the averaged generator, per step
+    ema: float = 0.999  # decay of the averaged generator, per step
     judge_steps: int = 1000  # training steps of the classifier that judges
 
 

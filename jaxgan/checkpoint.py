@@ -8,6 +8,7 @@ step), so the step is the data position, and the state alone resumes a run exact
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -94,7 +95,7 @@ def save(
     step = int(state.step)
     about = {
         "format": FORMAT,
-        "config": dict(config),
+        "config": _plain(config),
         "data": {"next_step": step},
         "key_implementation": str(state.key.dtype),
         "versions": dict(versions or {}),
@@ -150,7 +151,7 @@ def restore(
         saved = manager.item_metadata(step)["state"]
     if about["format"] != FORMAT:
         raise ValueError(f"checkpoint {step} has format {about['format']}; this version reads {FORMAT}")
-    differences = [] if config is None else _config_differences(about["config"], config, set(may_differ))
+    differences = [] if config is None else _config_differences(about["config"], _plain(config), set(may_differ))
     if about["key_implementation"] != str(target.key.dtype):
         differences.append(f"key: checkpoint {about['key_implementation']}, now {target.key.dtype}")
     differences += _leaf_differences(saved, target)
@@ -205,6 +206,11 @@ def _cause(message: str) -> str:
         "Read-only": "the file system is read-only",
     }
     return next((plain for sign, plain in known.items() if sign in message), "")
+
+
+def _plain(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the config as JSON gives it back: tuples are lists."""
+    return json.loads(json.dumps(dict(config)))
 
 
 def _config_differences(saved: Mapping[str, Any], now: Mapping[str, Any], may_differ: set[str]) -> list[str]:

@@ -60,7 +60,8 @@ def frozen(net: Net) -> Callable[..., Any]:
 
     Penalties differentiate this view with respect to its input. Differentiating `nets[...]` itself would carry the
     updated batch statistics out of the inner `jax.grad`, and JAX raises `UnexpectedTracerError`; the remedy is
-    `critic = frozen(nets["discriminator"])`.
+    `critic = frozen(nets["discriminator"])`. (Under `jax_debug_key_reuse` the same mistake reads "safe_zip() argument 1
+    has length ...".)
 
     Args:
       net: an entry of the `nets` that a loss receives.
@@ -107,6 +108,8 @@ def game(
         return {name: net(name) for name in networks}
 
     def init(key: Array, batch: Batch) -> TrainState:
+        if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+            raise ValueError(f"init takes a typed key, jax.random.key(seed); got {key.dtype}{list(key.shape)}")
         _check_batch(batch, updates)
         _check_labels(batch, networks)
         return initialise(key, batch)
@@ -185,7 +188,7 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     if _accepts(net.network, "train", settings.get("method")):
         settings = {"train": net.train} | settings
     if linen or _accepts(net.network, "rngs"):
-        settings = {"rngs": {"params": jax.random.fold_in(net.key, call)}} | settings
+        settings = {"rngs": _streams(jax.random.fold_in(net.key, call))} | settings
     if net.train and net.state and (linen or _accepts(net.network, "mutable")):
         return net.network.apply(variables, *inputs, mutable=list(net.state), **settings)
     return net.network.apply(variables, *inputs, **settings), {}
@@ -193,13 +196,18 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
 
 def _init(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> Mapping[str, PyTree]:
     settings: dict[str, Any] = {"train": True} if isinstance(network, nn.Module) and _accepts(network, "train") else {}
-    variables = network.init(key, *inputs, **settings)
+    variables = network.init(_streams(key) if isinstance(network, nn.Module) else key, *inputs, **settings)
     if not isinstance(variables, Mapping) or (not isinstance(network, nn.Module) and "params" not in variables):
         raise ValueError(
             f"init of network {name!r} returned {type(variables).__name__} without 'params'; "
             "return {'params': ...} and any further collections that the network updates"
         )
     return variables
+
+
+def _streams(key: Array) -> dict[str, Array]:
+    """Returns a call's random streams: for any name Linen falls back to "params", a bridged NNX module to "default"."""
+    return {"params": key, "default": jax.random.fold_in(key, 1)}
 
 
 def _accepts(network: Network, argument: str, method: str | None = None) -> bool:
@@ -240,6 +248,8 @@ def _check_system(networks: Mapping[str, Network], system: System, ema: Mapping[
     if not system.players:
         raise ValueError("the system has no players; give it at least one")
     for name, player in system.players.items():
+        if isinstance(player.owns, str):
+            raise ValueError(f"player {name!r} owns {player.owns!r}, a string; write owns=({player.owns!r},)")
         if unknown := sorted(set(player.owns) - set(networks)):
             raise ValueError(f"player {name!r} owns unknown networks {unknown}; have {have}")
         if not player.owns:
@@ -272,8 +282,11 @@ def _check_batch(batch: Batch, updates: int) -> None:
                 f"batch{path} is {leaf.dtype}; expected float32 in [-1, 1] for data (x / 127.5 - 1 from bytes), "
                 "int32 for labels"
             )
-    if jnp.ndim(batch.get("x", jnp.zeros((1, 1)))) < 2:
-        raise ValueError(f"batch['x'] has shape {batch['x'].shape}; expected [B, ...] with at least one feature axis")
+    x: Any = batch.get("x")
+    if hasattr(x, "ndim") and x.ndim < 2:
+        raise ValueError(f"batch['x'] has shape {x.shape}; expected [B, ...] with at least one feature axis")
+    if hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"batch['x'] is {x.dtype}; expected float32 in [-1, 1]")
     sizes = {path: leaf.shape[0] for path, leaf in shapes.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"arrays of a batch must share their leading size; got {sizes}")

@@ -7,6 +7,8 @@ needs the state itself (samples, evaluation, checkpoints) is a hook, called betw
 from __future__ import annotations
 
 import contextlib
+import functools
+import math
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -84,26 +86,32 @@ def train(
             if log:
                 log(step, values)
 
-    for step in range(int(state.step) + 1, steps + 1):
+    def check(step: int) -> None:
+        settle(keep=0)
+        if broken := _non_finite(state):
+            raise NonFiniteError(f"step {step}: {broken} of the train state is not finite")
+
+    first = int(state.step) + 1
+    for step in range(first, steps + 1):
         batch = next(batches, None)
         if batch is None:
             raise ValueError(f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)")
-        if not pending or step % check_every == 0:
+        if step == first or step % check_every == 0:
             check_batch(batch, classes)
         state, metrics = train_step(state, batch)
         pending.append((step, metrics))
         due = [hook for hook in hooks if step % hook.every == 0 or step == steps]
-        settle(keep=0 if due else 1)
-        if due and (broken := _non_finite(state)):
-            raise NonFiniteError(f"step {step}: {broken} of the train state is not finite")
+        if due:
+            check(step)
+        settle(keep=1)
         for hook in due:
             values = hook.call(step, state)
             if values and log:
                 log(step, values)
         if reason := stop():
-            settle(keep=0)
+            check(step)
             return Ending(state, reason)
-    settle(keep=0)
+    check(steps)
     return Ending(state, None)
 
 
@@ -111,7 +119,7 @@ def plateau(figures: Sequence[float], patience: int, lower_is_better: bool = Tru
     """Tells whether a quality figure has not improved for a number of evaluations.
 
     Args:
-      figures: one for each evaluation so far, in order.
+      figures: one for each evaluation so far, in order; NaN is no improvement.
       patience: how many evaluations without a new best are enough, >= 1.
       lower_is_better: which way is better.
     Returns:
@@ -121,11 +129,9 @@ def plateau(figures: Sequence[float], patience: int, lower_is_better: bool = Tru
     """
     if patience < 1:
         raise ValueError(f"plateau needs patience >= 1; got {patience}")
-    if len(figures) <= patience:
-        return False
-    better = min if lower_is_better else max
-    before, recent = better(figures[:-patience]), better(figures[-patience:])
-    return better(before, recent) == before
+    costs = [figure if lower_is_better else -figure for figure in figures]
+    costs = [math.inf if math.isnan(cost) else cost for cost in costs]
+    return len(costs) > patience and min(costs[-patience:]) >= min(costs[:-patience])
 
 
 @contextlib.contextmanager
@@ -139,12 +145,12 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
     """
     received: list[str] = []
     caught = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
-    before = {number: signal.getsignal(number) for number in caught}
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in caught}
 
     def remember(number: int, frame: Any) -> None:
         received.append(signal.Signals(number).name)
         for each in caught:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, before[each])
 
     for number in caught:
         signal.signal(number, remember)
@@ -156,17 +162,23 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
 
 
 def _non_finite(state: TrainState) -> str | None:
-    """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well."""
-    learned = {name: value for name, value in state._asdict().items() if name != "key"}
-    if _all_finite(learned):
+    """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well.
+
+    An optimizer may start from infinity (a best loss so far), but not hold NaN.
+    """
+    learned = {name: value for name, value in state._asdict().items() if name not in ("key", "opt_state")}
+    if _all(jnp.isfinite, learned) and _all(_is_number, state.opt_state):
         return None
-    for path, leaf in jax.tree_util.tree_leaves_with_path(learned):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(learned | {"opt_state": state.opt_state}):
         if not np.all(np.isfinite(leaf)):
             return jax.tree_util.keystr(path, simple=True, separator="/")
     return None
 
 
-@jax.jit
-def _all_finite(tree: Any) -> Array:
-    finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]
-    return jnp.all(jnp.stack(finite))
+def _is_number(x: Array) -> Array:
+    return ~jnp.isnan(x)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _all(test: Callable[[Array], Array], tree: Any) -> Array:
+    return jnp.all(jnp.stack([jnp.ones((), bool), *(jnp.all(test(leaf)) for leaf in jax.tree.leaves(tree))]))

@@ -29,7 +29,7 @@ def gradient_penalty(weight: float, target: float = 1.0) -> Penalty:
       Gulrajani et al. Improved Training of Wasserstein GANs. NeurIPS 2017, eq. 3.
     """
     _check_weight("gradient_penalty", weight)
-    if target < 0:
+    if not target >= 0:
         raise ValueError(f"gradient_penalty needs target >= 0; got {target}")
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
@@ -90,6 +90,7 @@ def _squared_norm(critic: Critic, x: Array) -> Array:
         return jnp.sum(jnp.mean(logits.reshape(logits.shape[0], -1), axis=1))
 
     gradient = jax.grad(output)(x)
+    gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))  # a sum of many squares
     return jnp.sum(jnp.square(gradient), axis=tuple(range(1, x.ndim)))
 
 
@@ -100,5 +101,5 @@ def _safe_sqrt(squares: Array) -> Array:
 
 
 def _check_weight(name: str, weight: float) -> None:
-    if weight < 0:
+    if not weight >= 0:
         raise ValueError(f"{name} needs a weight >= 0; got {weight}")

@@ -20,7 +20,8 @@ from jaxgan.types import Game, TrainState
 def sample(game: Game, state: TrainState, key: Array, *, n: int, y: ArrayLike | None = None, chunk: int = 256) -> Any:
     """Draws n samples from a game, by averaged parameters where they are kept and without batch statistics.
 
-    Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it.
+    Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it (unless the network
+    itself draws noise when it is used).
 
     Args:
       game: with a system that generates from "index" (and "y"), such as `systems.gan`.
@@ -108,9 +109,9 @@ def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:
       ValueError: images of another rank or number of channels, or columns < 1.
     """
     x = np.asarray(images, np.float32)
-    if x.ndim != 4 or x.shape[-1] not in (1, 3) or (columns is not None and columns < 1):
+    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x) or (columns is not None and columns < 1):
         raise ValueError(
-            f"grid takes images [n, H, W, 1 or 3] and columns >= 1; got shape {x.shape}, columns={columns}"
+            f"grid takes images [n, H, W, 1 or 3], n >= 1, and columns >= 1; got shape {x.shape}, columns={columns}"
         )
     n, height, width, channels = x.shape
     columns = columns or math.ceil(math.sqrt(n))
@@ -144,7 +145,7 @@ def _linear(start: Array, end: Array, time: Array) -> Array:
 
 def _spherical(start: Array, end: Array, time: Array) -> Array:
     norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
-    one, other = start / norms[0], end / norms[1]
+    one, other = (z / jnp.maximum(norm, 1e-12) for z, norm in zip((start, end), norms, strict=True))
     angle = jnp.arccos(jnp.clip(jnp.sum(one * other, axis=-1, keepdims=True), -1.0, 1.0))
     aligned = angle < 1e-4  # the great circle is undefined between equal directions, where a line is as good
     sine = jnp.sin(jnp.where(aligned, 1.0, angle))
