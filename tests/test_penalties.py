@@ -1,0 +1,162 @@
+"""Penalties, against a linear critic w = (3, 4) whose gradient has the norm 5 everywhere."""
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxgan as jg
+from jaxgan.penalties import gradient_penalty, r1, r2, total
+
+TURN = jg.Turn(key=jax.random.key(7), step=jnp.zeros((), jnp.int32))
+REAL = jnp.array([[1.0, 2.0], [3.0, -1.0], [0.0, 0.0]])
+FAKE = jnp.array([[0.5, 0.5], [-2.0, 1.0], [4.0, 1.0]])
+
+
+def linear(x):
+    return x @ jnp.array([3.0, 4.0])
+
+
+def quadratic(x):
+    """Gradient 2 x, so ||grad||^2 = 4 ||x||^2: it tells where the critic is looked at."""
+    return jnp.sum(jnp.square(x), axis=tuple(range(1, x.ndim)))
+
+
+@pytest.mark.parametrize(
+    ("penalty", "expected"),
+    [
+        (gradient_penalty(10.0), 160.0),  # 10 (5 - 1)^2
+        (gradient_penalty(10.0, target=0.0), 250.0),
+        (gradient_penalty(1.0, target=5.0), 0.0),
+        (r1(10.0), 125.0),  # 10/2 * 25
+        (r2(10.0), 125.0),
+        (r1(0.0), 0.0),
+        (total(r1(10.0), r2(10.0), gradient_penalty(10.0)), 410.0),
+        (total(), 0.0),
+    ],
+)
+@pytest.mark.parametrize("jit", [False, True])
+def test_linear_critic(penalty, expected, jit):
+    def value(real, fake):
+        return penalty(linear, real, fake, TURN)
+
+    result = (jax.jit(value) if jit else value)(REAL, FAKE)
+    chex.assert_shape(result, ())
+    np.testing.assert_allclose(result, expected, rtol=1e-6)
+
+
+def test_r1_looks_at_real_and_r2_at_fake():
+    # mean ||x||^2: real (5 + 10 + 0)/3 = 5, fake (.5 + 5 + 17)/3 = 7.5; times gamma/2 * 4
+    np.testing.assert_allclose(r1(3.0)(quadratic, REAL, FAKE, TURN), 30.0, rtol=1e-6)
+    np.testing.assert_allclose(r2(3.0)(quadratic, REAL, FAKE, TURN), 45.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("real", "fake"), [(1.0, 0.0), (0.0, 1.0)])
+def test_gradient_penalty_looks_between_real_and_fake(real, fake):
+    """On the way from 0 to a point p the norm 2 |x| is uniform in [0, 2 |p|]: here |p| = 2, and E norm^2 = 16/3."""
+    real, fake = jnp.full((256, 2, 2), real), jnp.full((256, 2, 2), fake)
+    value = gradient_penalty(1.0, target=0.0)(quadratic, real, fake, TURN)
+    np.testing.assert_allclose(value, 16 / 3, rtol=0.15)
+
+
+def epsilons(turn, n, shape=(2, 2, 3)):
+    """What the penalty drew: the critic's input, with real = 1 and fake = 0, is epsilon itself."""
+    seen = []
+
+    def critic(x):
+        jax.debug.callback(lambda v: seen.append(np.asarray(v)), x)
+        return jnp.sum(x, axis=(1, 2, 3))
+
+    gradient_penalty(1.0)(critic, jnp.ones((n, *shape)), jnp.zeros((n, *shape)), turn)
+    jax.effects_barrier()
+    return seen[0]
+
+
+def test_one_epsilon_for_each_example():
+    drawn = epsilons(TURN, 8)
+    np.testing.assert_array_equal(drawn, np.broadcast_to(drawn[:, :1, :1, :1], drawn.shape))
+    assert len(np.unique(drawn[:, 0, 0, 0])) == 8
+    assert ((drawn >= 0) & (drawn < 1)).all()
+
+
+def test_epsilon_belongs_to_the_global_index():
+    """Examples 4..7 of a batch over two devices draw what examples 4..7 draw on one device."""
+    whole = epsilons(TURN, 8)
+    half = epsilons(TURN._replace(examples=jnp.arange(4, 8, dtype=jnp.int32)), 4)
+    np.testing.assert_array_equal(whole[4:], half)
+
+
+def test_epsilon_belongs_to_the_turn():
+    assert (epsilons(TURN, 8) != epsilons(TURN._replace(key=jax.random.key(8)), 8)).all()
+
+
+@pytest.mark.parametrize(
+    ("penalty", "expected"),
+    [(r1(2.0), 12.0), (r2(2.0), 12.0), (gradient_penalty(1.0), (12**0.5 - 1) ** 2)],
+    ids=["r1", "r2", "gradient_penalty"],
+)
+def test_the_norm_runs_over_all_axes_but_the_batch(penalty, expected):
+    """D(x) = sum of x over [B, 2, 2, 3]: ||grad||^2 = 12 for each example; over other axes 3, 4, 2 or 5 * 12."""
+    x = jax.random.normal(jax.random.key(0), (5, 2, 2, 3))
+    value = penalty(lambda x: jnp.sum(x, axis=(1, 2, 3)), x, x, TURN)
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+def test_examples_are_averaged_after_their_norms():
+    """Examples with gradients (3, 4) and (0, 0): mean of (4^2, 1^2), which is not what the mean gradient would give."""
+    critic = lambda x: linear(x) * jnp.array([1.0, 0.0])  # noqa: E731
+    np.testing.assert_allclose(gradient_penalty(1.0)(critic, REAL[:2], FAKE[:2], TURN), 8.5, rtol=1e-6)
+    np.testing.assert_allclose(r1(2.0)(critic, REAL[:2], FAKE[:2], TURN), 12.5, rtol=1e-6)
+
+
+def test_a_map_of_logits_counts_by_its_mean():
+    """A PatchGAN map of four equal patches has the gradient of one of them."""
+    patches = lambda x: jnp.tile(linear(x).reshape(-1, 1, 1), (1, 2, 2))  # noqa: E731
+    np.testing.assert_allclose(gradient_penalty(10.0)(patches, REAL, FAKE, TURN), 160.0, rtol=1e-6)
+    column = lambda x: linear(x).reshape(-1, 1)  # noqa: E731
+    np.testing.assert_allclose(r1(10.0)(column, REAL, FAKE, TURN), 125.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "expected"),
+    [(gradient_penalty(10.0), 10.0), (r1(10.0), 0.0), (r2(10.0), 0.0)],
+    ids=["gradient_penalty", "r1", "r2"],
+)
+def test_a_flat_critic_gives_no_nan(penalty, expected):
+    """sqrt has an infinite slope at zero; the penalty's own gradient w.r.t. critic parameters must stay finite."""
+
+    def cost(w):
+        return penalty(lambda x: x @ w, REAL, FAKE, TURN)
+
+    value, gradient = jax.value_and_grad(cost)(jnp.zeros(2))
+    np.testing.assert_allclose(value, expected)
+    chex.assert_tree_all_finite((value, gradient))
+    chex.assert_tree_all_finite(jax.hessian(cost)(jnp.zeros(2)))
+
+
+def test_penalty_gradients_by_hand():
+    """d/dw gamma/2 |w|^2 = gamma w; d/dw weight (|w| - 1)^2 = 2 weight (|w| - 1) w/|w|."""
+    w = jnp.array([3.0, 4.0])
+    np.testing.assert_allclose(
+        jax.grad(lambda w: r1(10.0)(lambda x: x @ w, REAL, FAKE, TURN))(w), [30.0, 40.0], rtol=1e-6
+    )
+    np.testing.assert_allclose(
+        jax.grad(lambda w: gradient_penalty(10.0)(lambda x: x @ w, REAL, FAKE, TURN))(w), [48.0, 64.0], rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("factory", [gradient_penalty, r1, r2])
+def test_negative_weights_are_refused(factory):
+    with pytest.raises(ValueError, match=r"weight >= 0; got -1"):
+        factory(-1.0)
+
+
+def test_negative_target_is_refused():
+    with pytest.raises(ValueError, match="target >= 0"):
+        gradient_penalty(1.0, target=-0.5)
+
+
+def test_interpolates_need_equal_shapes():
+    with pytest.raises(ValueError, match="shapes must agree"):
+        gradient_penalty(1.0)(linear, REAL, FAKE[:1], TURN)
