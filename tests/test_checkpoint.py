@@ -195,7 +195,7 @@ def test_differing_config_fields_are_named(saved):
 
 
 def test_a_config_with_tuples_is_the_same_config(saved):
-    """JSON knows no tuples, and frozen dataclasses are full of them. FAILS NOW: (8, 8) differs from [8, 8]."""
+    """JSON knows no tuples, and frozen dataclasses are full of them."""
     checkpoint.restore(saved.manager, target(), saved.config | {"hidden": (8, 8)})
 
 

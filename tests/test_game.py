@@ -445,7 +445,6 @@ def bare(in_features, width, told=None):
     return SimpleNamespace(init=init, apply=apply)
 
 
-# FAILS NOW: an NNX module with dropout asks for a stream beside "params" when it is initialised.
 @pytest.mark.parametrize("penalty", [None, jg.penalties.r1(1.0)], ids=["plain", "r1"])
 def test_nnx_modules_play_through_the_bridge(penalty, key):
     networks = {
@@ -465,7 +464,6 @@ def test_nnx_modules_play_through_the_bridge(penalty, key):
     chex.assert_shape(jg.sample(game, state, key, n=3), (3, 2))
 
 
-# FAILS NOW, for two reasons: as above, and without a "default" stream the bridge draws the same mask at every call.
 def test_nnx_dropout_draws_and_rests():
     def loss(nets, batch, turn):
         net, x = nets["net"], batch["x"]
@@ -645,7 +643,7 @@ X = np.zeros((4, 2), np.float32)
         ({"x": X.astype(np.uint8)}, r"batch\['x'\] is uint8; expected float32 in \[-1, 1\]"),
         ({"x": X.astype(np.float64)}, r"batch\['x'\] is float64"),
         ({"x": X.astype(bool)}, r"batch\['x'\] is bool"),
-        ({"x": X.astype(np.int32)}, r"batch\['x'\] is int32"),  # FAILS NOW: integer data is accepted
+        ({"x": X.astype(np.int32)}, r"batch\['x'\] is int32"),
         ({"x": X[:, 0]}, r"batch\['x'\] has shape \(4,\); expected \[B, \.\.\.\]"),
         ({"x": X[:3]}, r"batch size 3 does not divide by 2 updates \(n_critic\); use a multiple, such as 2"),
         ({"x": X[:0]}, "batch size 0"),

@@ -134,7 +134,7 @@ def test_a_state_that_is_not_finite_is_found_before_a_hook():
 
 
 def test_a_state_that_is_not_finite_is_found_when_stopping():
-    """Whoever stopped will save this state as the newest checkpoint. FAILS NOW: only hooks have it checked."""
+    """Whoever stopped will save this state as the newest checkpoint."""
 
     def step(state, batch):
         state, metrics = counting(state, batch)
@@ -220,7 +220,7 @@ def test_hooks_do_not_make_every_batch_a_checked_one(monkeypatch):
     checked = []
     monkeypatch.setattr(loop, "check_batch", lambda batch, classes: checked.append(1))
     train(counting, state_at(0), forever(), 10, hooks=[Hook(1, lambda *_: None)], check_every=5)
-    assert len(checked) == 3  # steps 1, 5, 10. FAILS NOW: a hook empties `pending`, which counts as a first batch
+    assert len(checked) == 3  # steps 1, 5, 10.
 
 
 # A real game, resumed
@@ -265,7 +265,7 @@ def test_a_run_in_two_parts_equals_one_run():
         ([3.0, 2.0, 1.9, 2.5], 2, True, False),
         ([0.1, 0.5, 0.4, 0.5], 2, False, True),
         ([1.0, float("nan"), float("nan")], 2, True, True),
-        ([1.0, float("nan"), 0.5], 2, True, False),  # FAILS NOW: min(nan, 0.5) is nan, which hides the improvement
+        ([1.0, float("nan"), 0.5], 2, True, False),
     ],
 )
 def test_plateau(figures, patience, lower, expected):
@@ -318,7 +318,6 @@ def test_a_second_signal_acts_at_once_as_if_nothing_had_been_caught():
         "    print('interrupted')\n"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    # FAILS NOW: SIG_DFL kills the process without unwinding; the handlers from before should come back instead.
     assert result.stdout.split() == ["interrupted"]
 
 
