@@ -24,6 +24,7 @@ from jaxgan.types import (
     Game,
     Inputs,
     Metrics,
+    Minibatches,
     Network,
     PyTree,
     Rules,
@@ -45,6 +46,7 @@ class Net(NamedTuple):
     params: PyTree
     state: dict[str, PyTree]  # by collection; updated by every call that trains
     key: Array  # [] typed PRNG key of this network in this update
+    axis_name: str | None  # the mapped axis, over whose devices plain dropout must not repeat
     train: bool
     calls: Iterator[int]  # numbers the calls, so that each draws its own dropout and noise
 
@@ -79,6 +81,7 @@ def game(
     ema: Mapping[str, float | Schedule] | None = None,
     dynamics: Dynamics | None = None,
     axis_name: str | None = None,
+    microbatches: int = 1,
 ) -> Game:
     """Compiles networks, a system and a dynamics into three pure functions.
 
@@ -88,14 +91,19 @@ def game(
       ema: by network, the decay per train step in [0, 1], or a schedule of the step: `generate` uses the average.
       dynamics: how the turns are played; `alternating()` if None.
       axis_name: the mapped axis over which gradients, model state and metrics are averaged (`pmap`, `shard_map`).
+      microbatches: parts that a minibatch is cut into to save memory; their gradients are averaged. The result is that
+        of the whole minibatch where examples do not see each other; batch statistics are those of the parts.
     Returns:
-      Game. `train_step` takes one batch of k * B examples, where k is the largest number of updates of a player.
+      Game. `train_step` takes one batch of k * B examples, where k is the largest number of updates of a player, or the
+      tuple of its k minibatches.
     Raises:
       ValueError: networks, players, owners or averages do not fit together; from `init` and at trace time, a batch
         that does not divide by k, with the wrong rank or dtype, or with labels out of range.
     """
     ema, dynamics = dict(ema or {}), dynamics or alternating()
     _check_system(networks, system, ema)
+    if microbatches < 1:
+        raise ValueError(f"a game needs microbatches >= 1; got {microbatches}")
     updates = max(player.updates for player in system.players.values())
     owners = {name: [p for p, player in system.players.items() if name in player.owns] for name in networks}
 
@@ -103,20 +111,21 @@ def game(
         def net(name: str) -> Net:
             trains = train and (name not in system.frozen or not params[name])  # a pool has no params, yet remembers
             own_key = jax.random.fold_in(key, name_index(f"network {name}"))
-            return Net(networks[name], params[name], dict(model_state[name]), own_key, trains, itertools.count())
+            state = dict(model_state[name])
+            return Net(networks[name], params[name], state, own_key, axis_name, trains, itertools.count())
 
         return {name: net(name) for name in networks}
 
-    def init(key: Array, batch: Batch) -> TrainState:
+    def init(key: Array, batch: Batch | Minibatches) -> TrainState:
         if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
             raise ValueError(f"init takes a typed key, jax.random.key(seed); got {key.dtype}{list(key.shape)}")
-        _check_batch(batch, updates)
-        _check_labels(batch, networks)
-        return initialise(key, batch)
+        minibatch = _minibatches(batch, updates)[-1]
+        _check_labels(minibatch, networks)
+        return initialise(key, minibatch)
 
     @jax.jit
     def initialise(key: Array, batch: Batch) -> TrainState:
-        inputs = system.inputs(_minibatches(batch, updates)[-1])
+        inputs = system.inputs(batch)
         if missing := sorted(set(networks) - set(inputs)):
             raise ValueError(f"system.inputs names no initial arguments for networks {missing}; have {sorted(inputs)}")
         variables = {
@@ -137,12 +146,26 @@ def game(
         )
 
     def gradient(name: str, update: int, state: TrainState, batch: Batch) -> tuple[PyTree, dict[str, PyTree], Metrics]:
-        player = system.players[name]
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(f"player {name}"))
         turn = Turn(jax.random.fold_in(key, update), state.step, _global_index(batch, axis_name))
+        found = []
+        for part, cut in enumerate(_parts({"batch": batch, "examples": turn.examples}, microbatches)):
+            gradient, model_state, observed = evaluate(
+                name, part, state, cut["batch"], turn._replace(examples=cut["examples"])
+            )
+            state = state._replace(model_state=model_state)
+            found.append((gradient, observed))
+        gradient, observed = jax.tree.map(lambda *x: sum(x) / microbatches, *found) if microbatches > 1 else found[0]
+        return _average((gradient, state.model_state, observed), axis_name)
+
+    def evaluate(
+        name: str, part: int, state: TrainState, batch: Batch, turn: Turn
+    ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
+        player = system.players[name]
+        key = turn.key if part == 0 else jax.random.fold_in(turn.key, part)  # networks draw anew for each part
 
         def objective(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
-            playing = nets(state.params | owned, state.model_state, turn.key, train=True)
+            playing = nets(state.params | owned, state.model_state, key, train=True)
             loss, observed = player.loss(playing, batch, turn)
             if jnp.shape(loss) != ():
                 raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(loss)}; reduce it to a scalar")
@@ -151,7 +174,7 @@ def game(
 
         owned = {n: state.params[n] for n in player.owns}
         (_, (model_state, observed)), gradient = player.gradient(objective, owned, turn.named("gradient"))
-        return _average((gradient, model_state, observed), axis_name)
+        return gradient, model_state, observed
 
     def move(name: str, gradient: PyTree, state: TrainState) -> TrainState:
         player = system.players[name]
@@ -161,13 +184,10 @@ def game(
             params=state.params | optax.apply_updates(owned, changes), opt_state=state.opt_state | {name: opt_state}
         )
 
-    rules = Rules(
-        system.players, lambda batch, count: _minibatches(batch, updates)[-count:], gradient=gradient, move=move
-    )
+    rules = Rules(system.players, gradient, move)
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        _check_batch(batch, updates)
-        state, metrics = dynamics(rules, state, batch)
+    def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
+        state, metrics = dynamics(rules, state, _minibatches(batch, updates))
         averages = {}
         for name, decay in ema.items():
             kept = decay(state.step) if callable(decay) else decay
@@ -177,7 +197,7 @@ def game(
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
         return system.generate(nets(state.params | state.ema, state.model_state, key, train=False), key, inputs)
 
-    return Game(init, train_step, generate)
+    return Game(init, train_step, generate, updates, axis_name)
 
 
 def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any]) -> tuple[Any, dict[str, PyTree]]:
@@ -188,7 +208,7 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     if _accepts(net.network, "train", settings.get("method")):
         settings = {"train": net.train} | settings
     if linen or _accepts(net.network, "rngs"):
-        settings = {"rngs": _streams(jax.random.fold_in(net.key, call))} | settings
+        settings = {"rngs": _streams(jax.random.fold_in(net.key, call), net.axis_name)} | settings
     if net.train and net.state and (linen or _accepts(net.network, "mutable")):
         return net.network.apply(variables, *inputs, mutable=list(net.state), **settings)
     return net.network.apply(variables, *inputs, **settings), {}
@@ -196,7 +216,7 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
 
 def _init(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> Mapping[str, PyTree]:
     settings: dict[str, Any] = {"train": True} if isinstance(network, nn.Module) and _accepts(network, "train") else {}
-    variables = network.init(_streams(key) if isinstance(network, nn.Module) else key, *inputs, **settings)
+    variables = network.init(_streams(key, None) if isinstance(network, nn.Module) else key, *inputs, **settings)
     if not isinstance(variables, Mapping) or (not isinstance(network, nn.Module) and "params" not in variables):
         raise ValueError(
             f"init of network {name!r} returned {type(variables).__name__} without 'params'; "
@@ -205,9 +225,15 @@ def _init(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> M
     return variables
 
 
-def _streams(key: Array) -> dict[str, Array]:
-    """Returns a call's random streams: for any name Linen falls back to "params", a bridged NNX module to "default"."""
-    return {"params": key, "default": jax.random.fold_in(key, 1)}
+def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:
+    """Returns a call's random streams.
+
+    Linen falls back to "params" for any name, a bridged NNX module to "default": layers that know nothing of devices,
+    such as `nn.Dropout`, must draw anew on each. "global" is the same everywhere: layers of this library draw for the
+    whole batch from it and take their part, so that the device count does not matter.
+    """
+    local = key if axis_name is None else jax.random.fold_in(key, jax.lax.axis_index(axis_name))
+    return {"params": local, "default": jax.random.fold_in(local, 1), "global": jax.random.fold_in(key, 2)}
 
 
 def _accepts(network: Network, argument: str, method: str | None = None) -> bool:
@@ -219,14 +245,25 @@ def _accepts(network: Network, argument: str, method: str | None = None) -> bool
     return argument in inspect.signature(function).parameters
 
 
-def _minibatches(batch: Batch, updates: int) -> list[Batch]:
-    """Cuts a batch of updates * B examples into minibatches of B, in order."""
-    if updates == 1:
-        return [batch]
-    return [
-        jax.tree.map(lambda x, u=u: x[u * (len(x) // updates) : (u + 1) * (len(x) // updates)], batch)
-        for u in range(updates)
-    ]
+def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:
+    """Checks a batch of updates * B examples and cuts it into minibatches of B, in order, unless it is cut already."""
+    if isinstance(batch, tuple):
+        if len(batch) != updates:
+            raise ValueError(f"the batch is a tuple of {len(batch)} minibatches; expected {updates}, one an update")
+        for minibatch in batch:
+            _check_batch(minibatch, 1)
+        return batch
+    _check_batch(batch, updates)
+    return tuple(_parts(batch, updates))
+
+
+def _parts(tree: PyTree, count: int) -> list[PyTree]:
+    """Cuts every array of a tree into equal runs of its leading axis."""
+    size = jax.tree.leaves(tree)[0].shape[0]
+    if size % count:
+        raise ValueError(f"a minibatch of {size} does not divide into {count} microbatches")
+    length = size // count
+    return [jax.tree.map(lambda x, k=k: x[k * length : (k + 1) * length], tree) for k in range(count)]
 
 
 def _global_index(batch: Batch, axis_name: str | None) -> Array:

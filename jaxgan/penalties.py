@@ -29,7 +29,7 @@ def gradient_penalty(weight: float, target: float = 1.0) -> Penalty:
       Gulrajani et al. Improved Training of Wasserstein GANs. NeurIPS 2017, eq. 3.
     """
     _check_weight("gradient_penalty", weight)
-    if not target >= 0:
+    if not isinstance(target, jax.core.Tracer) and not target >= 0:
         raise ValueError(f"gradient_penalty needs target >= 0; got {target}")
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
@@ -101,5 +101,5 @@ def _safe_sqrt(squares: Array) -> Array:
 
 
 def _check_weight(name: str, weight: float) -> None:
-    if not weight >= 0:
+    if not isinstance(weight, jax.core.Tracer) and not weight >= 0:  # a sweep over weights traces them
         raise ValueError(f"{name} needs a weight >= 0; got {weight}")

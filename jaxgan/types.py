@@ -100,24 +100,26 @@ class System(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a dynamics may use: the players, and the three things that happen in a turn."""
+    """What a dynamics may use: the players, and the two things that happen in a turn."""
 
     players: dict[str, Player]  # in the order of their turns
-    minibatches: Callable[[Batch, int], list[Batch]]  # (batch, updates) -> a minibatch for each update of a player
     gradient: Callable[[str, int, TrainState, Batch], tuple[PyTree, dict[str, PyTree], Metrics]]
     # (player, update, state, minibatch) -> (gradient over what it owns, model_state after the evaluation, metrics)
     move: Callable[[str, PyTree, TrainState], TrainState]  # (player, gradient, state) -> state, by its optimizer
 
 
-Dynamics = Callable[[Rules, TrainState, Batch], tuple[TrainState, Metrics]]  # one train step, but for step and ema
+Minibatches = tuple[Batch, ...]  # one for each update of the player that moves most often
+Dynamics = Callable[[Rules, TrainState, Minibatches], tuple[TrainState, Metrics]]  # a train step, but for step and ema
 
 
 class Game(NamedTuple):
     """Networks + system + dynamics, compiled into three pure functions."""
 
     init: Callable[[Array, Batch], TrainState]  # (key, batch) -> state
-    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+    train_step: Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]
     generate: Callable[[TrainState, Array, Inputs], Any]  # (state, key, inputs) -> samples: ema where kept, train=False
+    updates: int = 1  # minibatches in a batch: the largest number of updates of a player
+    axis_name: str | None = None  # the mapped axis that the train step averages over, for `pmap`
 
 
 class Loss(NamedTuple):

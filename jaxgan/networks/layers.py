@@ -215,3 +215,46 @@ def minibatch_stddev(x: Array, group: int = 4, axis_name: str | None = None) -> 
         statistic = lax.dynamic_slice_in_dim(statistic, lax.axis_index(axis_name) * len(x), len(x))
     channel = jnp.broadcast_to(statistic.reshape(-1, 1, 1, 1), (*x.shape[:3], 1))
     return jnp.concatenate([x, channel.astype(x.dtype)], axis=-1)
+
+
+class Dropout(nn.Module):
+    """Dropout whose masks belong to examples of the global batch: the same on one device, eight, or a pod.
+
+    (`nn.Dropout` draws anew on each device of a mapped axis, so its masks depend on their number.)
+
+    References:
+      Srivastava et al. Dropout: A Simple Way to Prevent Neural Networks from Overfitting. JMLR 2014, section 4.
+    """
+
+    rate: float  # share of units that are dropped, in [0, 1)
+    axis_name: str | None = None  # the mapped axis that the batch is split over
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool) -> Array:
+        """Drops units of x [B, ...] and scales the others by 1 / (1 - rate); the identity unless `train`."""
+        if not 0 <= self.rate < 1:
+            raise ValueError(f"Dropout has rate={self.rate}; it must lie in [0, 1)")
+        if not train or self.rate == 0:
+            return x
+        kept = global_draw(
+            lambda shape: jax.random.bernoulli(self.make_rng("global"), 1 - self.rate, shape), x.shape, self.axis_name
+        )
+        return jnp.where(kept, x / (1 - self.rate), 0)
+
+
+def global_draw(
+    draw: Callable[[tuple[int, ...]], Array], shape: tuple[int, ...], axis_name: str | None = None
+) -> Array:
+    """Draws for the whole batch and returns this device's part, so that the draw does not know the device count.
+
+    Args:
+      draw: shape -> array of that shape, by a key that is the same on all devices (a module's "global" stream).
+      shape: [B, ...] of this device's part.
+      axis_name: the mapped axis that the batch is split over; None: the whole batch is here.
+    Returns:
+      [B, ...].
+    """
+    if axis_name is None:
+        return draw(shape)
+    whole = draw((shape[0] * lax.axis_size(axis_name), *shape[1:]))
+    return lax.dynamic_slice_in_dim(whole, lax.axis_index(axis_name) * shape[0], shape[0])
