@@ -2,11 +2,11 @@
 
 The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches), `priors` (latents), `networks`,
 `losses` and `penalties` (one function for each equation), `dynamics` (how turns are played), `game` (all of it as three
-pure functions), `systems` (named GANs), `loop` and `checkpoint` (training that resumes exactly), `sample`, `metrics`
-and `report`.
+pure functions), `systems` (named GANs), `parallel` (many devices, processes and seeds), `loop` and `checkpoint`
+(training that resumes exactly), `sample`, `metrics` and `report`.
 """
 
-from jaxgan import data, dynamics, losses, metrics, networks, penalties, priors, systems, types
+from jaxgan import data, dynamics, losses, metrics, networks, parallel, penalties, priors, systems, types
 from jaxgan.game import frozen, game
 from jaxgan.sample import grid, interpolate, sample
 from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
@@ -29,6 +29,7 @@ __all__ = [
     "losses",
     "metrics",
     "networks",
+    "parallel",
     "penalties",
     "priors",
     "sample",

@@ -309,6 +309,7 @@ def test_a_second_signal_acts_at_once_as_if_nothing_had_been_caught():
     program = (
         "import os, signal\n"
         "from jaxgan.loop import stop_on_signals\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a shell's background jobs ignore it
         "try:\n"
         "    with stop_on_signals():\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"

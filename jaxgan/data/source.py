@@ -80,13 +80,14 @@ def _permutation(seed: int, size: int, epoch: int) -> np.ndarray:
     return order
 
 
-def batch_at(source: Source, batch_size: int, seed: int) -> Callable[[int], Examples]:
+def batch_at(source: Source, batch_size: int, seed: int, rows: np.ndarray | None = None) -> Callable[[int], Examples]:
     """Random access to the run's batches.
 
     Args:
       source: where examples come from.
       batch_size: examples in a batch, in 1..source.size.
       seed: of the order (and of flips and densities), in 0..2**32 - 1.
+      rows: [n] int64, which rows of the batch to read (`parallel.local_rows`: one process of several); None: all.
     Returns:
       A pure function, step >= 0 -> {"x": [batch_size, ...], "y": [batch_size] if labelled}.
     Raises:
@@ -107,14 +108,16 @@ def batch_at(source: Source, batch_size: int, seed: int) -> Callable[[int], Exam
     def read(step: int) -> Examples:
         if step < 0:
             raise ValueError(f"step is {step}; use 0 or more")
-        position = step * batch_size + np.arange(batch_size, dtype=np.int64)
+        position = step * batch_size + (np.arange(batch_size, dtype=np.int64) if rows is None else rows)
         index = None if source.size is None else indices(seed, source.size, position)
         return source.read(Draw(seed, position, index))
 
     return read
 
 
-def batches(source: Source, batch_size: int, seed: int, start: int = 0, prefetch: int = 2) -> Iterator[Batch]:
+def batches(
+    source: Source, batch_size: int, seed: int, start: int = 0, prefetch: int = 2, rows: np.ndarray | None = None
+) -> Iterator[Batch]:
     """Endless batches on the device: the k-th is `batch_at(source, batch_size, seed)(start + k)`.
 
     Args:
@@ -123,12 +126,13 @@ def batches(source: Source, batch_size: int, seed: int, start: int = 0, prefetch
       seed: as for `batch_at`.
       start: the first step; `int(state.step)` to go on with a run.
       prefetch: batches put on the device ahead of the one in use, >= 0.
+      rows: as for `batch_at`.
     Returns:
       Iterator of {"x": [batch_size, ...] float32, "y": [batch_size] int32 if labelled}.
     Raises:
       ValueError: as for `batch_at`, at once and not at the first batch; start or prefetch is negative.
     """
-    read = batch_at(source, batch_size, seed)
+    read = batch_at(source, batch_size, seed, rows)
     if start < 0:
         raise ValueError(f"start is {start}; use 0 or more")
     if prefetch < 0:

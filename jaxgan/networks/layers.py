@@ -196,7 +196,8 @@ def minibatch_stddev(x: Array, group: int = 4, axis_name: str | None = None) -> 
     Args:
       x: features, [B, H, W, C].
       group: examples per group; the largest divisor of the batch size not above it is used.
-      axis_name: gather the batch over the devices of this axis first, so that groups do not know the device count.
+      axis_name: gather the batch over the devices of this axis first, so that groups do not know the device count; a
+        module passes None while `self.is_initializing()`, since a state is made outside the mapped axis.
     Returns:
       [B, H, W, C + 1].
     Raises:
@@ -236,9 +237,9 @@ class Dropout(nn.Module):
             raise ValueError(f"Dropout has rate={self.rate}; it must lie in [0, 1)")
         if not train or self.rate == 0:
             return x
-        kept = global_draw(
-            lambda shape: jax.random.bernoulli(self.make_rng("global"), 1 - self.rate, shape), x.shape, self.axis_name
-        )
+        axis_name = None if self.is_initializing() else self.axis_name  # nothing is mapped while a state is made
+        key = self.make_rng("global")
+        kept = global_draw(lambda shape: jax.random.bernoulli(key, 1 - self.rate, shape), x.shape, axis_name)
         return jnp.where(kept, x / (1 - self.rate), 0)
 
 

@@ -1,0 +1,141 @@
+"""One train step on many devices: mapped over them (`pmap`), or one program with a sharded batch (`sharded`).
+
+Both take the same global batch and give the same result as one device, to rounding: gradients, batch statistics and
+metrics are means over the global batch, and nothing random depends on the number of devices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from jaxgan.types import Batch, Game, Inputs, Metrics, Minibatches, TrainState
+
+AXIS = "batch"  # of the mesh; a game for pmap names its own
+
+
+class Parallel(NamedTuple):
+    """A game on several devices; used like the game."""
+
+    init: Callable[[Array, Batch], TrainState]  # (key, global batch) -> state, whole on every device
+    train_step: Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]  # compiled; donates the state
+    generate: Callable[[TrainState, Array, Inputs], Any]  # as the game's
+    place: Callable[[Batch], Minibatches]  # this process's part of a batch -> its minibatches, on the devices
+    replicate: Callable[[TrainState], TrainState]  # a restored state -> the same, whole on every device
+    mode: str
+    devices: tuple[jax.Device, ...]
+
+
+def data_parallel(
+    game: Game, mode: Literal["pmap", "sharded"] = "pmap", *, devices: Sequence[jax.Device] | None = None
+) -> Parallel:
+    """Spreads a game's train step over devices; the state stays whole on each of them.
+
+    `train_step` takes the batch from the host, cut and placed on the way, or already placed by `place`. With several
+    processes, each gives its own rows of every minibatch (`local_rows`).
+
+    Args:
+      game: made with `axis_name` for "pmap" (and its BatchNorms too), without it for "sharded", where batch statistics
+        are global as they are.
+      mode: "pmap" maps the step over devices and averages explicitly; "sharded" compiles one program for the global
+        batch and lets XLA place the collectives.
+      devices: which ones; all of all processes if None.
+    Returns:
+      Parallel. The train state has no device axis in either mode: a checkpoint of one is a checkpoint of the other.
+    Raises:
+      ValueError: unknown mode, or a game of the other kind; at the first step, a batch that does not divide.
+    """
+    chosen = tuple(jax.devices() if devices is None else devices)
+    if mode not in ("pmap", "sharded"):
+        raise ValueError(f"unknown mode {mode!r}; choose 'pmap' or 'sharded'")
+    if (mode == "pmap") != (game.axis_name is not None):
+        remedy = (
+            "pass axis_name='batch' to game(...) and to its BatchNorms" if mode == "pmap" else "leave axis_name out"
+        )
+        raise ValueError(f"mode {mode!r} does not fit a game with axis_name={game.axis_name!r}; {remedy}")
+    mesh = Mesh(np.array(chosen), (AXIS,))
+    whole = NamedSharding(mesh, PartitionSpec())
+    split = NamedSharding(mesh, PartitionSpec(AXIS))
+    step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, whole, split)
+    local = len([device for device in chosen if device.process_index == jax.process_index()])
+
+    def place(batch: Batch) -> Minibatches:
+        return tuple(
+            {name: _placed(name, np.asarray(x), part, game.updates, local, split, mode) for name, x in batch.items()}
+            for part in range(game.updates)
+        )
+
+    def replicate(state: TrainState) -> TrainState:
+        if jax.process_count() == 1:
+            return jax.device_put(state, whole)
+        # A process can put arrays on its own devices only; equal host arrays of all of them are one global array.
+        implementation = jax.random.key_impl(state.key)
+        host = jax.device_get(state._replace(key=jax.random.key_data(state.key)))
+        return jax.jit(
+            lambda s: s._replace(key=jax.random.wrap_key_data(s.key, impl=implementation)), out_shardings=whole
+        )(host)
+
+    def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
+        return step(state, batch if isinstance(batch, tuple) else place(batch))
+
+    return Parallel(
+        init=lambda key, batch: replicate(game.init(key, batch)),
+        train_step=train_step,
+        generate=game.generate,
+        place=place,
+        replicate=replicate,
+        mode=mode,
+        devices=chosen,
+    )
+
+
+def local_rows(batch_size: int, updates: int = 1) -> np.ndarray:
+    """Tells which rows of a global batch this process reads: its part of each of the minibatches, in order.
+
+    Args:
+      batch_size: rows of the global batch, updates * B.
+      updates: minibatches in it.
+    Returns:
+      [batch_size / processes] int64, for `data.batches(..., rows=...)`.
+    Raises:
+      ValueError: the batch does not divide by updates times processes.
+    """
+    processes, process = jax.process_count(), jax.process_index()
+    if batch_size % (updates * processes):
+        raise ValueError(f"batch size {batch_size} does not divide by {updates} updates times {processes} processes")
+    rows = np.arange(batch_size, dtype=np.int64).reshape(updates, processes, -1)
+    return rows[:, process].reshape(-1)
+
+
+def _mapped(game: Game, devices: tuple[jax.Device, ...]) -> Callable[..., tuple[TrainState, Metrics]]:
+    return jax.pmap(
+        game.train_step,
+        axis_name=game.axis_name,
+        in_axes=(None, 0),
+        out_axes=None,
+        devices=devices,
+        donate_argnums=0,
+    )
+
+
+def _sharded(game: Game, whole: NamedSharding, split: NamedSharding) -> Callable[..., tuple[TrainState, Metrics]]:
+    return jax.jit(game.train_step, in_shardings=(whole, split), out_shardings=whole, donate_argnums=0)
+
+
+def _placed(name: str, x: np.ndarray, part: int, updates: int, local: int, split: NamedSharding, mode: str) -> Array:
+    """Cuts this process's rows of one minibatch out of a batch and puts them on its devices."""
+    if len(x) % (updates * local):
+        raise ValueError(
+            f"batch[{name!r}] has {len(x)} examples, which {updates} minibatches on {local} devices do not divide; "
+            f"use a multiple of {updates * local}, such as {max(1, len(x) // (updates * local)) * updates * local}"
+        )
+    size = len(x) // updates
+    rows = x[part * size : (part + 1) * size]
+    if mode == "pmap":
+        rows = rows.reshape(local, size // local, *x.shape[1:])
+    return jax.make_array_from_process_local_data(split, rows)
