@@ -5,7 +5,7 @@ et al. 2018) on 4,000 real MNIST digits, averaged parameters for the samples. Ju
 classifier that the run trains first.
 
 Command: python -m experiments digits
-Takes: about 4 minutes of training on 2 CPU cores. Expected result: experiments/README.md.
+Takes: two to five minutes of training on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ discriminator by projection (Miyato, Koyama 2018). Judged as `digits`, and by ho
 that was asked for.
 
 Command: python -m experiments digits_conditional
-Takes: about 4 minutes of training on 2 CPU cores. Expected result: experiments/README.md.
+Takes: two to four minutes of training on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
