@@ -1,6 +1,7 @@
 """`python -m experiments` lists the experiments; `python -m experiments NAME [--flag value ...]` runs one."""
 
 import difflib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -10,6 +11,7 @@ import tyro
 from experiments import EXPERIMENTS
 from experiments.cli import fail, parse, reported
 from experiments.run import Running, run
+from jaxgan.parallel import connect, end_together, is_first
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -38,7 +40,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         config, running = parse(settings, words[1:], f"python -m experiments {name}", experiment.__doc__ or "")
-        return run(name, experiment, config, running)
+        if running.distributed:
+            connect(running.coordinator, running.processes, running.process)
+            if not is_first():
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # one process prints
+        with end_together():
+            return run(name, experiment, config, running)
 
     return reported(work)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +20,18 @@ import jaxgan as jg
 from experiments import run_folder
 from experiments.experiment import PICTURED, Experiment, Judge, labels
 from jaxgan import checkpoint
-from jaxgan.log import both, every, open_log, progress
+from jaxgan.log import both, every, no_log, open_log, progress
 from jaxgan.loop import Ending, Hook, NonFiniteError, plateau, stop_on_signals, train
+from jaxgan.parallel import (
+    Parallel,
+    any_process,
+    data_parallel,
+    end_together,
+    from_first,
+    is_first,
+    local_rows,
+    wait_for_all,
+)
 from jaxgan.report import curves, read_metrics, report
 from jaxgan.types import Batch, TrainState, name_index
 
@@ -38,11 +50,16 @@ class Running:
     log_every: int = 10  # steps between rows of metrics.jsonl
     keep: int = 2  # latest checkpoints kept, beside the best
     smoke: bool = False  # a few steps of a tiny model, to see that everything works
+    distributed: bool = False  # several processes make one run: start the same command for each
+    coordinator: str | None = None  # "host:port" of process 0, where JAX does not detect the processes itself
+    processes: int | None = None  # how many there are, likewise
+    process: int | None = None  # which one this is, likewise
 
 
 class _Run(NamedTuple):
     folder: Path
     built: Experiment
+    spread: Parallel | None  # where there are several devices
     judge: Judge
     manager: CheckpointManager
     config: Any  # the experiment's `Config`
@@ -65,32 +82,56 @@ def run(name: str, experiment: ModuleType, config: Any, running: Running) -> int
       loop.NonFiniteError: training diverged; the message names the last good checkpoint.
     """
     if running.smoke:
-        config, running = replace(config, **experiment.SMOKE), replace(running, evaluations=1)
+        config, running = replace(config, **experiment.SMOKE), replace(running, evaluations=1, log_every=1)
     _check(config, running)
     source = experiment.source(config)
     size = config.batch_size * getattr(config, "n_critic", 1)
-    example = jg.data.batch_at(source, size, config.seed)(0)
+    example: Batch = jg.data.batch_at(source, size, config.seed)(0)  # type: ignore[assignment]  # host arrays
     jg.data.check_batch(example, source.classes)
     shape, key = tuple(example["x"].shape[1:]), jax.random.key(config.seed)
     built = experiment.build(config, shape, source.classes)
     target = jax.eval_shape(built.game.init, key, example)
+    spread = data_parallel(built.game, "sharded") if jax.device_count() > 1 else None
+    rows = local_rows(size, built.game.updates) if spread else None
+    if spread:
+        spread.place(jg.data.batch_at(source, size, config.seed, rows)(0))  # refuses a batch that does not divide
+        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread.sharding), target)
     # Nothing is written before this line, so that bad settings and bad data leave no folder behind.
-    if running.resume:
-        folder = run_folder.find_folder(running.out, name, running.id)
-    else:
-        folder = run_folder.new_folder(running.out, name, running.id, config.seed)
+    folder = _folder(name, config, running)
+    if is_first() and not running.resume:
         run_folder.describe(folder, name, config, example, source.classes)
         built.draw(folder / "samples" / "real.png", _real(source, built.classes))
     print(f"{'going on with ' if running.resume else ''}run {folder}", flush=True)
-    judge = experiment.judge(config, folder)
-    with closing(checkpoint.open_checkpoints(folder / "checkpoints", keep=running.keep, best=judge.best)) as manager:
+    judge = _judge(experiment, config, folder)
+    opened = checkpoint.open_checkpoints(folder / "checkpoints", keep=running.keep, best=judge.best)
+    # Inside `closing`: where a peer has died, a failing process must not wait for it to close the checkpoints.
+    with closing(opened) as manager, end_together():
         if running.resume:
             state = checkpoint.restore(manager, target, asdict(config), may_differ=experiment.MAY_DIFFER)
-            run_folder.describe(folder, name, config, example, source.classes)
+            if is_first():
+                run_folder.describe(folder, name, config, example, source.classes)
         else:
-            state = built.game.init(key, example)
-        batches = jg.data.batches(source, size, config.seed, start=int(state.step))
-        return _train(_Run(folder, built, judge, manager, config, running), state, batches, source.classes)
+            state = (spread or built.game).init(key, example)
+        batches = jg.data.batches(source, size, config.seed, start=int(state.step), rows=rows)
+        return _train(_Run(folder, built, spread, judge, manager, config, running), state, batches, source.classes)
+
+
+def _folder(name: str, config: Any, running: Running) -> Path:
+    """Makes or finds the run's folder; of several processes the first makes it."""
+    if running.resume:
+        return run_folder.find_folder(running.out, name, running.id)
+    if jax.process_count() > 1 and running.id is None:
+        raise ValueError("a run of several processes needs --id, the same for all of them")
+    folder = run_folder.new_folder(running.out, name, running.id, config.seed) if is_first() else None
+    wait_for_all("folder")
+    return folder or run_folder.find_folder(running.out, name, running.id, started=False)
+
+
+def _judge(experiment: ModuleType, config: Any, folder: Path) -> Judge:
+    """Makes the judge; of several processes the first trains it, and the others read what it wrote."""
+    judge = experiment.judge(config, folder) if is_first() else None
+    wait_for_all("judge")
+    return judge or experiment.judge(config, folder)
 
 
 def _check(config: Any, running: Running) -> None:
@@ -106,36 +147,48 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
     start, began = int(state.step), time.monotonic()
     interval = max(1, config.steps // running.evaluations)
     versions = run_folder.environment()["versions"]
-    latest: dict[str, Any] = {}  # the last evaluation: its step, figures and histogram
+    latest = _last_evaluation(folder, start)  # its step, figures and histogram
+    asked = itertools.count(1)
 
     def look(step: int, state: TrainState) -> Mapping[str, float]:
-        run.built.draw(folder / "samples" / f"{step:06d}.png", _samples(run.built, state, PICTURED, "pictures"))
-        judged = judge.judge(_samples(run.built, state, judge.samples, "judgement"))
-        latest.update(step=step, figures=judged.figures, histogram=judged.histogram)
-        quality.append(judged.figures[judge.best])
-        return {f"quality/{figure}": value for figure, value in judged.figures.items()}
+        figures: dict[str, float] = {}
+        if is_first():
+            here = run.spread.local(state) if run.spread else state
+            run.built.draw(folder / "samples" / f"{step:06d}.png", _samples(run.built, here, PICTURED, "pictures"))
+            judged = judge.judge(_samples(run.built, here, judge.samples, "judgement"))
+            figures = judged.figures
+            latest.update(figures=figures, histogram=judged.histogram)
+        quality.append(from_first(figures.get(judge.best, 0.0)))
+        latest["step"] = step
+        return {f"quality/{figure}": value for figure, value in figures.items()}
 
     def save(step: int, state: TrainState) -> None:
-        figures = latest["figures"] if latest.get("step") == step else None
+        figures = {judge.best: quality[-1]} if latest.get("step") == step else None
         checkpoint.save(run.manager, state, asdict(config), versions=versions, figures=figures)
 
     def stop() -> str | None:
-        if running.until_plateau and latest and plateau(quality, running.until_plateau):
+        if running.until_plateau and latest.get("step", 0) > start and plateau(quality, running.until_plateau):
             return "plateau"
-        return stopped()
+        signalled = stopped()
+        if jax.process_count() == 1:
+            return signalled
+        # A signal may reach one process only; asking the others at every step would hold them up.
+        together = next(asked) % running.log_every == 0 and any_process(signalled is not None)
+        return (signalled or "SIGTERM") if together else None
 
-    _summarise(run, "running", start, 0.0, latest)
+    if is_first():
+        _summarise(run, "running", start, 0.0, latest)
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     print(
         f"compiling the train step ({len(state.params)} networks, {parameters:,} parameters): "
         "silent for up to a minute on 2 CPU cores",
         flush=True,
     )
-    with stop_on_signals() as stopped, open_log(folder, start) as log:
+    with stop_on_signals() as stopped, open_log(folder, start) if is_first() else nullcontext(no_log) as log:
         quality = list(read_metrics(folder).get(f"quality/{judge.best}", ([], []))[1])
         try:
             ending = train(
-                jax.jit(run.built.game.train_step, donate_argnums=0),
+                run.spread.train_step if run.spread else jax.jit(run.built.game.train_step, donate_argnums=0),
                 state,
                 batches,
                 config.steps,
@@ -156,6 +209,8 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
 def _finish(run: _Run, ending: Ending, latest: Mapping[str, Any], seconds: float) -> int:
     step, best = int(ending.state.step), run.judge.best
     interrupted = ending.reason in EXIT
+    if not is_first():
+        return EXIT.get(str(ending.reason), 0)
     _summarise(run, "interrupted" if interrupted else "finished", step, seconds, latest)
     pages = _pages(run.folder)
     if interrupted:
@@ -192,9 +247,22 @@ def _summarise(run: _Run, status: str, step: int, seconds: float, latest: Mappin
         "judged_at_step": latest.get("step"),
         "histogram": latest.get("histogram"),
         "protocol": run.judge.protocol,
+        "devices": jax.device_count(),
         "best_by": run.judge.best,
     }
     run_folder.write_json(run.folder / "summary.json", page)
+
+
+def _last_evaluation(folder: Path, start: int) -> dict[str, Any]:
+    """Returns what the summary of a resumed run says of its last evaluation, unless that lies ahead again."""
+    try:
+        page = json.loads((folder / "summary.json").read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+    judged = page.get("judged_at_step")
+    if judged is None or judged > start:
+        return {}
+    return {"step": judged, "figures": page["figures"], "histogram": page["histogram"]}
 
 
 def _samples(built: Experiment, state: TrainState, n: int, use: str) -> Any:

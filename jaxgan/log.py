@@ -99,6 +99,10 @@ def every(interval: int, log: Log) -> Log:
     return thinned
 
 
+def no_log(step: int, values: Mapping[str, float]) -> None:
+    """Drops everything: the log of all processes but the first."""
+
+
 def both(*logs: Log) -> Log:
     """Writes to several logs."""
 

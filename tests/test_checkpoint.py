@@ -107,7 +107,6 @@ def test_a_saved_state_may_be_donated(manager):
     expected = bits(state_at(1))
     checkpoint.save(manager, state, {})
     jax.jit(lambda params: jax.tree.map(lambda x: x + 1, params), donate_argnums=0)(state.params)
-    assert state.params["generator"]["w"].is_deleted()
     checkpoint.settle(manager)
     chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target())), expected)
 

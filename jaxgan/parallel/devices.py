@@ -6,7 +6,7 @@ metrics are means over the global batch, and nothing random depends on the numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -25,8 +25,10 @@ class Parallel(NamedTuple):
     init: Callable[[Array, Batch], TrainState]  # (key, global batch) -> state, whole on every device
     train_step: Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]  # compiled; donates the state
     generate: Callable[[TrainState, Array, Inputs], Any]  # as the game's
-    place: Callable[[Batch], Minibatches]  # this process's part of a batch -> its minibatches, on the devices
-    replicate: Callable[[TrainState], TrainState]  # a restored state -> the same, whole on every device
+    place: Callable[[Mapping[str, Any]], Minibatches]  # this process's rows of a batch -> minibatches on the devices
+    replicate: Callable[[TrainState], TrainState]  # a state -> the same, whole on every device
+    local: Callable[[TrainState], TrainState]  # a state -> the same on this process's first device, to sample from
+    sharding: NamedSharding  # of every leaf of the state, for the target of `checkpoint.restore`
     mode: str
     devices: tuple[jax.Device, ...]
 
@@ -62,23 +64,20 @@ def data_parallel(
     whole = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec(AXIS))
     step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, whole, split)
-    local = len([device for device in chosen if device.process_index == jax.process_index()])
+    own = len([device for device in chosen if device.process_index == jax.process_index()])
 
-    def place(batch: Batch) -> Minibatches:
+    def place(batch: Mapping[str, Any]) -> Minibatches:
         return tuple(
-            {name: _placed(name, np.asarray(x), part, game.updates, local, split, mode) for name, x in batch.items()}
+            {name: _placed(name, np.asarray(x), part, game.updates, own, split, mode) for name, x in batch.items()}
             for part in range(game.updates)
         )
 
     def replicate(state: TrainState) -> TrainState:
-        if jax.process_count() == 1:
-            return jax.device_put(state, whole)
         # A process can put arrays on its own devices only; equal host arrays of all of them are one global array.
-        implementation = jax.random.key_impl(state.key)
-        host = jax.device_get(state._replace(key=jax.random.key_data(state.key)))
-        return jax.jit(
-            lambda s: s._replace(key=jax.random.wrap_key_data(s.key, impl=implementation)), out_shardings=whole
-        )(host)
+        return jax.device_put(state, whole) if jax.process_count() == 1 else _through_host(state, whole)
+
+    def local(state: TrainState) -> TrainState:
+        return _through_host(state, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
         return step(state, batch if isinstance(batch, tuple) else place(batch))
@@ -89,6 +88,8 @@ def data_parallel(
         generate=game.generate,
         place=place,
         replicate=replicate,
+        local=local,
+        sharding=whole,
         mode=mode,
         devices=chosen,
     )
@@ -110,6 +111,16 @@ def local_rows(batch_size: int, updates: int = 1) -> np.ndarray:
         raise ValueError(f"batch size {batch_size} does not divide by {updates} updates times {processes} processes")
     rows = np.arange(batch_size, dtype=np.int64).reshape(updates, processes, -1)
     return rows[:, process].reshape(-1)
+
+
+def _through_host(state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
+    """Returns a state that is whole on this process, by way of host arrays, as the sharding says."""
+    implementation = jax.random.key_impl(state.key)
+    data = jax.jit(jax.random.key_data)(state.key)
+    host = jax.tree.map(np.asarray, state._replace(key=data))
+    return jax.jit(
+        lambda s: s._replace(key=jax.random.wrap_key_data(s.key, impl=implementation)), out_shardings=sharding
+    )(host)
 
 
 def _mapped(game: Game, devices: tuple[jax.Device, ...]) -> Callable[..., tuple[TrainState, Metrics]]:

@@ -9,6 +9,8 @@ import traceback
 from collections.abc import Iterator
 
 import jax
+import numpy as np
+from jax.experimental import multihost_utils
 
 
 def connect(
@@ -59,6 +61,26 @@ def end_together() -> Iterator[None]:
         )
         sys.stdout.flush()
         os._exit(1)
+
+
+def wait_for_all(name: str) -> None:
+    """Waits until all processes have come here: the first may have written what the others read."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(name)
+
+
+def from_first(value: float) -> float:
+    """Returns the first process's value on all of them (as float32, where there are several)."""
+    if jax.process_count() == 1:
+        return value
+    return float(multihost_utils.broadcast_one_to_all(np.float32(value)))
+
+
+def any_process(flag: bool) -> bool:
+    """Tells, on all processes alike, whether the flag is set on one of them; all of them must ask."""
+    if jax.process_count() == 1:
+        return flag
+    return bool(np.any(multihost_utils.process_allgather(np.int32(flag))))
 
 
 def is_first() -> bool:
