@@ -29,6 +29,7 @@ class Parallel(NamedTuple):
     replicate: Callable[[TrainState], TrainState]  # a state -> the same, whole on every device
     local: Callable[[TrainState], TrainState]  # a state -> the same on this process's first device, to sample from
     sharding: NamedSharding  # of every leaf of the state, for the target of `checkpoint.restore`
+    step: Any  # the compiled function behind `train_step`, (state, minibatches): has `.lower` to look into
     mode: str
     devices: tuple[jax.Device, ...]
 
@@ -90,6 +91,7 @@ def data_parallel(
         replicate=replicate,
         local=local,
         sharding=whole,
+        step=step,
         mode=mode,
         devices=chosen,
     )
