@@ -1,0 +1,88 @@
+"""Many train steps in one call: `lax.scan` over whole steps, where that pays.
+
+A tiny network's step takes less time than its dispatch from Python; a scan dispatches once for all steps. Convolutions
+on CPU are the opposite case: inside a loop their gradients lose XLA's fast path, so there it is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxgan.types import Batch, Metrics, PyTree, TrainState
+
+Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
+
+
+def segments(game: Any, steps: int, *, force: bool = False) -> Step:
+    """Compiles a number of train steps into one program; the same steps as a Python loop would take.
+
+    On the CPU the states are bit for bit those of the loop (docs/decisions/sweep.md).
+
+    Args:
+      game: a `Game` or a `Sweep`, or its `train_step` alone, (state, batch) -> (state, metrics).
+      steps: train steps in one call, >= 1.
+      force: scan convolutions on CPU as well.
+    Returns:
+      (state, batches) -> (state, metrics), the state donated: every array of `batches` is [steps, ...], one batch for
+      each step (`stack` makes them), and every metric [steps].
+    Raises:
+      ValueError: steps is not positive; at the first call, `batches` does not hold `steps` batches, or the step has
+        convolutions and the backend is a CPU, where a scanned step may take tens of times as long.
+    """
+    if steps < 1:
+        raise ValueError(f"segments needs steps >= 1; got {steps}")
+    step: Step = jax.jit(getattr(game, "train_step", game))  # traced once: for the check and for the scan
+
+    def run(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
+        found = {name: x.shape for name, x in batches.items()}
+        if any(not shape or shape[0] != steps for shape in found.values()):
+            raise ValueError(f"segments of {steps} steps take arrays [{steps}, B, ...], one batch a step; got {found}")
+        if not force and jax.default_backend() == "cpu":
+            first = {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in batches.items()}
+            if convolves(step, state, first):
+                raise ValueError(
+                    "this train step has convolutions, whose gradients lose their fast path inside a loop on CPU; "
+                    "call jax.jit(game.train_step, donate_argnums=0) once for each step, or pass force=True"
+                )
+        return lax.scan(step, state, batches)
+
+    return jax.jit(run, donate_argnums=0)
+
+
+def stack(trees: Iterable[PyTree]) -> Any:
+    """Puts batches (or any pytrees) of equal shapes on top of each other: [B, ...] each -> [number, B, ...].
+
+    `stack(itertools.islice(stream, steps))` takes the next segment from an iterator of batches.
+    """
+    return _stack(list(trees))
+
+
+def convolves(function: Callable[..., Any], *arguments: Any) -> bool:
+    """Tells whether a function has a convolution, also inside the functions that it calls; nothing is run.
+
+    Args:
+      function: of pytrees of arrays; one compiled by `jax.jit` is traced no more than once for equal shapes.
+      *arguments: arrays, or their `jax.ShapeDtypeStruct`.
+    """
+    return _has_convolution(jax.make_jaxpr(function)(*arguments))
+
+
+def _has_convolution(part: Any) -> bool:
+    """Searches whatever may hold equations: a jaxpr, a closed one, or a list of them (the branches of a `cond`)."""
+    if isinstance(part, list | tuple):
+        return any(map(_has_convolution, part))
+    jaxpr = getattr(part, "jaxpr", part)
+    return any(
+        equation.primitive.name == "conv_general_dilated" or any(map(_has_convolution, equation.params.values()))
+        for equation in getattr(jaxpr, "eqns", ())
+    )
+
+
+@jax.jit
+def _stack(trees: list[PyTree]) -> PyTree:
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees)

@@ -1,0 +1,364 @@
+"""Many runs in one call: seeds, and scalar hyper-parameters, along a leading axis of everything.
+
+A sweep is used like a game, on states and batches with one more axis in front, [members, ...]. Three modes compute the
+same runs (measured in docs/decisions/sweep.md):
+
+- "map": one program that loops over the members. Bit for bit the solo runs, but for convolutions on CPU, which a loop
+  makes slow and rounds differently.
+- "vmap": one program of which every operation has all members. Fills an accelerator; equal to rounding.
+- "unrolled": the solo step, compiled once and dispatched for each member. Bit for bit the solo runs, always.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
+from scipy import special
+
+from jaxgan import data
+from jaxgan.data import Source
+from jaxgan.parallel.segments import convolves, stack
+from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState
+
+AXIS = "member"  # of the mesh
+MODES = ("map", "unrolled", "vmap")
+Solo = Callable[[TrainState, PyTree, PyTree], Any]  # (state, what differs by member, what all share) -> results
+
+
+class Choice(NamedTuple):
+    """How the members of a sweep are computed, and why so."""
+
+    mode: str  # "map", "unrolled" or "vmap"
+    reason: str
+
+
+class Sweep(NamedTuple):
+    """Many runs of a game, used like the game; every array of states and batches is [members, ...]."""
+
+    init: Callable[[Batch], TrainState]  # batch -> states
+    train_step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]  # compiled; donates the states
+    generate: Callable[[TrainState, Array, Inputs], Any]  # (states, one key, inputs for all) -> [members, n, ...]
+    choose: Callable[[Batch], Choice]  # from a batch's shapes, the mode that `train_step` takes
+    members: tuple[dict[str, float], ...]  # what each run is: its "seed" and its hyper-parameters
+
+
+def sweep(
+    game: Game | Callable[..., Game],
+    seeds: Iterable[int],
+    hyperparameters: Mapping[str, Sequence[float]] | None = None,
+    *,
+    mode: str = "auto",
+    devices: Sequence[jax.Device] | None = None,
+) -> Sweep:
+    """Trains many runs at once, each as if it ran alone.
+
+    Member m is the run `game.init(jax.random.key(seeds[m]), batch)` and then `game.train_step`; `batches` gives each
+    member the data of its seed. With hyper-parameters the game is a function of them, and gets them as scalar arrays:
+    "map" and "unrolled" are then bit for bit a solo step that gets arrays too. Written into the program as numbers,
+    they agree to rounding, since the compiler folds constants together.
+
+    Args:
+      game: a game; or a function of scalar hyper-parameters that returns one, `lambda learning_rate, gamma:
+        jg.game(...)`, with `optax.adam(learning_rate)` and `jg.penalties.r1(gamma)` inside.
+      seeds: one for each member, >= 0.
+      hyperparameters: by argument of `game`, one value for each member (`product` makes a grid).
+      mode: "map", "unrolled", "vmap", or "auto", whichever is fastest: "unrolled" where the step has convolutions and
+        runs on a single CPU device, "vmap" everywhere else. `Sweep.choose` says which, and why.
+      devices: the members are shared out over these, and each device computes its own; None: the default device.
+    Returns:
+      Sweep.
+    Raises:
+      ValueError: no seeds, lengths that differ, two equal members, an unknown mode, devices that do not divide the
+        members or that meet mode "unrolled", a game made with `axis_name`, or numbers that `game` itself refuses.
+    """
+    members = _members(list(seeds), {} if hyperparameters is None else hyperparameters)
+    count = len(members)
+    _check(mode, devices, count)
+    make = functools.partial(_make, game)
+    made = [make(**{name: value for name, value in each.items() if name != "seed"}) for each in members]
+    values = {name: jnp.asarray([each[name] for each in members]) for name in members[0] if name != "seed"}
+    sharding = NamedSharding(Mesh(np.array(devices), (AXIS,)), PartitionSpec(AXIS)) if devices else None
+
+    @jax.jit
+    def solo_init(values: PyTree, key: Array, batch: Batch) -> TrainState:
+        return make(**values).init(key, batch)
+
+    @functools.partial(jax.jit, donate_argnums=0)
+    def solo_step(state: TrainState, mine: PyTree, shared: PyTree) -> tuple[TrainState, Metrics]:
+        values, batch = mine
+        return make(**values).train_step(state, batch)
+
+    @jax.jit
+    def solo_generate(state: TrainState, values: PyTree, shared: PyTree) -> Any:
+        return make(**values).generate(state, *shared)
+
+    step: dict[str, Solo] = {"unrolled": functools.partial(_unrolled_step, solo_step)}
+    step |= {how: jax.jit(_spread(solo_step, how, sharding), donate_argnums=0) for how in ("map", "vmap")}
+    platform = devices[0].platform if devices else jax.default_backend()
+    generating = mode if mode != "auto" else "unrolled" if platform == "cpu" and not devices else "vmap"
+    samples = (
+        functools.partial(_unrolled, solo_generate)
+        if generating == "unrolled"
+        else jax.jit(_spread(solo_generate, generating, sharding))
+    )
+
+    def init(batch: Batch) -> TrainState:
+        _check_batch(batch, count)
+        # A game's init checks labels that it can see; those of `solo_init` are traced.
+        everything: Any = {name: np.asarray(x).reshape(-1, *x.shape[2:]) for name, x in batch.items()}
+        jax.eval_shape(lambda key: made[0].init(key, everything), jax.random.key(0))
+        states = stack(
+            [
+                solo_init(member(values, m), jax.random.key(int(each["seed"])), member(batch, m))
+                for m, each in enumerate(members)
+            ]
+        )
+        return _placed(states, sharding)
+
+    @functools.cache
+    def choose_for(shapes: tuple[tuple[str, tuple[int, ...], Any], ...]) -> Choice:
+        if mode != "auto":
+            return Choice(mode, "as was asked")
+        batch = {name: jax.ShapeDtypeStruct(shape[1:], dtype) for name, shape, dtype in shapes}
+        first = member(values, 0)
+        state = jax.eval_shape(solo_init, first, jax.random.key(0), batch)
+        return _choice(platform, convolves(solo_step, state, (first, batch), ()), bool(devices))
+
+    def choose(batch: Batch) -> Choice:
+        _check_batch(batch, count)
+        return choose_for(tuple((name, x.shape, x.dtype) for name, x in sorted(batch.items())))
+
+    def train_step(states: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        return step[choose(batch).mode](states, (values, _placed(batch, sharding)), ())
+
+    def generate(states: TrainState, key: Array, inputs: Inputs) -> Any:
+        return samples(states, values, (key, inputs))
+
+    return Sweep(init, train_step, generate, choose, members)
+
+
+def product(seeds: Iterable[int], **values: Sequence[float]) -> tuple[list[int], dict[str, list[float]]]:
+    """Makes a grid: every seed with every combination of values; the seeds of one combination are neighbours.
+
+    Args:
+      seeds: of each combination.
+      **values: by hyper-parameter.
+    Returns:
+      (seeds, hyperparameters) of all members, for `sweep(game, *product(...))`.
+    """
+    rows = [(seed, row) for row, seed in itertools.product(itertools.product(*values.values()), seeds)]
+    return [seed for seed, _ in rows], {name: [row[i] for _, row in rows] for i, name in enumerate(values)}
+
+
+def batches(source: Source, batch_size: int, seeds: Iterable[int], start: int = 0) -> Iterator[Batch]:
+    """Endless batches for a sweep: those that `data.batches` gives to the solo run of each seed.
+
+    Args:
+      source: where examples come from.
+      batch_size: examples for each member.
+      seeds: one for each member; a seed that returns is read once.
+      start: the first step; `int(states.step[0])` to go on.
+    Returns:
+      Iterator of {"x": [members, batch_size, ...], "y": [members, batch_size] if labelled}.
+    Raises:
+      ValueError: as for `data.batches`, at once.
+    """
+    rows = list(seeds)
+    streams = {seed: data.batches(source, batch_size, seed, start) for seed in dict.fromkeys(rows)}
+
+    def draw() -> Iterator[Batch]:
+        while True:
+            drawn = {seed: next(stream) for seed, stream in streams.items()}
+            yield stack([drawn[seed] for seed in rows])
+
+    return draw()
+
+
+def member(states: PyTree, index: int) -> Any:
+    """Returns one member's part of anything [members, ...]; of states, the state of its solo run, to sample or save."""
+    return _take(states, np.int32(index))
+
+
+class Interval(NamedTuple):
+    """A mean over members, and where the mean of endlessly many such members is expected."""
+
+    mean: np.ndarray  # [...] float64
+    low: np.ndarray  # [...] float64, lower end of the confidence interval
+    high: np.ndarray  # [...] float64, its upper end
+
+
+def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """Mean over the members with a confidence interval of Student's t: mean -+ t(n - 1) s / sqrt(n).
+
+    Exact for normal values, an approximation otherwise. A member that is not finite makes its mean and interval NaN:
+    leaving out the runs that diverged would flatter the rest.
+
+    Args:
+      values: [members, ...], one figure (or a curve of them) for each member.
+      confidence: probability in (0, 1) that such an interval holds the true mean.
+    Returns:
+      Interval of arrays [...].
+    Raises:
+      ValueError: fewer than two members, or confidence outside (0, 1).
+    References:
+      Student. The Probable Error of a Mean. Biometrika 1908.
+    """
+    x = np.asarray(values, np.float64)
+    if x.ndim < 1 or len(x) < 2 or not 0 < confidence < 1:
+        raise ValueError(
+            f"interval needs values [members >= 2, ...], confidence in (0, 1); got {x.shape}, {confidence}"
+        )
+    x = np.where(np.isfinite(x), x, np.nan)
+    mean, error = x.mean(axis=0), x.std(axis=0, ddof=1) / math.sqrt(len(x))
+    margin = special.stdtrit(len(x) - 1, 0.5 + confidence / 2) * error
+    return Interval(mean, mean - margin, mean + margin)
+
+
+def draw_band(path: str | os.PathLike[str], steps: ArrayLike, curves: Mapping[str, ArrayLike], label: str) -> Path:
+    """Draws each curve's mean over the members as a line inside the band of its `interval`.
+
+    Args:
+      path: of the PNG to write.
+      steps: [T], along the horizontal axis.
+      curves: by name, [members, T]; gaps are left where a member is not finite.
+      label: what the vertical axis measures, with its unit.
+    Returns:
+      The picture's path.
+    Raises:
+      ValueError: as for `interval`.
+      ImportError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("bands are drawn by matplotlib: pip install 'jaxgan[experiments]'") from error
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for name, values in curves.items():
+        mean, low, high = interval(values)
+        (line,) = axes.plot(np.asarray(steps), mean, label=name, linewidth=1.2)
+        axes.fill_between(np.asarray(steps), low, high, color=line.get_color(), alpha=0.25, linewidth=0)
+    axes.set(xlabel="step", ylabel=label)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.savefig(path, dpi=110, format="png")
+    return Path(path)
+
+
+def _make(game: Game | Callable[..., Game], **values: Any) -> Game:
+    if isinstance(game, Game) and values:
+        raise ValueError(f"hyper-parameters {sorted(values)} need a function of them that returns a game; got a game")
+    made = game if isinstance(game, Game) else game(**values)
+    if made.axis_name is not None:
+        raise ValueError(f"the members of a sweep average nothing; make the game without axis_name={made.axis_name!r}")
+    return made
+
+
+def _choice(platform: str, convolutions: bool, sharded: bool) -> Choice:
+    if platform != "cpu":
+        return Choice("vmap", f"one batched program fills the {platform}; equal to solo runs to rounding")
+    if not convolutions:
+        return Choice("vmap", "fastest on CPU without convolutions; equal to solo runs to rounding, mode='map' exactly")
+    if sharded:
+        return Choice("vmap", "convolutions on several CPU devices: slow as a batch, slower in a loop")
+    return Choice("unrolled", "convolutions on CPU: slow as a batch or in a loop; bit for bit the solo runs")
+
+
+def _spread(solo: Solo, mode: str, sharding: NamedSharding | None) -> Solo:
+    """Makes one program for all members; on devices, one without any exchange between them."""
+    spread = jax.vmap(solo, in_axes=(0, 0, None)) if mode == "vmap" else functools.partial(_mapped, solo)
+    if sharding is None:
+        return spread
+    ours, whole = sharding.spec, PartitionSpec()
+    return jax.shard_map(spread, mesh=sharding.mesh, in_specs=(ours, ours, whole), out_specs=ours, check_vma=False)
+
+
+def _mapped(solo: Solo, states: TrainState, mine: PyTree, shared: PyTree) -> Any:
+    """Loops over the members.
+
+    A step that cuts its state out of an array and pastes it back is compiled, and rounds, differently from a solo one
+    (docs/decisions/sweep.md). A branch that is always taken, as the compiler cannot know, keeps the step by itself.
+    """
+
+    def one(each: tuple[TrainState, PyTree]) -> Any:
+        shapes = jax.eval_shape(solo, *each, shared)
+        return lax.cond(each[0].step >= 0, solo, lambda *_: jax.tree.map(_blank, shapes), *each, shared)
+
+    return lax.map(one, (states, mine))
+
+
+def _blank(shape: jax.ShapeDtypeStruct) -> Array:
+    return jnp.zeros(shape.shape, shape.dtype)
+
+
+def _unrolled_step(solo: Solo, states: TrainState, mine: PyTree, shared: PyTree) -> tuple[TrainState, Metrics]:
+    """Steps one member after the other, each back into its place: a single solo state more in memory."""
+    observed = []
+    for m in range(states.step.shape[0]):
+        state, metrics = solo(member(states, m), member(mine, m), shared)
+        states = TrainState(key=states.key, **_put(_unkeyed(states), np.int32(m), _unkeyed(state)))
+        observed.append(metrics)
+    return states, stack(observed)
+
+
+def _unrolled(solo: Solo, states: TrainState, mine: PyTree, shared: PyTree) -> Any:
+    return stack([solo(member(states, m), member(mine, m), shared) for m in range(states.step.shape[0])])
+
+
+def _unkeyed(state: TrainState) -> dict[str, PyTree]:
+    """All but the key, which no step changes."""
+    return {name: value for name, value in state._asdict().items() if name != "key"}
+
+
+@jax.jit
+def _take(tree: PyTree, index: Array) -> PyTree:
+    return jax.tree.map(lambda x: lax.dynamic_index_in_dim(x, index, keepdims=False), tree)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _put(tree: PyTree, index: Array, part: PyTree) -> PyTree:
+    return jax.tree.map(lambda x, y: lax.dynamic_update_index_in_dim(x, y, index, 0), tree, part)
+
+
+def _placed(tree: PyTree, sharding: NamedSharding | None) -> PyTree:
+    return tree if sharding is None else jax.device_put(tree, sharding)
+
+
+def _members(seeds: list[int], values: Mapping[str, Sequence[float]]) -> tuple[dict[str, float], ...]:
+    if not seeds:
+        raise ValueError("a sweep needs at least one seed")
+    if lengths := {name: len(column) for name, column in values.items() if len(column) != len(seeds)}:
+        raise ValueError(f"a sweep of {len(seeds)} seeds needs as many values; got {lengths}; `product` makes a grid")
+    if "seed" in values:
+        raise ValueError("a hyper-parameter may not be called 'seed'; the seeds are the second argument")
+    members = tuple({"seed": seed} | {name: values[name][m] for name in values} for m, seed in enumerate(seeds))
+    for m, settings in enumerate(members):
+        if (first := members.index(settings)) < m:
+            raise ValueError(f"members {first} and {m} are the same run, {settings}: twice the weight in any mean")
+    return members
+
+
+def _check(mode: str, devices: Sequence[jax.Device] | None, members: int) -> None:
+    if mode not in (*MODES, "auto"):
+        raise ValueError(f"unknown mode {mode!r}; choose one of {(*MODES, 'auto')}")
+    if devices is not None and (not len(devices) or members % len(devices)):
+        raise ValueError(f"{members} members cannot be shared out equally over {len(devices)} devices")
+    if devices is not None and mode == "unrolled":
+        raise ValueError("mode 'unrolled' runs its members on one device; with devices choose 'map' or 'vmap'")
+
+
+def _check_batch(batch: Batch, members: int) -> None:
+    if wrong := {name: x.shape for name, x in batch.items() if x.ndim < 2 or x.shape[0] != members}:
+        raise ValueError(f"a sweep of {members} members takes batches [{members}, B, ...]; got {wrong}")
