@@ -302,8 +302,13 @@ def _check_system(networks: Mapping[str, Network], system: System, ema: Mapping[
         raise ValueError(f"networks {orphans} are owned by no player; give each an owner or list it in system.frozen")
     if unknown := sorted(set(ema) - owned):
         raise ValueError(f"ema averages {unknown}, which no player trains; have {sorted(owned)}")
-    if outside := {n: d for n, d in ema.items() if not callable(d) and not 0 <= d <= 1}:
+    if outside := {n: d for n, d in ema.items() if not _is_decay(d)}:
         raise ValueError(f"ema decays must lie in [0, 1]; got {outside}")
+
+
+def _is_decay(decay: Any) -> bool:
+    """Tells whether a number lies in [0, 1]; schedules, and values that a sweep traces, are known only when used."""
+    return callable(decay) or isinstance(decay, jax.core.Tracer) or 0 <= decay <= 1
 
 
 def _check_batch(batch: Batch, updates: int) -> None:

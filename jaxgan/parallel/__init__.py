@@ -1,7 +1,8 @@
 """The same train step on one device, many devices, many processes, and for many seeds at once.
 
 - `data_parallel`, `Parallel`, `local_rows`: a game on several devices, by `pmap` or by a sharded `jit` (devices.py)
-- `sweep`, `Sweep`, `product`, `member`, `batches`, `interval`, `draw_band`: many runs in one call (sweep.py)
+- `sweep`, `Sweep`, `product`, `member`, `batches`: many runs in one call (sweep.py)
+- `interval`, `Interval`, `draw_band`: what many runs say together (statistics.py)
 - `segments`, `stack`: many steps in one call (segments.py)
 - `connect`, `end_together`, `is_first`, `wait_for_all`, `from_first`, `any_process`: several processes (processes.py)
 """
@@ -9,7 +10,8 @@
 from jaxgan.parallel.devices import Parallel, data_parallel, local_rows
 from jaxgan.parallel.processes import any_process, connect, end_together, from_first, is_first, wait_for_all
 from jaxgan.parallel.segments import segments, stack
-from jaxgan.parallel.sweep import Interval, Sweep, batches, draw_band, interval, member, product, sweep
+from jaxgan.parallel.statistics import Interval, draw_band, interval
+from jaxgan.parallel.sweep import Sweep, batches, member, product, sweep
 
 __all__ = [
     "Interval",

@@ -13,7 +13,8 @@ import pytest
 import jaxgan as jg
 from experiments import ring
 from jaxgan.parallel.segments import segments, stack
-from jaxgan.parallel.sweep import Interval, batches, draw_band, interval, member, product, sweep
+from jaxgan.parallel.statistics import Interval, draw_band, interval
+from jaxgan.parallel.sweep import batches, member, product, sweep
 
 SEEDS = (0, 1, 2, 3)
 STEPS = 20
