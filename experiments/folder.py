@@ -43,7 +43,7 @@ class Config:
     ema: float = 0.998  # decay of the averaged generator, per step
 
 
-SMOKE = {"steps": 4, "batch_size": 4, "generator_features": 2, "discriminator_features": 2, "judged": 8}
+SMOKE = {"steps": 4, "batch_size": 8, "generator_features": 2, "discriminator_features": 2, "judged": 8}
 MAY_DIFFER = ("steps",)
 
 

@@ -82,9 +82,9 @@ def test_a_run_that_exists_is_not_overwritten(run, capsys):
 
 def test_a_checkpoint_of_another_config_is_refused_by_name(run, capsys):
     before = (run / "config.json").read_bytes()
-    flags = ["--out", str(run.parents[1]), "--id", "done", "--resume", "--batch-size", "9"]
+    flags = ["--out", str(run.parents[1]), "--id", "done", "--resume", "--batch-size", "16"]
     line = refused(["ring", "--steps", "4", "--width", "4", *flags], capsys)
-    assert "config batch_size: checkpoint 8, now 9" in line
+    assert "config batch_size: checkpoint 8, now 16" in line
     line = refused(["ring", "--steps", "4", "--width", "5", *flags[:-1], "8"], capsys)
     assert "config width: checkpoint 4, now 5" in line
     assert "params/generator/Dense_0/kernel" in line
