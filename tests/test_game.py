@@ -712,3 +712,40 @@ def test_init_is_abstract_when_asked(key):
     game = jg.game(plain_networks(), system(), ema={"generator": 0.9})
     abstract = jax.eval_shape(game.init, key, batch_of(4))
     chex.assert_trees_all_equal_shapes_and_dtypes(abstract.params, game.init(key, batch_of(4)).params)
+
+
+@pytest.mark.parametrize("microbatches", [2, 4])
+def test_microbatches_are_the_whole_minibatch(microbatches):
+    """Latents and interpolations belong to examples, so cutting a minibatch changes nothing but the memory it takes."""
+
+    def run(parts):
+        networks = {
+            "generator": jg.networks.mlp.Generator((2,), (8,)),
+            "discriminator": jg.networks.mlp.Discriminator((8,)),
+        }
+        system = jg.systems.gan(
+            loss=jg.losses.wasserstein,
+            penalty=jg.penalties.gradient_penalty(10.0),
+            prior=jg.priors.normal(4),
+            optimizer=optax.sgd(0.1),
+            n_critic=2,
+        )
+        game = jg.game(networks, system, microbatches=parts)
+        batch = {"x": jax.random.normal(jax.random.key(1), (16, 2))}
+        state, step = game.init(jax.random.key(0), batch), jax.jit(game.train_step)
+        for _ in range(3):
+            state, metrics = step(state, batch)
+        return state.params, metrics
+
+    chex.assert_trees_all_close(run(1), run(microbatches), rtol=1e-4, atol=1e-6)
+
+
+def test_microbatches_out_of_range():
+    networks = {"generator": jg.networks.mlp.Generator(), "discriminator": jg.networks.mlp.Discriminator()}
+    system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(4), optimizer=optax.sgd(0.1))
+    with pytest.raises(ValueError, match="microbatches >= 1; got 0"):
+        jg.game(networks, system, microbatches=0)
+    game = jg.game(networks, system, microbatches=3)
+    batch = {"x": jnp.zeros((4, 2))}
+    with pytest.raises(ValueError, match="4 does not divide into 3 microbatches"):
+        jax.eval_shape(game.train_step, jax.eval_shape(game.init, jax.random.key(0), batch), batch)
