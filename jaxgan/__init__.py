@@ -2,8 +2,8 @@
 
 The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches), `priors` (latents), `networks`,
 `losses` and `penalties` (one function for each equation), `dynamics` (how turns are played), `game` (all of it as three
-pure functions), `systems` (named GANs), `parallel` (many devices, processes and seeds), `loop` and `checkpoint`
-(training that resumes exactly), `sample`, `metrics` and `report`.
+pure functions; with `nets`, how losses call networks, and `checks`), `systems` (named GANs), `parallel` (many devices,
+processes and seeds), `loop` and `checkpoint` (training that resumes exactly), `sample`, `metrics` and `report`.
 """
 
 from jaxgan import data, dynamics, losses, metrics, networks, parallel, penalties, priors, systems, types

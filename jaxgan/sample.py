@@ -14,10 +14,13 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.parallel import Parallel
 from jaxgan.types import Game, TrainState
 
 
-def sample(game: Game, state: TrainState, key: Array, *, n: int, y: ArrayLike | None = None, chunk: int = 256) -> Any:
+def sample(
+    game: Game | Parallel, state: TrainState, key: Array, *, n: int, y: ArrayLike | None = None, chunk: int = 256
+) -> Any:
     """Draws n samples from a game, by averaged parameters where they are kept and without batch statistics.
 
     Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it (unless the network
@@ -52,7 +55,7 @@ def sample(game: Game, state: TrainState, key: Array, *, n: int, y: ArrayLike | 
 
 
 def interpolate(
-    game: Game,
+    game: Game | Parallel,
     state: TrainState,
     key: Array,
     start: Array,

@@ -58,7 +58,7 @@ class Turn(NamedTuple):
         return jax.random.fold_in(self.key, name_index(use))
 
 
-Nets = Mapping[str, Any]  # by network: called like the module, inside one loss evaluation (`game.Net`)
+Nets = Mapping[str, Any]  # by network: called like the module, inside one loss evaluation (`nets.Net`)
 LossFn = Callable[[Nets, Batch, Turn], tuple[Array, Metrics]]
 Objective = Callable[[PyTree], tuple[Array, Any]]  # owned params -> (loss [], auxiliary)
 Estimator = Callable[[Objective, PyTree, Array], tuple[tuple[Array, Any], PyTree]]  # (objective, owned, key) -> ...

@@ -21,7 +21,7 @@ ORDER = (
     {"data", "priors"},
     {"networks"},
     {"losses", "penalties", "augment"},
-    {"dynamics"},
+    {"dynamics", "nets", "checks"},
     {"game"},
     {"systems"},
     {"parallel"},

@@ -205,6 +205,16 @@ def test_a_checkpoint_does_not_know_the_device_count(tmp_path):
     manager.close()
 
 
+@pytest.mark.parametrize("mode", ["pmap", "sharded"])
+def test_samples_of_a_spread_game_are_those_of_one_device(mode):
+    parallel, game = parallel_of("dcgan_ema", mode), game_of("dcgan_ema", None)
+    data = batches(game, 1)
+    one = jg.sample(game, game.init(jax.random.key(0), data[0]), jax.random.key(1), n=4)
+    state = parallel.init(jax.random.key(0), data[0])
+    for either in (state, parallel.local(state)):
+        np.testing.assert_allclose(jg.sample(parallel, either, jax.random.key(1), n=4), one, atol=1e-6)
+
+
 def test_errors_name_batch_and_devices():
     with pytest.raises(ValueError, match="unknown mode 'pmpa'"):
         data_parallel(game_of("hinge_bn", None), "pmpa")

@@ -1,0 +1,89 @@
+"""What does not fit together, said at build or trace time: one `ValueError` each, with the value and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgan.types import Batch, Network, System
+
+
+def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[str, Any]) -> None:
+    """Raises unless every network has an owner or is frozen, and players, owners and averages name networks."""
+    have = sorted(networks)
+    if not system.players:
+        raise ValueError("the system has no players; give it at least one")
+    for name, player in system.players.items():
+        if isinstance(player.owns, str):
+            raise ValueError(f"player {name!r} owns {player.owns!r}, a string; write owns=({player.owns!r},)")
+        if unknown := sorted(set(player.owns) - set(networks)):
+            raise ValueError(f"player {name!r} owns unknown networks {unknown}; have {have}")
+        if not player.owns:
+            raise ValueError(f"player {name!r} owns no network; name at least one of {have}")
+        if player.updates < 1:
+            raise ValueError(f"player {name!r} has updates={player.updates}; it must be at least 1")
+    owned = {n for player in system.players.values() for n in player.owns}
+    if unknown := sorted(set(system.frozen) - set(networks)):
+        raise ValueError(f"the system freezes unknown networks {unknown}; have {have}")
+    if both := sorted(owned & set(system.frozen)):
+        raise ValueError(f"networks {both} are both owned and frozen; drop one of the two")
+    if orphans := sorted(set(networks) - owned - set(system.frozen)):
+        raise ValueError(f"networks {orphans} are owned by no player; give each an owner or list it in system.frozen")
+    if unknown := sorted(set(ema) - owned):
+        raise ValueError(f"ema averages {unknown}, which no player trains; have {sorted(owned)}")
+    if outside := {n: d for n, d in ema.items() if not _is_decay(d)}:
+        raise ValueError(f"ema decays must lie in [0, 1]; got {outside}")
+
+
+def _is_decay(decay: Any) -> bool:
+    """Tells whether a number lies in [0, 1]; schedules, and values that a sweep traces, are known only when used."""
+    return callable(decay) or isinstance(decay, jax.core.Tracer) or 0 <= decay <= 1
+
+
+def check_shapes(batch: Batch, updates: int) -> None:
+    """Raises what shapes and dtypes can tell at trace time."""
+    shapes = {jax.tree_util.keystr(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(batch)}
+    if not isinstance(batch, Mapping) or not shapes:
+        raise ValueError(f"a batch is a mapping such as {{'x': [B, ...]}}; got {type(batch).__name__} without arrays")
+    for path, leaf in shapes.items():
+        if not hasattr(leaf, "shape") or not leaf.shape:
+            raise ValueError(f"batch{path} must be an array [B, ...]; got {leaf!r}")
+        if leaf.dtype in (jnp.uint8, jnp.float64, jnp.bool_):
+            raise ValueError(
+                f"batch{path} is {leaf.dtype}; expected float32 in [-1, 1] for data (x / 127.5 - 1 from bytes), "
+                "int32 for labels"
+            )
+    x: Any = batch.get("x")
+    if hasattr(x, "ndim") and x.ndim < 2:
+        raise ValueError(f"batch['x'] has shape {x.shape}; expected [B, ...] with at least one feature axis")
+    if hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"batch['x'] is {x.dtype}; expected float32 in [-1, 1]")
+    sizes = {path: leaf.shape[0] for path, leaf in shapes.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"arrays of a batch must share their leading size; got {sizes}")
+    size = next(iter(sizes.values()))
+    if size == 0 or size % updates:
+        raise ValueError(
+            f"batch size {size} does not divide by {updates} updates (n_critic); "
+            f"use a multiple, such as {max(1, size // updates) * updates}"
+        )
+
+
+def check_labels(batch: Batch, networks: Mapping[str, Network]) -> None:
+    """Raises for labels that no embedding has: JAX itself would read NaN or the last row, silently."""
+    classes = {name: n for name, network in networks.items() if (n := getattr(network, "classes", 0))}
+    y = batch.get("y")
+    if not classes or y is None:
+        return
+    if y.ndim != 1 or not jnp.issubdtype(y.dtype, jnp.integer):
+        raise ValueError(f"batch['y'] has shape {y.shape} and dtype {y.dtype}; expected class labels [B] int32")
+    if isinstance(y, jax.core.Tracer):
+        return
+    for name, count in classes.items():
+        if bad := [int(label) for label in y if not 0 <= label < count]:
+            raise ValueError(
+                f"batch['y'] holds label {bad[0]}, but network {name!r} has {count} classes, 0..{count - 1}"
+            )
