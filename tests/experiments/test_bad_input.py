@@ -93,7 +93,7 @@ def test_a_checkpoint_of_another_config_is_refused_by_name(run, capsys):
 
 
 def test_a_full_disk_while_saving_leaves_the_checkpoint_before(tmp_path):
-    flags = ("ring", "--steps", 4000, "--batch-size", 8, "--width", 64, "--evaluations", 8, "--log-every", 500)
+    flags = ("ring", "--steps", 4000, "--batch-size", 8, "--width", 128, "--evaluations", 8, "--log-every", 500)
     flags += ("--out", tmp_path)
     process = start(*flags, "--id", "full", "--until-plateau", 1)
     assert finish(process)[0] == 0
@@ -102,7 +102,7 @@ def test_a_full_disk_while_saving_leaves_the_checkpoint_before(tmp_path):
     before = bits(run, saved[-1])
 
     process = start(*flags, "--id", "full", "--resume")
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (40_000, 40_000))  # a checkpoint's arrays are larger
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (40_000, 40_000))  # less than one of its arrays
     code, _, err = finish(process)
     assert code == 2, err
     last = err.strip().splitlines()[-1]
