@@ -58,4 +58,9 @@ def _list() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code in (1, 2):  # what a failed save left behind would complain at exit, after the line that says it all
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -54,7 +54,7 @@ def _one_line(complaint: str) -> str:
 
 def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
-    logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax warns of every folder that is opened to read
+    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs at length what its exceptions say
     try:
         return work()
     except NonFiniteError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -184,7 +186,11 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
         "silent for up to a minute on 2 CPU cores",
         flush=True,
     )
-    with stop_on_signals() as stopped, open_log(folder, start) if is_first() else nullcontext(no_log) as log:
+    with (
+        _one_line_for_a_failed_save(),
+        stop_on_signals() as stopped,
+        open_log(folder, start) if is_first() else nullcontext(no_log) as log,
+    ):
         quality = list(read_metrics(folder).get(f"quality/{judge.best}", ([], []))[1])
         try:
             ending = train(
@@ -204,6 +210,23 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
         save(int(ending.state.step), ending.state)
         checkpoint.settle(run.manager)
     return _finish(run, ending, latest, time.monotonic() - began)
+
+
+@contextmanager
+def _one_line_for_a_failed_save() -> Iterator[None]:
+    """Holds back standard error, where the threads of a save that failed print hundreds of lines.
+
+    The exception says it in one line; in all other cases what was held is printed at the end.
+    """
+    held = io.StringIO()
+    try:
+        with redirect_stderr(held):
+            yield
+    except checkpoint.CheckpointError:
+        held = io.StringIO()
+        raise
+    finally:
+        sys.stderr.write(held.getvalue())
 
 
 def _finish(run: _Run, ending: Ending, latest: Mapping[str, Any], seconds: float) -> int:
