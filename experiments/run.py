@@ -138,7 +138,7 @@ def _judge(experiment: ModuleType, config: Any, folder: Path) -> Judge:
 
 def _check(config: Any, running: Running) -> None:
     least_one = {"steps": config.steps, "evaluations": running.evaluations, "log_every": running.log_every}
-    least_one |= {"keep": running.keep, "until_plateau": running.until_plateau or 1 - (running.until_plateau == 0)}
+    least_one |= {"keep": running.keep, "until_plateau": 1 if running.until_plateau is None else running.until_plateau}
     for name, value in least_one.items():
         if value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {value}")
@@ -148,7 +148,7 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
     folder, judge, config, running = run.folder, run.judge, run.config, run.running
     start, began = int(state.step), time.monotonic()
     interval = max(1, config.steps // running.evaluations)
-    versions = run_folder.environment()["versions"]
+    versions = run_folder.versions()
     latest = _last_evaluation(folder, start)  # its step, figures and histogram
     asked = itertools.count(1)
 

@@ -97,21 +97,26 @@ def command(experiment: str, config: Any) -> str:
     return shlex.join(words)
 
 
-def environment() -> dict[str, Any]:
-    """Returns versions, devices and the git revision; nothing of the process's environment variables."""
-    versions = {}
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that matter, of those that are installed."""
+    found = {}
     for package in PACKAGES:
         try:
-            versions[package] = importlib.metadata.version(package)
+            found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, devices and the git revision; nothing of the process's environment variables."""
     revision = _git("rev-parse", "HEAD")
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
         "cores": os.cpu_count(),
-        "versions": versions,
+        "versions": versions(),
         "git_revision": revision,
         "git_dirty": None if revision is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
     }
