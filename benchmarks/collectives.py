@@ -60,6 +60,12 @@ def games(axis_name: str | None) -> dict[str, jg.Game]:
     }
 
 
+def gradient_bytes(game: jg.Game, state: jg.TrainState) -> int:
+    """Returns the bytes of all gradients of a step: the discriminator's for each of its updates, the generator's."""
+    sizes = {name: sum(x.nbytes for x in jax.tree.leaves(params)) for name, params in state.params.items()}
+    return game.updates * sizes["discriminator"] + sizes["generator"]
+
+
 def step_time(parallel: Parallel, state: jg.TrainState, batch: jg.types.Batch) -> float:
     """Returns the median milliseconds of a step."""
     placed, times = parallel.place(batch), []
@@ -84,8 +90,7 @@ def main() -> None:
             batch = {"x": np.zeros((16 * game.updates, 28, 28, 1), np.float32)}
             state = parallel.init(jax.random.key(0), batch)
             count, moved = collectives(parallel.step.lower(state, parallel.place(batch)).compile().as_text())
-            sizes = {n: 4 * sum(x.size for x in jax.tree.leaves(p)) for n, p in state.params.items()}
-            gradients = game.updates * sizes["discriminator"] + sizes["generator"]
+            gradients = gradient_bytes(game, state)
             took = step_time(parallel, state, batch)
             print(f"{name:10} {mode:8} {game.updates + 1:14} {count:12} {moved:10} {gradients:15} {took:7.1f}")
 

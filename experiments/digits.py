@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
@@ -38,6 +39,7 @@ class Config:
     b2: float = 0.99  # Adam's decay of squared gradients
     gamma: float = 1.0  # weight of R1
     ema: float = 0.999  # decay of the averaged generator, per step
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"  # what the networks compute in
     judge_steps: int = 1000  # training steps of the classifier that judges
 
 
@@ -51,19 +53,31 @@ def source(config: Config) -> Source:
 
 
 def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
-    """DCGAN networks in the non-saturating game with R1, for any config with the fields from `size` to `ema`."""
+    """DCGAN networks in the non-saturating game with R1, for any config with the fields from `size` to `ema`.
+
+    Networks compute in the config's `precision`, where it has this field, and under float16 with loss scaling.
+    """
     adam = optax.adam(config.learning_rate, b1=config.b1, b2=config.b2)
+    precision = getattr(config, "precision", "float32")
+    dtype = None if precision == "float32" else jnp.dtype(precision)
     prior = jg.priors.normal(config.latent)
     networks = {
         "generator": jg.networks.dcgan.Generator(
-            channels=shape[-1], size=config.size, features=config.generator_features, classes=classes
+            channels=shape[-1], size=config.size, features=config.generator_features, classes=classes, dtype=dtype
         ),
         "discriminator": jg.networks.dcgan.Discriminator(
-            size=config.size, features=config.discriminator_features, normalization="none", classes=classes
+            size=config.size,
+            features=config.discriminator_features,
+            normalization="none",
+            classes=classes,
+            dtype=dtype,
         ),
     }
     system = jg.systems.gan(
-        loss=jg.losses.non_saturating, penalty=jg.penalties.r1(config.gamma), prior=prior, optimizer=adam
+        loss=jg.losses.non_saturating,
+        penalty=jg.penalties.r1(config.gamma),
+        prior=prior,
+        optimizer=jg.precision.scaled(adam) if precision == "float16" else adam,
     )
     return Experiment(jg.game(networks, system, ema={"generator": config.ema}), prior, classes, draw_images)
 

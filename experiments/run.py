@@ -97,7 +97,11 @@ def run(name: str, experiment: ModuleType, config: Any, running: Running) -> int
     rows = local_rows(size, built.game.updates) if spread else None
     if spread:
         spread.place(jg.data.batch_at(source, size, config.seed, rows)(0))  # refuses a batch that does not divide
-        target = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=spread.sharding), target)
+        target = jax.tree.map(
+            lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding),
+            target,
+            spread.sharding(target),
+        )
     # Nothing is written before this line, so that bad settings and bad data leave no folder behind.
     folder = _folder(name, config, running)
     if is_first() and not running.resume:

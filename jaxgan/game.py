@@ -14,11 +14,14 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from jaxgan.checks import check_labels, check_shapes, check_system
 from jaxgan.dynamics import alternating
 from jaxgan.nets import Net, frozen, initial_variables
+from jaxgan.precision import loss_scale, through_scale
 from jaxgan.types import (
+    BATCH_AXIS,
     Batch,
     Dynamics,
     Game,
@@ -62,7 +65,8 @@ def game(
       tuple of its k minibatches.
     Raises:
       ValueError: networks, players, owners or averages do not fit together; from `init` and at trace time, a batch
-        that does not divide by k, with the wrong rank or dtype, or with labels out of range.
+        that does not divide by k, with the wrong rank or dtype, or with labels out of range, or an optimizer that has
+        `precision.scaled` inside another transformation.
     """
     ema, dynamics = dict(ema or {}), dynamics or alternating()
     check_system(networks, system, ema)
@@ -97,22 +101,24 @@ def game(
             for name, network in networks.items()
         }
         params = {name: v.get("params", {}) for name, v in variables.items()}
+        opt_state = {
+            name: player.optimizer.init({n: params[n] for n in player.owns}) for name, player in system.players.items()
+        }
+        for name in opt_state:
+            loss_scale(name, opt_state[name])  # refuses one that stands where the game cannot see it
         return TrainState(
             step=jnp.zeros((), jnp.int32),
             key=key,
             params=params,
             model_state={name: {c: v[c] for c in v if c != "params"} for name, v in variables.items()},
-            opt_state={
-                name: player.optimizer.init({n: params[n] for n in player.owns})
-                for name, player in system.players.items()
-            },
+            opt_state=opt_state,
             ema={name: jax.tree.map(jnp.copy, params[name]) for name in ema},
         )
 
     def gradient(name: str, update: int, state: TrainState, batch: Batch) -> tuple[PyTree, dict[str, PyTree], Metrics]:
         key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(f"player {name}"))
         turn = Turn(jax.random.fold_in(key, update), state.step, _global_index(batch, axis_name))
-        found = []
+        found, before = [], state.model_state
         for part, cut in enumerate(_parts({"batch": batch, "examples": turn.examples}, microbatches)):
             gradient, model_state, observed = evaluate(
                 name, part, state, cut["batch"], turn._replace(examples=cut["examples"])
@@ -120,12 +126,13 @@ def game(
             state = state._replace(model_state=model_state)
             found.append((gradient, observed))
         gradient, observed = jax.tree.map(lambda *x: sum(x) / microbatches, *found) if microbatches > 1 else found[0]
-        return _average((gradient, state.model_state, observed), axis_name)
+        gradient, averaged, observed = _average((gradient, state.model_state, observed), axis_name)
+        return gradient, _unless_untouched(before, state.model_state, averaged), observed
 
     def evaluate(
         name: str, part: int, state: TrainState, batch: Batch, turn: Turn
     ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
-        player = system.players[name]
+        player, scale = system.players[name], loss_scale(name, state.opt_state[name])
         key = turn.key if part == 0 else jax.random.fold_in(turn.key, part)  # networks draw anew for each part
 
         def objective(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
@@ -134,10 +141,12 @@ def game(
             if jnp.shape(loss) != ():
                 raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(loss)}; reduce it to a scalar")
             ours = {n: net.state for n, net in playing.items() if name in owners[n] or not owners[n]}
-            return loss, (state.model_state | ours, {"loss": loss, **observed})
+            told = {"loss": loss} if scale is None else {"loss": loss, "loss_scale": scale}
+            return loss, (state.model_state | ours, told | observed)
 
         owned = {n: state.params[n] for n in player.owns}
-        (_, (model_state, observed)), gradient = player.gradient(objective, owned, turn.named("gradient"))
+        estimate = through_scale(player.gradient, scale)
+        (_, (model_state, observed)), gradient = estimate(objective, owned, turn.named("gradient"))
         return gradient, model_state, observed
 
     def move(name: str, gradient: PyTree, state: TrainState) -> TrainState:
@@ -186,10 +195,15 @@ def _parts(tree: PyTree, count: int) -> list[PyTree]:
 
 
 def _global_index(batch: Batch, axis_name: str | None) -> Array:
-    """Returns the examples' indices [B] in the batch over all devices."""
+    """Returns the examples' indices [B] in the batch over all devices; all that is drawn for examples starts here."""
     size = jax.tree.leaves(batch)[0].shape[0]
     index = jnp.arange(size, dtype=jnp.int32)
-    return index if axis_name is None else index + size * jax.lax.axis_index(axis_name)
+    if axis_name is not None:
+        return index + size * jax.lax.axis_index(axis_name)
+    if BATCH_AXIS not in jax.sharding.get_abstract_mesh().auto_axes:
+        return index
+    # Latents follow their indices: else every device would generate the fake images of the whole batch.
+    return jax.lax.with_sharding_constraint(index, PartitionSpec(BATCH_AXIS))
 
 
 def _average(tree: PyTree, axis_name: str | None) -> PyTree:
@@ -197,3 +211,9 @@ def _average(tree: PyTree, axis_name: str | None) -> PyTree:
     if axis_name is None:
         return tree
     return jax.tree.map(lambda x: jax.lax.pmean(x, axis_name) if jnp.issubdtype(x.dtype, jnp.inexact) else x, tree)
+
+
+def _unless_untouched(before: PyTree, after: PyTree, averaged: PyTree) -> PyTree:
+    """Returns the averages, but for leaves that no call replaced: the mean of equal numbers may lose a bit."""
+    untouched = {id(leaf) for leaf in jax.tree.leaves(before)}
+    return jax.tree.map(lambda x, mean: x if id(x) in untouched else mean, after, averaged)

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 from jax import Array
 
+from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
 
 
@@ -52,7 +53,11 @@ def frozen(net: Net) -> Callable[..., Any]:
 
 
 def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any]) -> tuple[Any, dict[str, PyTree]]:
-    """Returns (outputs, updated collections), passing only the settings that the network knows."""
+    """Returns (outputs, updated collections), passing only the settings that the network knows.
+
+    Outputs narrower than float32 are widened here, so that losses, penalties and samples are in float32 whatever a
+    network computes in.
+    """
     variables = {"params": net.params, **net.state}
     linen = isinstance(net.network, nn.Module)
     settings = dict(settings)
@@ -61,8 +66,9 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     if linen or _accepts(net.network, "rngs"):
         settings = {"rngs": _streams(jax.random.fold_in(net.key, call), net.axis_name)} | settings
     if net.train and net.state and (linen or _accepts(net.network, "mutable")):
-        return net.network.apply(variables, *inputs, mutable=list(net.state), **settings)
-    return net.network.apply(variables, *inputs, **settings), {}
+        outputs, updated = net.network.apply(variables, *inputs, mutable=list(net.state), **settings)
+        return widened(outputs), updated
+    return widened(net.network.apply(variables, *inputs, **settings)), {}
 
 
 def initial_variables(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> Mapping[str, PyTree]:

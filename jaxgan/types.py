@@ -16,6 +16,7 @@ import optax
 from jax import Array
 
 PyTree = Any
+BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
 Batch = Mapping[str, Array]  # "x": [B, ...] float32 in [-1, 1]; "y": [B] int32 where there are labels
 Metrics = dict[str, Array]  # "<player>/<quantity>" -> scalar
 Inputs = Mapping[str, Array]  # what a system generates from, [n, ...] each: "index", "z", "y", "x", ...

@@ -14,30 +14,34 @@ import numpy as np
 from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from jaxgan.types import Batch, Game, Inputs, Metrics, Minibatches, TrainState
+from jaxgan.types import BATCH_AXIS, Batch, Game, Inputs, Metrics, Minibatches, TrainState
 
-AXIS = "batch"  # of the mesh; a game for pmap names its own
+SMALL = 4096  # elements: a leaf below this costs less to keep whole than to gather
 
 
 class Parallel(NamedTuple):
     """A game on several devices; used like the game."""
 
-    init: Callable[[Array, Batch], TrainState]  # (key, global batch) -> state, whole on every device
+    init: Callable[[Array, Batch], TrainState]  # (key, global batch) -> state, on the devices
     train_step: Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]  # compiled; donates the state
     generate: Callable[[TrainState, Array, Inputs], Any]  # as the game's
     place: Callable[[Mapping[str, Any]], Minibatches]  # this process's rows of a batch -> minibatches on the devices
-    replicate: Callable[[TrainState], TrainState]  # a state -> the same, whole on every device
+    replicate: Callable[[TrainState], TrainState]  # a state -> the same, on the devices as a step wants it
     local: Callable[[TrainState], TrainState]  # a state -> the same on this process's first device, to sample from
-    sharding: NamedSharding  # of every leaf of the state, for the target of `checkpoint.restore`
+    sharding: Callable[[TrainState], TrainState]  # a state, abstract or not -> the sharding of each of its leaves
     step: Any  # the compiled function behind `train_step`, (state, minibatches): has `.lower` to look into
     mode: str
     devices: tuple[jax.Device, ...]
 
 
 def data_parallel(
-    game: Game, mode: Literal["pmap", "sharded"] = "pmap", *, devices: Sequence[jax.Device] | None = None
+    game: Game,
+    mode: Literal["pmap", "sharded"] = "pmap",
+    *,
+    devices: Sequence[jax.Device] | None = None,
+    shard_state: bool = False,
 ) -> Parallel:
-    """Spreads a game's train step over devices; the state stays whole on each of them.
+    """Spreads a game's train step over devices; the state stays whole on each of them, or is split as well.
 
     `train_step` takes the batch from the host, cut and placed on the way, or already placed by `place`. With several
     processes, each gives its own rows of every minibatch (`local_rows`).
@@ -48,10 +52,17 @@ def data_parallel(
       mode: "pmap" maps the step over devices and averages explicitly; "sharded" compiles one program for the global
         batch and lets XLA place the collectives.
       devices: which ones; all of all processes if None.
+      shard_state: for networks that outgrow one device, in mode "sharded": every device keeps its part of all large
+        arrays of the state (parameters, moments, averages), and XLA gathers what a layer needs when it needs it. With
+        several processes `local` then takes all of them.
     Returns:
       Parallel. The train state has no device axis in either mode: a checkpoint of one is a checkpoint of the other.
     Raises:
-      ValueError: unknown mode, or a game of the other kind; at the first step, a batch that does not divide.
+      ValueError: unknown mode, a game of the other kind, or `shard_state` with "pmap"; at the first step, a batch that
+        does not divide.
+    References:
+      Rajbhandari, Rasley, Ruwase, He. ZeRO: Memory Optimizations Toward Training Trillion Parameter Models. SC 2020
+      (what `shard_state` does by annotation alone).
     """
     chosen = tuple(jax.devices() if devices is None else devices)
     if mode not in ("pmap", "sharded"):
@@ -61,11 +72,15 @@ def data_parallel(
             "pass axis_name='batch' to game(...) and to its BatchNorms" if mode == "pmap" else "leave axis_name out"
         )
         raise ValueError(f"mode {mode!r} does not fit a game with axis_name={game.axis_name!r}; {remedy}")
-    mesh = Mesh(np.array(chosen), (AXIS,))
+    if shard_state and mode != "sharded":
+        raise ValueError(f"shard_state=True needs mode 'sharded'; {mode!r} keeps the state whole on every device")
+    mesh = Mesh(np.array(chosen), (BATCH_AXIS,))
     whole = NamedSharding(mesh, PartitionSpec())
-    split = NamedSharding(mesh, PartitionSpec(AXIS))
-    step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, whole, split)
+    split = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
     own = len([device for device in chosen if device.process_index == jax.process_index()])
+
+    def sharding(state: TrainState) -> TrainState:
+        return jax.tree.map(lambda x: _largest_axis(x, mesh) if shard_state else whole, state)
 
     def place(batch: Mapping[str, Any]) -> Minibatches:
         return tuple(
@@ -73,24 +88,34 @@ def data_parallel(
             for part in range(game.updates)
         )
 
+    def init(key: Array, batch: Batch) -> TrainState:
+        if not shard_state:
+            return replicate(game.init(key, batch))
+        shapes = jax.eval_shape(lambda key: game.init(key, batch), key)  # checks the batch's labels too
+        return jax.jit(game.init, out_shardings=sharding(shapes))(key, batch)  # no device ever holds the whole
+
     def replicate(state: TrainState) -> TrainState:
         # A process can put arrays on its own devices only; equal host arrays of all of them are one global array.
-        return jax.device_put(state, whole) if jax.process_count() == 1 else _through_host(state, whole)
+        kept = sharding(state)
+        return jax.device_put(state, kept) if jax.process_count() == 1 else _through_host(state, kept)
 
     def local(state: TrainState) -> TrainState:
-        return _through_host(state, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
+        gathered = jax.jit(lambda s: s, out_shardings=whole)(state) if shard_state else state
+        return _through_host(gathered, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
+
+    step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, sharding if shard_state else None, whole, split)
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
         return step(state, batch if isinstance(batch, tuple) else place(batch))
 
     return Parallel(
-        init=lambda key, batch: replicate(game.init(key, batch)),
+        init=init,
         train_step=train_step,
         generate=game.generate,
         place=place,
         replicate=replicate,
         local=local,
-        sharding=whole,
+        sharding=sharding,
         step=step,
         mode=mode,
         devices=chosen,
@@ -115,7 +140,7 @@ def local_rows(batch_size: int, updates: int = 1) -> np.ndarray:
     return rows[:, process].reshape(-1)
 
 
-def _through_host(state: TrainState, sharding: jax.sharding.Sharding) -> TrainState:
+def _through_host(state: TrainState, sharding: Any) -> TrainState:
     """Returns a state that is whole on this process, by way of host arrays, as the sharding says."""
     implementation = jax.random.key_impl(state.key)
     data = jax.jit(jax.random.key_data)(state.key)
@@ -136,8 +161,27 @@ def _mapped(game: Game, devices: tuple[jax.Device, ...]) -> Callable[..., tuple[
     )
 
 
-def _sharded(game: Game, whole: NamedSharding, split: NamedSharding) -> Callable[..., tuple[TrainState, Metrics]]:
-    return jax.jit(game.train_step, in_shardings=(whole, split), out_shardings=whole, donate_argnums=0)
+def _sharded(
+    game: Game, sharding: Callable[[TrainState], TrainState] | None, whole: NamedSharding, split: NamedSharding
+) -> Callable[..., tuple[TrainState, Metrics]]:
+    """Compiles the step; a state without `sharding` is whole, another comes and leaves as that says."""
+
+    def step(state: TrainState, batch: Minibatches) -> tuple[TrainState, Metrics]:
+        with jax.sharding.use_abstract_mesh(whole.mesh.abstract_mesh):  # the game splits what it draws for examples
+            state, metrics = game.train_step(state, batch)
+        return (jax.lax.with_sharding_constraint(state, sharding(state)) if sharding else state), metrics
+
+    kept = None if sharding else whole
+    return jax.jit(step, in_shardings=(kept, split), out_shardings=(kept, whole), donate_argnums=0)
+
+
+def _largest_axis(leaf: Any, mesh: Mesh) -> NamedSharding:
+    """Splits a leaf along its longest axis that the devices divide; small leaves stay whole on each."""
+    axes = [axis for axis, size in enumerate(leaf.shape) if size % mesh.size == 0]
+    if not axes or leaf.size < SMALL:
+        return NamedSharding(mesh, PartitionSpec())
+    longest = max(axes, key=lambda axis: leaf.shape[axis])
+    return NamedSharding(mesh, PartitionSpec(*(None,) * longest, BATCH_AXIS))
 
 
 def _placed(name: str, x: np.ndarray, part: int, updates: int, local: int, split: NamedSharding, mode: str) -> Array:

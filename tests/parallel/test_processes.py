@@ -34,10 +34,13 @@ def start(process, port, *words):
     )
 
 
-@pytest.mark.parametrize("kind", ["wgan_gp", "hinge_bn"])
-def test_two_processes_of_four_devices_are_one_device(kind, tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "mode"),
+    [("wgan_gp", "pmap"), ("hinge_bn", "pmap"), ("dcgan_ema", "pmap"), ("hinge_bn", "sharded"), ("wgan_gp", "split")],
+)
+def test_two_processes_of_four_devices_are_one_device(kind, mode, tmp_path):
     port = free_port()
-    workers = [start(process, port, kind, tmp_path / "state") for process in range(2)]
+    workers = [start(process, port, kind, mode, tmp_path / "state") for process in range(2)]
     for worker in workers:
         out, _ = worker.communicate(timeout=240)
         assert worker.returncode == 0, out
