@@ -31,6 +31,7 @@ def folder(
     on_corrupt: str = "skip",
     labels: bool = False,
     memory: int = 2**30,
+    max_corrupt: int = 100,
 ) -> Source:
     """Every picture below a folder, in the order of relative paths.
 
@@ -44,6 +45,7 @@ def folder(
       on_corrupt: "skip" warns and goes on without the unreadable files; "error" refuses.
       labels: take the first subfolder's name as the class, numbered in sorted order.
       memory: bytes of resized pixels that may be kept; a larger folder is decoded anew as it is used.
+      max_corrupt: more unreadable files than this are refused under "skip" too: something else is wrong then.
     Returns:
       Source of "x" [n, size, size, channels] float32 in [-1, 1] and, if labelled, "y" [n] int32.
     Raises:
@@ -58,7 +60,7 @@ def folder(
     files = _find(root)
     decode = partial(_decode, root, size=size, channels=channels)
     kept = len(files) * size * size * channels <= memory
-    good, pixels = _verify(root, files, decode, kept, on_corrupt)
+    good, pixels = _verify(root, files, decode, kept, 0 if on_corrupt == "error" else max_corrupt)
     names, y = _labels(root, good) if labels else ([], None)
 
     def read(draw: Draw) -> Examples:
@@ -67,7 +69,7 @@ def folder(
         batch: Examples = {"x": flip_some(x, draw) if flip else x}
         return batch if y is None else batch | {"y": y[index]}
 
-    return Source(f"folder:{root.name}", len(good), read, len(names), threads=0 if kept else THREADS)
+    return Source(f"folder:{_printable(root.name)}", len(good), read, len(names), threads=0 if kept else THREADS)
 
 
 def _find(root: Path) -> list[str]:
@@ -79,7 +81,7 @@ def _find(root: Path) -> list[str]:
     if not root.is_dir():
         raise ValueError(f"folder {root} {'is not a folder' if root.exists() else 'does not exist'}")
     files = []
-    for place, _, names in os.walk(root, onerror=refuse):
+    for place, _, names in os.walk(root, onerror=refuse):  # links to folders are not followed: they may run in circles
         files += [Path(place, name).relative_to(root).as_posix() for name in names if name.lower().endswith(SUFFIXES)]
     if not files:
         raise ValueError(f"folder {root} has no pictures; looked for {', '.join(SUFFIXES)}")
@@ -90,13 +92,15 @@ def _decode(root: Path, file: str, size: int, channels: int) -> np.ndarray:
     """Returns a file's picture, [size, size, channels] uint8, turned upright as its EXIF data say."""
     from PIL import Image, ImageOps
 
+    if not (root / file).is_file():
+        raise ValueError("no regular file, or a link to nothing")  # a pipe would be waited for
     with Image.open(root / file) as image:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
         return fit(ImageOps.exif_transpose(image), size, channels)
 
 
-def _verify(root: Path, files: list[str], decode: Decode, keep: bool, on_corrupt: str) -> tuple[list[str], np.ndarray]:
+def _verify(root: Path, files: list[str], decode: Decode, keep: bool, allowed: int) -> tuple[list[str], np.ndarray]:
     """Decodes every file; returns the readable ones and, if they are kept, their pixels [N, size, size, channels]."""
     from PIL.Image import DecompressionBombWarning
 
@@ -104,7 +108,7 @@ def _verify(root: Path, files: list[str], decode: Decode, keep: bool, on_corrupt
         try:
             pixels = decode(file)
         except Exception as error:  # decoders raise nearly anything on corrupt input
-            return f"{file} ({error})"
+            return f"{_printable(file)} ({error})"
         return pixels if keep else pixels[:0]
 
     with warnings.catch_warnings(), ThreadPoolExecutor(THREADS) as pool:
@@ -115,10 +119,15 @@ def _verify(root: Path, files: list[str], decode: Decode, keep: bool, on_corrupt
     if bad:
         named = ", ".join(bad[:SHOWN]) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
         found = f"folder {root} has {len(bad)} unreadable of {len(files)} pictures: {named}"
-        if on_corrupt == "error" or not good:
-            raise ValueError(found)
+        if len(bad) > allowed or not good:
+            raise ValueError(f"{found}; mend or remove them" + (f" (max_corrupt is {allowed})" if allowed else ""))
         warnings.warn(f"{found}; skipped", stacklevel=3)
     return good, np.stack([result for result in results if not isinstance(result, str)])
+
+
+def _printable(file: str) -> str:
+    """Returns a name that any terminal and log takes: bytes of it that are no UTF-8 are written as such."""
+    return file.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def _labels(root: Path, files: list[str]) -> tuple[list[str], np.ndarray]:

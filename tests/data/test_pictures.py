@@ -180,6 +180,33 @@ def test_corrupt_files_are_refused_on_request(pictures):
         data.folder(pictures, on_corrupt="error")
 
 
+def test_too_many_corrupt_files_are_refused(pictures):
+    spoil(pictures)
+    with pytest.warns(UserWarning, match="5 unreadable of 15"):
+        data.folder(pictures, max_corrupt=5)
+    with pytest.raises(ValueError, match=r"5 unreadable of 15 pictures: .*; mend or remove them \(max_corrupt is 4\)"):
+        data.folder(pictures, max_corrupt=4)
+
+
+def test_links_in_circles_pipes_and_names_that_are_not_text(pictures):
+    clean = everything(data.folder(pictures))["x"]
+    (pictures / "a" / "loop").symlink_to(pictures, target_is_directory=True)
+    (pictures / "nowhere.png").symlink_to(pictures / "missing.png")
+    os.mkfifo(pictures / "pipe.png")
+    strange = os.fsencode(pictures / "a") + b"/\xff0.png"
+    os.rename(pictures / "a" / "0.png", strange)
+    os.link(strange, os.fsencode(pictures / "z") + b"\xfe.png")
+    (pictures / "broken").mkdir()
+    with open(os.fsencode(pictures / "broken") + b"/\xfd.png", "wb") as file:
+        file.write(b"no picture")
+    with pytest.warns(UserWarning, match=r"3 unreadable of 14 pictures: broken/\\xfd.png .*no regular file") as caught:
+        source = data.folder(pictures)
+    str(caught[0].message).encode()  # fit for any log
+    x = everything(source)["x"]
+    assert len(x) == 11
+    assert {row.tobytes() for row in x} == {row.tobytes() for row in clean}
+
+
 def test_pillows_own_limit_counts_too(pictures, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 600)  # pictures of 1024 are past the warning, not the error
     with pytest.raises(ValueError, match=r"10 unreadable of 10 pictures: .*exceeds limit of 600 pixels"):
