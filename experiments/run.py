@@ -7,8 +7,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext, redirect_stderr
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, redirect_stderr
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from orbax.checkpoint import CheckpointManager
 
 import jaxgan as jg
 from experiments import run_folder
@@ -63,7 +62,7 @@ class _Run(NamedTuple):
     built: Experiment
     spread: Parallel | None  # where there are several devices
     judge: Judge
-    manager: CheckpointManager
+    manager: checkpoint.Checkpoints
     config: Any  # the experiment's `Config`
     running: Running
 
@@ -170,7 +169,13 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
 
     def save(step: int, state: TrainState) -> None:
         figures = {judge.best: quality[-1]} if latest.get("step") == step else None
+        with survived():  # the save before: its failure must not cost this one
+            checkpoint.settle(run.manager)
         checkpoint.save(run.manager, state, asdict(config), versions=versions, figures=figures)
+
+    def save_on_the_way(step: int, state: TrainState) -> None:
+        with survived():
+            save(step, state)
 
     def stop() -> str | None:
         if running.until_plateau and latest.get("step", 0) > start and plateau(quality, running.until_plateau):
@@ -191,7 +196,7 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
         flush=True,
     )
     with (
-        _one_line_for_a_failed_save(),
+        _one_line_for_a_failed_save() as survived,
         stop_on_signals() as stopped,
         open_log(folder, start) if is_first() else nullcontext(no_log) as log,
     ):
@@ -202,13 +207,14 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
                 state,
                 batches,
                 config.steps,
-                hooks=[Hook(interval, look), Hook(interval, save)],
+                hooks=[Hook(interval, look), Hook(interval, save_on_the_way)],
                 log=both(every(running.log_every, log), progress(config.steps, start)),
                 stop=stop,
                 classes=classes,
             )
         except NonFiniteError as error:
-            checkpoint.settle(run.manager)
+            with survived():
+                checkpoint.settle(run.manager)
             good = max(run.manager.all_steps(), default=None)
             raise NonFiniteError(f"{error}; the last good checkpoint is step {good} of {folder}") from error
         save(int(ending.state.step), ending.state)
@@ -217,20 +223,37 @@ def _train(run: _Run, state: TrainState, batches: Iterator[Batch], classes: int)
 
 
 @contextmanager
-def _one_line_for_a_failed_save() -> Iterator[None]:
+def _one_line_for_a_failed_save() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Holds back standard error, where the threads of a save that failed print hundreds of lines.
 
-    The exception says it in one line; in all other cases what was held is printed at the end.
+    Where no save failed, what was held is printed at the end.
+
+    Yields:
+      A context that prints a save's failure as one line, at once, and goes on; of several processes none goes on,
+      because one alone cannot know how far the others came.
     """
-    held = io.StringIO()
+    stderr, held, failures = sys.stderr, io.StringIO(), 0
+
+    @contextmanager
+    def survived() -> Iterator[None]:
+        nonlocal failures
+        try:
+            yield
+        except checkpoint.CheckpointError as error:
+            if jax.process_count() > 1:
+                raise
+            failures += 1
+            print(f"warning: {error}; training goes on", file=stderr, flush=True)
+
     try:
         with redirect_stderr(held):
-            yield
+            yield survived
     except checkpoint.CheckpointError:
-        held = io.StringIO()
+        failures += 1
         raise
     finally:
-        sys.stderr.write(held.getvalue())
+        if not failures:
+            stderr.write(held.getvalue())
 
 
 def _finish(run: _Run, ending: Ending, latest: Mapping[str, Any], seconds: float) -> int:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from jaxgan.guard import SKIPPED
 from jaxgan.loop import Log
 
 
@@ -90,10 +91,10 @@ def progress(steps: int, start: int, stream: TextIO | None = None, interval: flo
 
 
 def every(interval: int, log: Log) -> Log:
-    """Thins a log: of the players' metrics only those of every `interval`-th step pass, of quality figures all."""
+    """Thins a log: the players' metrics pass at every `interval`-th step, quality figures and skipped steps always."""
 
     def thinned(step: int, values: Mapping[str, float]) -> None:
-        if step % interval == 0 or all(name.startswith("quality/") for name in values):
+        if step % interval == 0 or all(name.startswith("quality/") or name == SKIPPED for name in values):
             log(step, values)
 
     return thinned

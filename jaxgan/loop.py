@@ -7,7 +7,6 @@ needs the state itself (samples, evaluation, checkpoints) is a hook, called betw
 from __future__ import annotations
 
 import contextlib
-import functools
 import math
 import signal
 import threading
@@ -15,12 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from jaxgan.data import check_batch
+from jaxgan.guard import CHANGING, SKIPPED, is_finite
 from jaxgan.types import Batch, Metrics, TrainState
+from jaxgan.watchdog import Alive
 
 Log = Callable[[int, Mapping[str, float]], None]  # (step, values by name)
 
@@ -41,6 +40,7 @@ class Ending(NamedTuple):
 
     state: TrainState
     reason: str | None  # what `stop` said; None: all steps are done
+    skipped: tuple[int, ...] = ()  # the steps whose update was not finite (`guarded`), and was not made
 
 
 def train(
@@ -54,6 +54,8 @@ def train(
     stop: Callable[[], str | None] = lambda: None,
     check_every: int = 1000,
     classes: int = 0,
+    max_skips: int = 10,
+    alive: Alive = lambda what, factor: None,
 ) -> Ending:
     """Trains from a state up to a number of completed steps.
 
@@ -67,22 +69,36 @@ def train(
       stop: asked after every step; a reason ends the training there.
       check_every: the first batch, and every so many, are checked on the host (`data.check_batch`).
       classes: number of labels that batches carry.
+      max_skips: of a guarded step (`guard.guarded`), how many updates in a row may be skipped.
+      alive: told before every step and hook, as by `watchdog.watchdog`; the first step, which compiles, may take ten
+        times as long as others.
     Returns:
       Ending, with the state after the last completed step.
     Raises:
-      NonFiniteError: a metric, or the state at a hook, is not finite.
-      ValueError: a batch is not what networks expect, the batches end early, or a hook's interval is not positive.
+      NonFiniteError: a metric, or the state at a hook, is not finite; or too many updates in a row were skipped.
+      ValueError: a batch is not what networks expect, the batches end early, or a hook's interval or `max_skips` is not
+        positive.
     """
     if bad := [hook.every for hook in hooks if hook.every < 1]:
         raise ValueError(f"hooks need every >= 1; got {bad}")
+    if max_skips < 1:
+        raise ValueError(f"train needs max_skips >= 1; got {max_skips}")
     pending: list[tuple[int, Metrics]] = []  # at most one step's, still on the device
+    skipped: list[int] = []
 
     def settle(keep: int) -> None:
         while len(pending) > keep:
             step, metrics = pending.pop(0)
             values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            if wrong := {name: value for name, value in values.items() if not np.isfinite(value)}:
-                raise NonFiniteError(f"step {step}: {', '.join(f'{name} is {value}' for name, value in wrong.items())}")
+            wrong = {name: value for name, value in values.items() if not np.isfinite(value)}
+            what = ", ".join(f"{name} is {value}" for name, value in wrong.items()) or "the train state is not finite"
+            if values.pop(SKIPPED, 0.0):
+                skipped.append(step)
+                if skipped[-max_skips:] == list(range(step - max_skips + 1, step + 1)):
+                    raise NonFiniteError(f"step {step}: {what}; {max_skips} updates in a row were skipped")
+                values = {SKIPPED: 1.0}
+            elif wrong:
+                raise NonFiniteError(f"step {step}: {what}")
             if log:
                 log(step, values)
 
@@ -93,6 +109,7 @@ def train(
 
     first = int(state.step) + 1
     for step in range(first, steps + 1):
+        alive(f"step {step}", 10.0 if step == first else 1.0)
         batch = next(batches, None)
         if batch is None:
             raise ValueError(f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)")
@@ -105,14 +122,15 @@ def train(
             check(step)
         settle(keep=1)
         for hook in due:
+            alive(f"what is done after step {step}", 10.0)
             values = hook.call(step, state)
             if values and log:
                 log(step, values)
         if reason := stop():
             check(step)
-            return Ending(state, reason)
+            return Ending(state, reason, tuple(skipped))
     check(steps)
-    return Ending(state, None)
+    return Ending(state, None, tuple(skipped))
 
 
 def plateau(figures: Sequence[float], patience: int, lower_is_better: bool = True) -> bool:
@@ -162,23 +180,13 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
 
 
 def _non_finite(state: TrainState) -> str | None:
-    """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well.
-
-    An optimizer may start from infinity (a best loss so far), but not hold NaN.
-    """
-    learned = {name: value for name, value in state._asdict().items() if name not in ("key", "opt_state")}
-    if _all(jnp.isfinite, learned) and _all(_is_number, state.opt_state):
+    """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well."""
+    if jax.jit(is_finite)(state):
         return None
-    for path, leaf in jax.tree_util.tree_leaves_with_path(learned | {"opt_state": state.opt_state}):
-        if not np.all(np.isfinite(leaf)):
-            return jax.tree_util.keystr(path, simple=True, separator="/")
+    nothing = state._replace(params={}, model_state={}, opt_state={}, ema={})
+    for field in CHANGING:
+        for path, leaf in jax.tree_util.tree_leaves_with_path({field: getattr(state, field)}):
+            alone: dict[str, Any] = {field: {"": leaf}}
+            if not is_finite(nothing._replace(**alone)):
+                return jax.tree_util.keystr(path, simple=True, separator="/")
     return None
-
-
-def _is_number(x: Array) -> Array:
-    return ~jnp.isnan(x)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _all(test: Callable[[Array], Array], tree: Any) -> Array:
-    return jnp.all(jnp.stack([jnp.ones((), bool), *(jnp.all(test(leaf)) for leaf in jax.tree.leaves(tree))]))

@@ -12,6 +12,7 @@ CACHE = Path(__file__).parents[1] / ".cache" / f"jax-{os.environ['NPROC']}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
+import hypothesis
 import jax
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ N = 60  # examples of the prepared set
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
+hypothesis.settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("reproducible")
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """Checkpoints: exact resume, what is kept, what a mismatch says, and a disk that fills up."""
 
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import textwrap
@@ -151,15 +153,21 @@ def test_saving_a_step_again_changes_nothing(manager):
     chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target())), bits(state_at(1)))
 
 
-def test_about_page(manager):
+def test_manifest(manager):
     checkpoint.save(manager, state_at(7), {"seed": 3, "name": "digits"}, versions={"jax": "1.0"})
     checkpoint.settle(manager)
     assert checkpoint.config_of(manager, 7) == {"seed": 3, "name": "digits"}
-    (page,) = [path for path in manager.directory.glob("7/about/*") if path.is_file() and "meta" in path.name]
-    about = json.loads(page.read_text())
-    assert about["data"] == {"next_step": 7}
-    assert about["versions"] == {"jax": "1.0"}
-    assert about["format"] == checkpoint.FORMAT
+    page = json.loads((manager.directory / "7" / "manifest" / "process-0.json").read_text())["page"]
+    assert page["data"] == {"next_step": 7}
+    assert page["versions"] == {"jax": "1.0"}
+    assert page["format"] == checkpoint.FORMAT
+    assert page["seed"] == 3
+    assert (page["devices"], page["processes"]) == (jax.device_count(), 1)
+    assert page["threads"] == os.environ["NPROC"]
+    assert page["leaves"]["params/generator/w"] == {"shape": [3], "dtype": "float32"}
+    assert page["leaves"]["key"] == {"shape": [], "dtype": "key<fry>"}
+    w = np.asarray(state_at(7).params["generator"]["w"])
+    assert ["params/generator/w", [[0, 3]], hashlib.sha256(w.tobytes()).hexdigest()] in page["digests"]
 
 
 # Mismatches
@@ -220,6 +228,14 @@ def test_another_key_implementation_is_named(saved):
     assert "key: checkpoint key<fry>, now key<rbg>" in message_of(saved, other)
 
 
+def test_a_raw_key_is_no_typed_key(saved):
+    """Orbax would give back the integers where a key is wanted, and no error."""
+    raw = target()._replace(key=jax.ShapeDtypeStruct((2,), jnp.uint32))
+    text = message_of(saved, raw)
+    assert "key: checkpoint key<fry>, now uint32" in text
+    assert "key: checkpoint () key<fry>, model (2,) uint32" in text
+
+
 def test_no_checkpoint(saved, tmp_path):
     with pytest.raises(ValueError, match=r"no checkpoint 4 in .*; have \[3\]"):
         checkpoint.restore(saved.manager, target(), step=4)
@@ -243,18 +259,130 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         checkpoint.open_checkpoints(tmp_path / "file" / "checkpoints")
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # Orbax drops its other reads
-def test_a_damaged_checkpoint_is_named_with_the_last_good_one(tmp_path):
+def damage(step):
+    """Empties the array files of a checkpoint."""
+    for path in (step / "state").rglob("*"):
+        if path.is_file() and "d" in path.parts[-2:-1]:
+            path.write_bytes(b"")
+
+
+@pytest.fixture
+def damaged(tmp_path):
+    """A folder of three checkpoints, the newest of which cannot be read."""
+    manager = checkpoint.open_checkpoints(tmp_path / "checkpoints")
+    for step in (1, 2, 3):
+        checkpoint.save(manager, state_at(step), {})
+    checkpoint.settle(manager)
+    manager.close()
+    damage(tmp_path / "checkpoints" / "3")
+    return tmp_path / "checkpoints"
+
+
+def test_a_damaged_checkpoint_is_put_aside_for_the_newest_good_one(damaged, caplog):
+    manager = checkpoint.open_checkpoints(damaged)
+    chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target())), bits(state_at(2)))
+    (line,) = caplog.messages
+    assert f"{damaged / '3'} is damaged and now {damaged / 'quarantine' / '3'}" in line
+    checkpoint.save(manager, state_at(3), {})  # the step can be saved again
+    checkpoint.settle(manager)
+    assert int(checkpoint.restore(manager, target()).step) == 3
+    damage(damaged / "3")
+    assert int(checkpoint.restore(manager, target()).step) == 2
+    assert sorted(path.name for path in (damaged / "quarantine").iterdir()) == ["3", "3-2"]
+    manager.close()
+
+
+def test_a_damaged_checkpoint_that_was_asked_for_is_an_error(damaged):
+    manager = checkpoint.open_checkpoints(damaged)
+    with pytest.raises(CheckpointError, match=r"checkpoint 3 in .* cannot be read"):
+        checkpoint.restore(manager, target(), step=3)
+    assert int(checkpoint.restore(manager, target(), step=1).step) == 1
+    assert sorted(manager.all_steps()) == [1, 2, 3]
+    manager.close()
+
+
+def test_a_reader_moves_nothing(damaged, caplog):
+    before = sorted(damaged.rglob("*"))
+    reader = checkpoint.open_checkpoints(damaged, read_only=True)
+    assert int(checkpoint.restore(reader, target()).step) == 2
+    assert "3 is damaged and left out" in caplog.text
+    reader.close()
+    assert sorted(damaged.rglob("*")) == before
+
+
+def test_another_run_is_not_damage(damaged):
+    manager = checkpoint.open_checkpoints(damaged)
+    with pytest.raises(ValueError, match="is of another run"):
+        checkpoint.restore(manager, target(width=4))
+    assert sorted(manager.all_steps()) == [1, 2, 3]
+    manager.close()
+
+
+FEW_FILES = """
+    import resource, sys
+    from pathlib import Path
+    from jaxgan import checkpoint
+    from tests.test_checkpoint import target
+
+    manager, wanted, refused = checkpoint.open_checkpoints(Path(sys.argv[1])), target(), 0
+    checkpoint.restore(manager, wanted)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for limit in range(3, 60):  # until the listing, the manifest and the arrays can be opened
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard))
+        try:
+            restored = int(checkpoint.restore(manager, wanted).step)
+        except OSError as error:
+            refused += "Too many open files" in str(error)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    print(refused, restored, *sorted(manager.all_steps()))
+"""
+
+
+def test_what_the_machine_lacks_is_not_damage(tmp_path):
+    """A good checkpoint must not be put aside because this process ran out of file descriptors."""
     manager = checkpoint.open_checkpoints(tmp_path)
     for step in (1, 2):
         checkpoint.save(manager, state_at(step), {})
     checkpoint.settle(manager)
-    for path in (tmp_path / "2" / "state").rglob("*"):
-        if path.is_file() and "d" in path.parts[-2:-1]:
-            path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="checkpoint 2 cannot be read"):
+    manager.close()
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(FEW_FILES), str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    refused, *rest = map(int, result.stdout.split())
+    assert refused > 1
+    assert rest == [2, 1, 2], result.stderr
+
+
+def test_an_older_format_is_refused(tmp_path):
+    (tmp_path / "4" / "about").mkdir(parents=True)
+    (tmp_path / "4" / "state").mkdir()
+    manager = checkpoint.open_checkpoints(tmp_path)
+    with pytest.raises(ValueError, match="4 has format 1, without digests; this version reads 2"):
         checkpoint.restore(manager, target())
-    assert int(checkpoint.restore(manager, target(), step=1).step) == 1
+    manager.close()
+
+
+def test_shards_are_verified_by_any_number_of_devices(tmp_path, caplog):
+    """Each device's part has its own digest; whoever reads checks them as slices of the whole."""
+    across = jax.sharding.NamedSharding(jax.make_mesh((8,), ("data",)), jax.sharding.PartitionSpec("data"))
+    state = state_at(2, width=16)
+    w = jax.device_put(state.params["generator"]["w"], across)
+    manager = checkpoint.open_checkpoints(tmp_path)
+    checkpoint.save(manager, state_at(1, width=16), {})
+    checkpoint.save(manager, state._replace(params={"generator": {"w": w}}), {})
+    checkpoint.settle(manager)
+    digests = json.loads((tmp_path / "2" / "manifest" / "process-0.json").read_text())["page"]["digests"]
+    assert [ranges for path, ranges, _ in digests if path == "params/generator/w"] == [
+        [[2 * k, 2 * k + 2]] for k in range(8)
+    ]
+    chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target(width=16))), bits(state))
+    four = jax.sharding.NamedSharding(jax.make_mesh((4,), ("data",), devices=jax.devices()[:4]), across.spec)
+    wanted = target(width=16)._replace(params={"generator": {"w": jax.ShapeDtypeStruct((16,), w.dtype, sharding=four)}})
+    restored = checkpoint.restore(manager, wanted).params["generator"]["w"]
+    assert restored.sharding == four
+    np.testing.assert_array_equal(restored, w)
     manager.close()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -190,8 +191,11 @@ def load_classifier(path: Path) -> Classifier:
       ValueError: the file is not a saved classifier.
       FileNotFoundError: there is no such file.
     """
-    with np.load(path, allow_pickle=False) as file:
-        arrays = dict(file) if isinstance(file, np.lib.npyio.NpzFile) else {}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file) if isinstance(file, np.lib.npyio.NpzFile) else {}
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:  # pickles, object arrays, empty and torn files
+        raise ValueError(f"{path} is not a classifier written by save_classifier: {error}") from error
     if not {"classes", "shape"} <= arrays.keys():
         raise ValueError(f"{path} is not a classifier written by save_classifier")
     classes, shape = int(arrays.pop("classes")), tuple(int(n) for n in arrays.pop("shape"))

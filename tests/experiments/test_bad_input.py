@@ -92,7 +92,8 @@ def test_a_checkpoint_of_another_config_is_refused_by_name(run, capsys):
     assert (run / "config.json").read_bytes() == before
 
 
-def test_a_full_disk_while_saving_leaves_the_checkpoint_before(tmp_path):
+def test_a_full_disk_costs_checkpoints_but_not_the_training(tmp_path):
+    """Each failed save is one line while training goes on; only the last one's failure ends the run."""
     flags = ("ring", "--steps", 4000, "--batch-size", 8, "--width", 128, "--evaluations", 8, "--log-every", 500)
     flags += ("--out", tmp_path)
     process = start(*flags, "--id", "full", "--until-plateau", 1)
@@ -105,7 +106,12 @@ def test_a_full_disk_while_saving_leaves_the_checkpoint_before(tmp_path):
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (40_000, 40_000))  # less than one of its arrays
     code, _, err = finish(process)
     assert code == 2, err
-    last = err.strip().splitlines()[-1]
+    *warnings, last = err.strip().splitlines()
+    failed = range(saved[-1] + 500, 4001, 500)
+    assert len(warnings) == len(failed), err
+    for line in warnings:
+        assert line.startswith("warning: the last checkpoint was not saved"), err
+        assert line.endswith(f"the last good checkpoint is step {saved[-1]}; training goes on")
     assert last.startswith("error: "), err
     assert f"the last good checkpoint is step {saved[-1]}" in last
     assert "Traceback" not in err

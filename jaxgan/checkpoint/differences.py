@@ -1,0 +1,54 @@
+"""How a checkpoint differs from the run that wants it, in lines that name the config field and the leaf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jaxgan.checkpoint.manifest import leaves, plain
+from jaxgan.types import TrainState
+
+LINES = 10  # at most
+
+
+def differences(
+    page: Mapping[str, Any], target: TrainState, config: Mapping[str, Any] | None, may_differ: set[str]
+) -> list[str]:
+    """Compares a checkpoint's page with a target and a config.
+
+    Orbax would name no leaf, cast float32 to bfloat16 in silence, and give back raw integers for a typed key.
+
+    Args:
+      page: of the manifest.
+      target: the state that is wanted, abstract or not.
+      config: of the run that goes on; None skips the comparison.
+      may_differ: config fields that may have changed.
+    Returns:
+      At most ten lines; none if they agree.
+    """
+    found = [] if config is None else _config(page["config"], plain(config), may_differ)
+    if page["key_implementation"] != str(target.key.dtype):
+        found.append(f"key: checkpoint {page['key_implementation']}, now {target.key.dtype}")
+    found += _leaves(page["leaves"], leaves(target))
+    return found if len(found) <= LINES else [*found[: LINES - 1], f"... and {len(found) - LINES + 1} more"]
+
+
+def _config(saved: Mapping[str, Any], now: Mapping[str, Any], may_differ: set[str]) -> list[str]:
+    return [
+        f"config {field}: checkpoint {saved.get(field)!r}, now {now.get(field)!r}"
+        for field in sorted(set(saved) | set(now))
+        if field not in may_differ and saved.get(field) != now.get(field)
+    ]
+
+
+def _leaves(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Compares paths, shapes and dtypes; networks first, since all else follows from them."""
+    return [
+        f"{path}: checkpoint {_said(saved.get(path))}, model {_said(now.get(path))}"
+        for path in sorted(set(saved) | set(now), key=lambda path: (not path.startswith("params/"), path))
+        if saved.get(path) != now.get(path)
+    ]
+
+
+def _said(leaf: Mapping[str, Any] | None) -> str:
+    return "has none" if leaf is None else f"{tuple(leaf['shape'])} {leaf['dtype']}"

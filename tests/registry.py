@@ -1,0 +1,87 @@
+"""Everything that the library offers by name, each ready to use: what is added later is tested without being listed.
+
+A function that needs arguments to make one is listed in EXAMPLES; one that is missing there fails every test that asks.
+"""
+
+import inspect
+
+import flax.linen as nn
+import optax
+
+import jaxgan as jg
+from jaxgan.types import Loss
+
+EXAMPLES = {
+    "penalties.gradient_penalty": lambda: jg.penalties.gradient_penalty(10.0),
+    "penalties.r1": lambda: jg.penalties.r1(1.0),
+    "penalties.r2": lambda: jg.penalties.r2(1.0),
+    "penalties.total": lambda: jg.penalties.total(jg.penalties.r1(1.0), jg.penalties.r2(1.0)),
+    "systems.gan": lambda: jg.systems.gan(
+        loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.adam(1e-3, b1=0.5), n_critic=2
+    ),
+}
+SMALL = {"features": 2, "hidden": (4,), "size": 28, "shape": (28, 28, 1)}  # for networks that take such arguments
+
+
+def public(module):
+    """Public names of a module or package of the library, with their values, that are defined in it."""
+    inside = module.__name__
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and (isinstance(value, Loss) or getattr(value, "__module__", "").startswith(inside))
+        and (isinstance(value, Loss) or inspect.isfunction(value))
+    }
+
+
+def _made(module):
+    room = module.__name__.removeprefix("jaxgan.")
+    found = {}
+    for name, value in public(module).items():
+        example = EXAMPLES.get(f"{room}.{name}")
+        needed = () if isinstance(value, Loss) else inspect.signature(value).parameters.values()
+        needs = [p for p in needed if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        if example:
+            found[name] = example()
+        elif isinstance(value, Loss):
+            found[name] = value
+        elif needs:
+            raise AssertionError(f"{room}.{name} needs arguments: give one example of it in tests/registry.py")
+        else:
+            found[name] = value()
+    return found
+
+
+def losses():
+    """By name, every Loss."""
+    return {name: value for name, value in _made(jg.losses).items() if isinstance(value, Loss)}
+
+
+def penalties():
+    """By name, every penalty."""
+    return _made(jg.penalties)
+
+
+def dynamics():
+    """By name, every dynamics."""
+    return _made(jg.dynamics)
+
+
+def systems():
+    """By name, every system."""
+    return _made(jg.systems)
+
+
+def network_pairs():
+    """By family, a tiny {"generator", "discriminator"} of every file of networks that has both."""
+    found = {}
+    for family, module in vars(jg.networks).items():
+        if not family.startswith("_") and hasattr(module, "Generator") and hasattr(module, "Discriminator"):
+            found[family] = {"generator": _tiny(module.Generator), "discriminator": _tiny(module.Discriminator)}
+    return found
+
+
+def _tiny(network: type[nn.Module]) -> nn.Module:
+    known = inspect.signature(network).parameters
+    return network(**{name: value for name, value in SMALL.items() if name in known})
