@@ -10,7 +10,8 @@ import tyro
 
 from experiments import EXPERIMENTS
 from experiments.cli import fail, parse, reported
-from experiments.run import Running, run
+from experiments.run import run
+from experiments.training import Running
 from jaxgan.parallel import connect, end_together, is_first
 
 
@@ -41,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
     def work() -> int:
         config, running = parse(settings, words[1:], f"python -m experiments {name}", experiment.__doc__ or "")
         if running.distributed:
-            connect(running.coordinator, running.processes, running.process)
+            connect(running.coordinator, running.processes, running.process, running.timeout)
             if not is_first():
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # one process prints
         with end_together():

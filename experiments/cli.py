@@ -54,7 +54,8 @@ def _one_line(complaint: str) -> str:
 
 def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
-    logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax logs at length what its exceptions say
+    for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
         return work()
     except NonFiniteError as error:

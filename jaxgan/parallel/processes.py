@@ -34,6 +34,8 @@ def connect(
         raise ValueError("give coordinator, processes and process together, or none where JAX can detect them")
     if processes is not None and process is not None and not 0 <= process < processes:
         raise ValueError(f"process {process} is not one of {processes}; number them 0..{processes - 1}")
+    if timeout < 1:
+        raise ValueError(f"processes need timeout >= 1 second to find each other; got {timeout}")
     place = coordinator or "the coordinator that JAX detects"
     print(f"process {process if process is not None else '?'} waits up to {timeout} s for {place}", flush=True)
     jax.distributed.initialize(
