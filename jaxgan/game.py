@@ -29,6 +29,7 @@ from jaxgan.types import (
     Metrics,
     Minibatches,
     Network,
+    Objective,
     PyTree,
     Rules,
     Schedule,
@@ -115,27 +116,33 @@ def game(
             ema={name: jax.tree.map(jnp.copy, params[name]) for name in ema},
         )
 
-    def gradient(name: str, update: int, state: TrainState, batch: Batch) -> tuple[PyTree, dict[str, PyTree], Metrics]:
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(f"player {name}"))
-        turn = Turn(jax.random.fold_in(key, update), state.step, _global_index(batch, axis_name))
+    def turn_of(name: str, update: int, state: TrainState, batch: Batch, together: bool) -> Turn:
+        use = "players" if together else f"player {name}"
+        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(use))
+        return Turn(jax.random.fold_in(key, update), state.step, _global_index(batch, axis_name))
+
+    def gradient(
+        name: str, update: int, state: TrainState, batch: Batch, together: bool = False
+    ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
+        player, turn = system.players[name], turn_of(name, update, state, batch, together)
+        estimate = through_scale(player.gradient, loss_scale(name, state.opt_state[name]))
+        owned = {n: state.params[n] for n in player.owns}
         found, before = [], state.model_state
         for part, cut in enumerate(_parts({"batch": batch, "examples": turn.examples}, microbatches)):
-            gradient, model_state, observed = evaluate(
-                name, part, state, cut["batch"], turn._replace(examples=cut["examples"])
-            )
+            here = turn._replace(examples=cut["examples"])
+            drawn = jax.random.fold_in(turn.key, part) if part else turn.key  # networks draw anew for each part
+            part_objective = objective(name, state, cut["batch"], here, drawn)
+            (_, (model_state, observed)), part_gradient = estimate(part_objective, owned, turn.named("gradient"))
             state = state._replace(model_state=model_state)
-            found.append((gradient, observed))
+            found.append((part_gradient, observed))
         gradient, observed = jax.tree.map(lambda *x: sum(x) / microbatches, *found) if microbatches > 1 else found[0]
         gradient, averaged, observed = _average((gradient, state.model_state, observed), axis_name)
         return gradient, _unless_untouched(before, state.model_state, averaged), observed
 
-    def evaluate(
-        name: str, part: int, state: TrainState, batch: Batch, turn: Turn
-    ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
+    def objective(name: str, state: TrainState, batch: Batch, turn: Turn, key: Array) -> Objective:
         player, scale = system.players[name], loss_scale(name, state.opt_state[name])
-        key = turn.key if part == 0 else jax.random.fold_in(turn.key, part)  # networks draw anew for each part
 
-        def objective(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
+        def of(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
             playing = nets(state.params | owned, state.model_state, key, train=True)
             loss, observed = player.loss(playing, batch, turn)
             if jnp.shape(loss) != ():
@@ -144,10 +151,14 @@ def game(
             told = {"loss": loss} if scale is None else {"loss": loss, "loss_scale": scale}
             return loss, (state.model_state | ours, told | observed)
 
-        owned = {n: state.params[n] for n in player.owns}
-        estimate = through_scale(player.gradient, scale)
-        (_, (model_state, observed)), gradient = estimate(objective, owned, turn.named("gradient"))
-        return gradient, model_state, observed
+        return of
+
+    def loss(
+        name: str, update: int, state: TrainState, batch: Batch
+    ) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
+        turn = turn_of(name, update, state, batch, together=False)
+        owned = {n: state.params[n] for n in system.players[name].owns}
+        return objective(name, state, batch, turn, turn.key)(owned)
 
     def move(name: str, gradient: PyTree, state: TrainState) -> TrainState:
         player = system.players[name]
@@ -157,7 +168,7 @@ def game(
             params=state.params | optax.apply_updates(owned, changes), opt_state=state.opt_state | {name: opt_state}
         )
 
-    rules = Rules(system.players, gradient, move)
+    rules = Rules(system.players, gradient, loss, move, lambda tree: _average(tree, axis_name))
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
         state, metrics = dynamics(rules, state, _minibatches(batch, updates))

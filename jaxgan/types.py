@@ -101,12 +101,16 @@ class System(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What a dynamics may use: the players, and the two things that happen in a turn."""
+    """What a dynamics may use: the players, and what can happen in a turn. All of it can be differentiated."""
 
     players: dict[str, Player]  # in the order of their turns
-    gradient: Callable[[str, int, TrainState, Batch], tuple[PyTree, dict[str, PyTree], Metrics]]
-    # (player, update, state, minibatch) -> (gradient over what it owns, model_state after the evaluation, metrics)
+    gradient: Callable[..., tuple[PyTree, dict[str, PyTree], Metrics]]
+    # (player, update, state, minibatch, together=False) -> (gradient over what it owns, model_state after the
+    # evaluation, metrics), means over all devices; `together`: all players of this update draw the same latents
+    loss: Callable[[str, int, TrainState, Batch], tuple[Array, tuple[dict[str, PyTree], Metrics]]]
+    # (player, update, state, minibatch) -> (loss [] of this device, (model_state, metrics))
     move: Callable[[str, PyTree, TrainState], TrainState]  # (player, gradient, state) -> state, by its optimizer
+    average: Callable[[PyTree], PyTree]  # what was computed on this device -> its mean over all of them
 
 
 Minibatches = tuple[Batch, ...]  # one for each update of the player that moves most often

@@ -1,0 +1,96 @@
+"""Who moves when: one after the other, or all at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState
+
+# (rules, the players of this round, its number, state, minibatch) -> (state, metrics "<player>/<quantity>")
+Round = Callable[[Rules, tuple[str, ...], int, TrainState, Batch], tuple[TrainState, Metrics]]
+
+
+def alternating() -> Dynamics:
+    """Players move one after the other, in the system's order; each sees the moves made before its own.
+
+    A player with k updates moves k times in its turn, each time on a fresh minibatch (the last k of them) and with a
+    fresh key.
+
+    Returns:
+      Dynamics, (rules, state, minibatches) -> (state, metrics); a player's metrics are those of its last update.
+    References:
+      Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, algorithm 1.
+    """
+
+    def play(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
+        metrics: Metrics = {}
+        for name, player in rules.players.items():
+            for update, minibatch in enumerate(minibatches[-player.updates :]):
+                gradient, model_state, observed = rules.gradient(name, update, state, minibatch)
+                state = rules.move(name, gradient, state._replace(model_state=model_state))
+            metrics |= prefixed(name, observed)
+        return state, metrics
+
+    return play
+
+
+def simultaneous() -> Dynamics:
+    """All players move at once, from gradients at the same point and of the same latents.
+
+    What the players' losses have in common, such as the samples and what the discriminator says of them, is computed
+    once: the compiler sees the same expressions. With several updates a player moves in the last of that many rounds.
+
+    Returns:
+      Dynamics.
+    References:
+      Nowozin, Cseke, Tomioka. f-GAN. NeurIPS 2016, algorithm 1 (single-step gradient method).
+    """
+
+    def play(
+        rules: Rules, playing: tuple[str, ...], number: int, state: TrainState, batch: Batch
+    ) -> tuple[TrainState, Metrics]:
+        gradients, model_state, metrics = field(rules, playing, number, state, batch)
+        return move_all(rules, gradients, state)._replace(model_state=model_state), metrics
+
+    return in_rounds(play)
+
+
+def in_rounds(play: Round) -> Dynamics:
+    """Makes a dynamics of rounds, one for each minibatch; players with few updates join the last of them."""
+
+    def dynamics(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
+        metrics: Metrics = {}
+        for number, minibatch in enumerate(minibatches):
+            left = len(minibatches) - number
+            playing = tuple(name for name, player in rules.players.items() if player.updates >= left)
+            state, observed = play(rules, playing, number, state, minibatch)
+            metrics |= observed
+        return state, metrics
+
+    return dynamics
+
+
+def field(
+    rules: Rules, playing: tuple[str, ...], number: int, state: TrainState, batch: Batch
+) -> tuple[dict[str, PyTree], dict[str, PyTree], Metrics]:
+    """Returns the game's vector field: (each player's gradient at one point, model_state after it, metrics)."""
+    gradients: dict[str, PyTree] = {}
+    metrics: Metrics = {}
+    kept = dict(state.model_state)
+    for name in playing:
+        gradients[name], model_state, observed = rules.gradient(name, number, state, batch, together=True)
+        kept |= {n: after for n, after in model_state.items() if after is not state.model_state[n]}
+        metrics |= prefixed(name, observed)
+    return gradients, kept, metrics
+
+
+def move_all(rules: Rules, gradients: dict[str, PyTree], state: TrainState) -> TrainState:
+    """Moves each player by its optimizer."""
+    for name, gradient in gradients.items():
+        state = rules.move(name, gradient, state)
+    return state
+
+
+def prefixed(name: str, observed: Metrics) -> Metrics:
+    """Names a player's metrics."""
+    return {f"{name}/{quantity}": value for quantity, value in observed.items()}

@@ -1,0 +1,150 @@
+"""Dynamics on networks: they compose with losses, penalties and devices, and share what players have in common."""
+
+import itertools
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import jaxgan as jg
+from jaxgan import dynamics
+from jaxgan.guard import is_finite
+from jaxgan.networks import dcgan, mlp
+from jaxgan.parallel import data_parallel
+from tests import registry
+
+
+@pytest.fixture(scope="module", autouse=True)
+def less_compilation():
+    """Optimised code is not what these tests are about, but for the one that counts operations."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+BATCH = {"x": np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)}
+DYNAMICS = registry.dynamics()
+
+
+def points(loss=jg.losses.non_saturating, penalty=None, play=None, optimizer=None, n_critic=1, axis_name=None):
+    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": mlp.Discriminator((4,))}
+    optimizer = optimizer or optax.sgd(1e-3)
+    system = jg.systems.gan(
+        loss=loss, penalty=penalty, prior=jg.priors.normal(3), optimizer=optimizer, n_critic=n_critic
+    )
+    return jg.game(networks, system, dynamics=play, axis_name=axis_name)
+
+
+ALL = list(itertools.product(registry.losses(), registry.penalties(), DYNAMICS))
+SAMPLED = [ALL[i] for i in np.random.default_rng(0).permutation(len(ALL))[:12]]
+
+
+def composes(loss, penalty, play):
+    game = points(registry.losses()[loss], registry.penalties()[penalty], DYNAMICS[play])
+    state, metrics = jax.jit(game.train_step)(game.init(jax.random.key(0), BATCH), BATCH)
+    assert is_finite(state)
+    assert all(np.isfinite(value) for value in metrics.values())
+    assert set(metrics) >= {"discriminator/loss", "generator/loss", "discriminator/penalty"}
+    changed = jax.tree.map(lambda a, b: bool(np.any(a != b)), state.params, game.init(jax.random.key(0), BATCH).params)
+    assert all(any(jax.tree.leaves(c)) for c in changed.values())
+
+
+@pytest.mark.parametrize(("loss", "penalty", "play"), SAMPLED)
+def test_losses_penalties_and_dynamics_compose(loss, penalty, play):
+    composes(loss, penalty, play)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("loss", "penalty", "play"), ALL)
+def test_all_of_them_compose(loss, penalty, play):
+    composes(loss, penalty, play)
+
+
+@pytest.mark.parametrize("name", DYNAMICS)
+def test_eight_devices_are_one(name):
+    """Derivatives of averages are averages of derivatives: under SGD, with a penalty."""
+    penalty = jg.penalties.r1(1.0)
+    settings = {"penalty": penalty, "play": DYNAMICS[name], "optimizer": optax.sgd(0.1)}
+    batch = {"x": np.random.default_rng(1).normal(size=(16, 2)).astype(np.float32)}
+    one, ends = points(**settings), {}
+    state, step = one.init(jax.random.key(0), batch), jax.jit(one.train_step)
+    for _ in range(3):
+        state, ends["metrics"] = step(state, batch)
+    for mode in ("pmap", "sharded") if name in ("simultaneous", "unrolled") else ("pmap",):
+        many = data_parallel(points(**settings, axis_name="batch" if mode == "pmap" else None), mode)
+        spread = many.init(jax.random.key(0), batch)
+        for _ in range(3):
+            spread, metrics = many.train_step(spread, batch)
+        for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(spread.params), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+            assert len({np.asarray(shard.data).tobytes() for shard in b.addressable_shards}) == 1
+        for quantity, value in metrics.items():
+            np.testing.assert_allclose(value, ends["metrics"][quantity], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["consensus", "symplectic", "competitive", "unrolled", "heun"])
+def test_second_derivatives_of_convolutions_and_batch_statistics(name):
+    """Layers with their own derivative refuse forward mode; here only reverse mode is used."""
+    networks = {
+        "generator": dcgan.Generator(size=28, features=2),
+        "discriminator": dcgan.Discriminator(size=28, features=2, normalization="spectral"),
+    }
+    system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.sgd(1e-2))
+    game = jg.game(networks, system, dynamics=DYNAMICS[name])
+    batch = {"x": np.random.default_rng(0).uniform(-1, 1, (2, 28, 28, 1)).astype(np.float32)}
+    state = game.init(jax.random.key(0), batch)
+    after, _ = jax.jit(game.train_step)(state, batch)
+    assert is_finite(after)
+    assert any(
+        np.any(a != b) for a, b in zip(*map(jax.tree.leaves, (state.model_state, after.model_state)), strict=True)
+    )
+
+
+def test_simultaneous_players_share_their_forward_pass():
+    """The samples, and what the discriminator says of them, are computed once: fewer operations than in turns."""
+
+    jax.config.update("jax_disable_most_optimizations", False)
+
+    def operations(play):
+        networks = {"generator": mlp.Generator((2,), (256, 256)), "discriminator": mlp.Discriminator((256, 256))}
+        system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.sgd(0.1))
+        game = jg.game(networks, system, dynamics=play)
+        batch = {"x": np.zeros((64, 2), np.float32)}
+        return (
+            jax.jit(game.train_step)
+            .lower(game.init(jax.random.key(0), batch), batch)
+            .compile()
+            .cost_analysis()["flops"]
+        )
+
+    assert operations(dynamics.simultaneous()) < 0.85 * operations(dynamics.alternating())
+
+
+def test_rounds_of_players_with_different_updates():
+    """With n_critic = 3 the generator joins the last of three rounds."""
+    moved = []
+
+    def noting(name):
+        def update(gradient, state, params=None):
+            moved.append(name)
+            return jax.tree.map(lambda g: -0.1 * g, gradient), state
+
+        return optax.GradientTransformation(lambda params: (), update)
+
+    game = points(
+        play=dynamics.simultaneous(), n_critic=3, optimizer={n: noting(n) for n in ("discriminator", "generator")}
+    )
+    batch = {"x": np.zeros((6, 2), np.float32)}
+    jax.eval_shape(game.train_step, game.init(jax.random.key(0), batch), batch)
+    assert moved == ["discriminator"] * 3 + ["generator"]
+
+
+def test_unrolling_on_networks_foresees():
+    """The generator's move is another one where it sees the discriminator's next steps."""
+    loss, h = jg.losses.wasserstein, 0.5
+    game = points(loss=loss, play=dynamics.unrolled(2), optimizer=optax.sgd(h))
+    plain = points(loss=loss, play=dynamics.alternating(), optimizer=optax.sgd(h))
+    state = game.init(jax.random.key(0), BATCH)
+    seen, blind = (jax.jit(g.train_step)(state, BATCH)[0].params["generator"] for g in (game, plain))
+    assert any(np.any(np.abs(a - b) > 1e-5) for a, b in zip(jax.tree.leaves(seen), jax.tree.leaves(blind), strict=True))
