@@ -1,13 +1,28 @@
 """jaxgan: a GAN is a game, named networks and players who take turns, each updating the networks it owns.
 
 The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches), `priors` (latents), `networks`,
-`losses` and `penalties` (one function for each equation), `dynamics` (how turns are played), `precision` (bfloat16 and
-float16), `game` (all of it as three pure functions; with `nets`, how losses call networks, and `checks`), `systems`
+`losses` and `penalties` (one function for each equation), `augment` (what the discriminator sees), `dynamics` (how turns
+are played), `optimizers` and `estimators` (remedies that are one), `precision` (bfloat16 and float16), `game` (all of it as three pure functions; with `nets`, how losses call networks, and `checks`), `systems`
 (named GANs), `parallel` (many devices, processes and seeds), `loop` and `checkpoint` (training that resumes exactly),
-`sample`, `metrics` and `report`.
+`guard`, `lock` and `watchdog` (what can be survived), `sample`, `metrics` and `report`.
 """
 
-from jaxgan import data, dynamics, losses, metrics, networks, parallel, penalties, precision, priors, systems, types
+from jaxgan import (
+    augment,
+    data,
+    dynamics,
+    estimators,
+    losses,
+    metrics,
+    networks,
+    optimizers,
+    parallel,
+    penalties,
+    precision,
+    priors,
+    systems,
+    types,
+)
 from jaxgan.game import frozen, game
 from jaxgan.sample import grid, interpolate, sample
 from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
@@ -21,8 +36,10 @@ __all__ = [
     "System",
     "TrainState",
     "Turn",
+    "augment",
     "data",
     "dynamics",
+    "estimators",
     "frozen",
     "game",
     "grid",
@@ -30,6 +47,7 @@ __all__ = [
     "losses",
     "metrics",
     "networks",
+    "optimizers",
     "parallel",
     "penalties",
     "precision",

@@ -6,16 +6,41 @@ A function that needs arguments to make one is listed in EXAMPLES; one that is m
 import inspect
 
 import flax.linen as nn
+import jax
+import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
 from jaxgan.types import Loss
 
+
+def shift(keys, x):
+    """An augmentation: each example moves by a number of its own."""
+    moves = jax.vmap(lambda key: jax.random.normal(key, (1,) * (x.ndim - 1)))(keys)
+    return x + 0.1 * moves
+
+
 EXAMPLES = {
+    "losses.boundary_equilibrium": lambda: jg.losses.boundary_equilibrium(0.5),
+    "losses.density_ratio": lambda: jg.losses.density_ratio("pearson"),
+    "losses.energy_based": lambda: jg.losses.energy_based(1.0),
+    "losses.f_divergence": lambda: jg.losses.f_divergence("jensen_shannon"),
+    "losses.flipped": lambda: jg.losses.flipped(jg.losses.minimax, 0.3, jg.Turn(jax.random.key(0), jnp.zeros((), int))),
+    "losses.least_squares_targets": lambda: jg.losses.least_squares_targets(-1.0, 1.0, 0.0),
+    "losses.smoothed": lambda: jg.losses.smoothed(jg.losses.non_saturating),
+    "penalties.balanced_consistency": lambda: jg.penalties.balanced_consistency(10.0, 10.0, shift),
+    "penalties.consistency": lambda: jg.penalties.consistency(10.0, shift),
+    "penalties.dragan": lambda: jg.penalties.dragan(10.0),
+    "penalties.every": lambda: jg.penalties.every(2, jg.penalties.r1(1.0)),
     "penalties.gradient_penalty": lambda: jg.penalties.gradient_penalty(10.0),
+    "penalties.jensen_shannon": lambda: jg.penalties.jensen_shannon(2.0),
     "penalties.r1": lambda: jg.penalties.r1(1.0),
     "penalties.r2": lambda: jg.penalties.r2(1.0),
     "penalties.total": lambda: jg.penalties.total(jg.penalties.r1(1.0), jg.penalties.r2(1.0)),
+    "penalties.zero_centred": lambda: jg.penalties.zero_centred(1.0),
+    "dynamics.competitive": lambda: jg.dynamics.competitive(1e-3, 5),
+    "dynamics.consensus": lambda: jg.dynamics.consensus(0.1),
+    "dynamics.unrolled": lambda: jg.dynamics.unrolled(2),
     "systems.gan": lambda: jg.systems.gan(
         loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.adam(1e-3, b1=0.5), n_critic=2
     ),
@@ -35,10 +60,16 @@ def public(module):
     }
 
 
-def _made(module):
+def _made(module, kind=None):
+    """By name, what a module offers; of a kind, what its annotation says is one (the type checker demands annotations).
+
+    The other functions of losses and penalties are terms that players put together, and updates of what these remember.
+    """
     room = module.__name__.removeprefix("jaxgan.")
     found = {}
     for name, value in public(module).items():
+        if kind and inspect.isfunction(value) and inspect.signature(value).return_annotation != kind:
+            continue
         example = EXAMPLES.get(f"{room}.{name}")
         needed = () if isinstance(value, Loss) else inspect.signature(value).parameters.values()
         needs = [p for p in needed if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
@@ -55,22 +86,22 @@ def _made(module):
 
 def losses():
     """By name, every Loss."""
-    return {name: value for name, value in _made(jg.losses).items() if isinstance(value, Loss)}
+    return _made(jg.losses, "Loss")
 
 
 def penalties():
     """By name, every penalty."""
-    return _made(jg.penalties)
+    return _made(jg.penalties, "Penalty")
 
 
 def dynamics():
     """By name, every dynamics."""
-    return _made(jg.dynamics)
+    return _made(jg.dynamics, "Dynamics")
 
 
 def systems():
     """By name, every system."""
-    return _made(jg.systems)
+    return _made(jg.systems, "System")
 
 
 def network_pairs():

@@ -21,7 +21,7 @@ ORDER = (
     {"data", "priors"},
     {"networks"},
     {"losses", "penalties", "augment"},
-    {"dynamics", "precision"},
+    {"dynamics", "estimators", "optimizers", "precision"},
     {"nets", "checks"},
     {"game"},
     {"systems"},
@@ -117,7 +117,7 @@ def documented_assignments(path):
 
 def test_every_loss_is_explained():
     """Losses are values, so their explanation is the string below them."""
-    found = dict(documented_assignments(ROOT / "losses.py"))
+    found = dict(pair for path in (ROOT / "losses").glob("*.py") for pair in documented_assignments(path))
     public = {name for name, value in vars(jaxgan.losses).items() if isinstance(value, jaxgan.Loss)}
     assert public
     assert {name for name in public if not found.get(name)} == set()

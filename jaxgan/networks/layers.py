@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -259,3 +260,9 @@ def global_draw(
         return draw(shape)
     whole = draw((shape[0] * lax.axis_size(axis_name), *shape[1:]))
     return lax.dynamic_slice_in_dim(whole, lax.axis_index(axis_name) * shape[0], shape[0])
+
+
+def call(network: nn.Module, *inputs: Array, train: bool) -> Array:
+    """Calls a network inside another, with `train` if it takes that."""
+    takes = "train" in inspect.signature(type(network).__call__).parameters
+    return network(*inputs, **({"train": train} if takes else {}))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -11,7 +10,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers import Initializer
+from jaxgan.networks.layers import Initializer, call
 
 
 class VirtualBatchNorm(nn.Module):
@@ -24,7 +23,7 @@ class VirtualBatchNorm(nn.Module):
     are float32, and there are no running averages: training and evaluation are the same function.
 
     References:
-      Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016, section 3.4.
+      Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016, section 3.5.
     """
 
     reference: int  # examples of the reference batch, the first of those that the layer is called with
@@ -75,7 +74,7 @@ class WithReference(nn.Module):
     Nothing in the network should draw anew for each example (dropout): the reference would then differ between calls.
 
     References:
-      Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016, section 3.4.
+      Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016, section 3.5.
     """
 
     network: nn.Module  # with an int field `reference`
@@ -102,9 +101,7 @@ class WithReference(nn.Module):
         if any(k is None for k in kept):
             raise ValueError(f"the reference was not taken for {len(inputs)} arguments; initialise with as many")
         whole = [jnp.concatenate([k.astype(x.dtype), x]) for k, x in zip(kept, inputs, strict=True)]
-        takes_train = "train" in inspect.signature(type(self.network).__call__).parameters
-        outputs = self.network(*whole, **({"train": train} if takes_train else {}))
-        return jax.tree.map(lambda y: y[size:], outputs)
+        return jax.tree.map(lambda y: y[size:], call(self.network, *whole, train=train))
 
     def _reference(self, number: int, x: Array, size: int) -> Array:
         """Keeps the reference's share of one initial argument [B, ...]."""

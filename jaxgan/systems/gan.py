@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -10,18 +10,25 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from jaxgan.augment import Augment
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
+
+# (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
+OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
 
 
 def gan(
     *,
-    loss: Loss,
+    loss: Loss | Callable[[Turn], Loss],
     prior: Prior,
     optimizer: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
     penalty: Penalty | None = None,
     n_critic: int = 1,
+    augment: Augment | None = None,
+    replay: str | None = None,
+    optimize_latents: OptimizeLatents | None = None,
 ) -> System:
     """A generator G(z) or G(z, y) against a discriminator D(x) or D(x, y); the discriminator moves first.
 
@@ -32,15 +39,19 @@ def gan(
     `real_probability` and `fake_probability` (D(x) and D(G(z)) of a logistic loss), and `penalty` where there is one.
 
     Args:
-      loss: what each player minimises, from `jaxgan.losses`.
+      loss: what each player minimises, from `jaxgan.losses`; or a function of the turn that returns it.
       prior: the latents, from `jaxgan.priors`.
       optimizer: one for both players, or {"discriminator": ..., "generator": ...} (two time scales).
       penalty: added to the discriminator's loss, from `jaxgan.penalties`.
       n_critic: discriminator updates per generator update, >= 1; a batch then holds n_critic minibatches.
+      augment: of all that the discriminator sees, from `jaxgan.augment`.
+      replay: name of a `networks.remedies.Replay`, through which the discriminator meets earlier samples again.
+      optimize_latents: moves latents before they are used in training, `latent_optimization()`.
     Returns:
-      System with networks "generator" and "discriminator".
+      System with networks "generator" and "discriminator", and the replay's.
     Raises:
-      ValueError: the optimizers are not named after the players.
+      ValueError: the optimizers are not named after the players; at trace time, samples unlike the data, or labels with
+        a replay, which does not keep any.
     References:
       Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014.
       Mirza, Osindero. Conditional Generative Adversarial Nets. 2014.
@@ -50,20 +61,32 @@ def gan(
     if set(optimizers) != set(names):
         raise ValueError(f"optimizers are named {sorted(optimizers)}; expected {sorted(names)}")
 
-    def sample(nets: Nets, batch: Batch, turn: Turn) -> Array:
-        z = prior(turn.named("latent"), batch["x"].shape[0], turn.examples)
-        return nets["generator"](z, *_condition(batch))
+    def sample(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
+        """Returns samples and the cost of having moved their latents."""
+        z, condition = prior(turn.named("latent"), batch["x"].shape[0], turn.examples), _condition(batch)
+        cost = jnp.zeros(())
+        if optimize_latents:
+            z, cost = optimize_latents(nets, z, condition, turn)
+        return nets["generator"](z, *condition), cost
+
+    def seen(x: Array, turn: Turn, use: str) -> Array:
+        return augment(x, turn, use) if augment else x
 
     def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        real, fake, condition = batch["x"], sample(nets, batch, turn), _condition(batch)
-        if real.shape != fake.shape:
+        fake, _ = sample(nets, batch, turn)
+        condition = _condition(batch)
+        if batch["x"].shape != fake.shape:
             raise ValueError(
-                f"batch['x'] has shape {real.shape} but the generator makes {fake.shape}; "
+                f"batch['x'] has shape {batch['x'].shape} but the generator makes {fake.shape}; "
                 "choose its size and channels after the data"
             )
+        if replay and condition:
+            raise ValueError(f"replay={replay!r} keeps samples without their labels; leave 'y' out of the batch")
+        real = seen(batch["x"], turn, "real")
+        fake = seen(nets[replay](fake) if replay else fake, turn, "fake")
         real_logits = nets["discriminator"](real, *condition)
         fake_logits = nets["discriminator"](fake, *condition)
-        value = loss.discriminator(real_logits, fake_logits)
+        value = _at(loss, turn).discriminator(real_logits, fake_logits)
         metrics = {
             "real_logits": jnp.mean(real_logits),
             "fake_logits": jnp.mean(fake_logits),
@@ -77,13 +100,16 @@ def gan(
         return value + cost, metrics | {"penalty": cost}
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        fake_logits = nets["discriminator"](sample(nets, batch, turn), *_condition(batch))
-        real_logits = nets["discriminator"](batch["x"], *_condition(batch))  # compiled away where the loss ignores it
-        return loss.generator(real_logits, fake_logits), {}
+        fake, cost = sample(nets, batch, turn)
+        fake_logits = nets["discriminator"](seen(fake, turn, "fake"), *_condition(batch))
+        real = seen(batch["x"], turn, "real")
+        real_logits = nets["discriminator"](real, *_condition(batch))  # compiled away where the loss ignores it
+        return _at(loss, turn).generator(real_logits, fake_logits) + cost, {}
 
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
         z = prior(jax.random.key(0), batch["x"].shape[0])  # only its shape matters
-        return {"generator": (z, *_condition(batch)), "discriminator": (batch["x"], *_condition(batch))}
+        pool = {replay: (batch["x"],)} if replay else {}
+        return {"generator": (z, *_condition(batch)), "discriminator": (batch["x"], *_condition(batch)), **pool}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
@@ -96,7 +122,50 @@ def gan(
         },
         inputs=inputs,
         generate=generate,
+        frozen=(replay,) if replay else (),
     )
+
+
+def latent_optimization(
+    rate: float = 0.9, damping: float = 0.1, share: float = 0.8, weight: float = 0.1
+) -> OptimizeLatents:
+    """LOGAN's step: both players are trained on latents that the discriminator likes better, and through that choice.
+
+    z + rate * g / (damping + ||g||^2) with g = grad_z D(G(z)), a natural gradient step; the generator also minimises
+    weight * E ||step||^2.
+
+    Args:
+      rate: alpha, >= 0.
+      damping: beta, > 0.
+      share: of the latents of a batch that take the step, in [0, 1].
+      weight: of the squared step in the generator's loss, >= 0.
+    Returns:
+      (nets, z [B, Z], condition, turn) -> (z, cost []), for `gan(optimize_latents=...)`.
+    Raises:
+      ValueError: an argument is out of range.
+    References:
+      Wu et al. LOGAN: Latent Optimisation for Generative Adversarial Networks. 2019, eq. 17 and algorithm 1.
+    """
+    if rate < 0 or damping <= 0 or not 0 <= share <= 1 or weight < 0:
+        raise ValueError(
+            "latent_optimization needs rate >= 0, damping > 0, share in [0, 1] and weight >= 0; "
+            f"got {rate}, {damping}, {share} and {weight}"
+        )
+
+    def optimize(nets: Nets, z: Array, condition: tuple[Array, ...], turn: Turn) -> tuple[Array, Array]:
+        generator, discriminator = frozen(nets["generator"]), frozen(nets["discriminator"])
+        g = jax.grad(lambda z: jnp.sum(discriminator(generator(z, *condition), *condition)))(z)
+        step = rate * g / (damping + jnp.sum(jnp.square(g), axis=-1, keepdims=True))
+        keys = example_keys(turn.named("latent optimization"), z.shape[0], turn.examples)
+        taken = jax.vmap(jax.random.uniform)(keys) < share
+        step = jnp.where(taken[:, None], step, 0.0)
+        return z + step, weight * jnp.mean(jnp.sum(jnp.square(step), axis=-1))
+
+    return optimize
+
+
+def _at(loss: Loss | Callable[[Turn], Loss], turn: Turn) -> Loss:
+    return loss if isinstance(loss, Loss) else loss(turn)
 
 
 def _condition(batch: Mapping[str, Array]) -> tuple[Array, ...]:

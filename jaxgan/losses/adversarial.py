@@ -1,40 +1,13 @@
-"""Objectives of the two players: one `Loss` per paper, two equations each, and both players minimise.
-
-Logits are the discriminator's outputs before any sigmoid, `[B]` or a map `[B, h, w]`; every value is a mean over all
-of them. A discriminator's loss is the mean over real plus the mean over fake samples, without a factor 1/2 unless its
-paper has one. Logits of different shapes would broadcast to `[B, B]`, so they are refused.
-"""
+"""The classical pairs: logistic, least squares, hinge, Wasserstein, softmax."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax.numpy as jnp
 from jax import Array
-from jax.nn import relu, softplus
-from jax.typing import ArrayLike
+from jax.nn import logsumexp, relu, softplus
 
+from jaxgan.losses.pairs import pair
 from jaxgan.types import Loss
-
-
-def _pair(discriminator: Callable[[Array, Array], Array], generator: Callable[[Array, Array], Array]) -> Loss:
-    """Makes a `Loss` whose two sides check their logits and compute in float32 at least."""
-
-    def checked(objective: Callable[[Array, Array], Array]) -> Callable[[ArrayLike, ArrayLike], Array]:
-        return lambda real_logits, fake_logits: objective(*_logits(real_logits, fake_logits))
-
-    return Loss(checked(discriminator), checked(generator))
-
-
-def _logits(real_logits: ArrayLike, fake_logits: ArrayLike) -> tuple[Array, Array]:
-    real, fake = jnp.asarray(real_logits), jnp.asarray(fake_logits)
-    if real.shape != fake.shape:
-        raise ValueError(
-            f"real_logits have shape {real.shape} and fake_logits {fake.shape}; they must be equal: "
-            "give both batches the same size and let the discriminator return [B] or [B, h, w] for both"
-        )
-    dtype = jnp.promote_types(real.dtype, jnp.float32)
-    return real.astype(dtype), fake.astype(dtype)
 
 
 def _logistic_discriminator(real: Array, fake: Array) -> Array:
@@ -42,7 +15,7 @@ def _logistic_discriminator(real: Array, fake: Array) -> Array:
     return jnp.mean(softplus(-real)) + jnp.mean(softplus(fake))
 
 
-minimax: Loss = _pair(
+minimax: Loss = pair(
     _logistic_discriminator,
     lambda real, fake: -jnp.mean(softplus(fake)),  # E log(1 - D(G(z)))
 )
@@ -55,7 +28,7 @@ References:
   Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, eq. 1.
 """
 
-non_saturating: Loss = _pair(
+non_saturating: Loss = pair(
     _logistic_discriminator,
     lambda real, fake: jnp.mean(softplus(-fake)),  # -E log D(G(z))
 )
@@ -67,17 +40,36 @@ References:
   Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, section 3.
 """
 
-least_squares: Loss = _pair(
-    lambda real, fake: 0.5 * jnp.mean(jnp.square(real - 1)) + 0.5 * jnp.mean(jnp.square(fake)),
-    lambda real, fake: 0.5 * jnp.mean(jnp.square(fake - 1)),
-)
+
+def least_squares_targets(a: float, b: float, c: float) -> Loss:
+    """Least squares towards any targets: 1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2, and 1/2 E (D(G(z)) - c)^2 for G.
+
+    With b - c = 1 and b - a = 2 (a = -1, b = 1, c = 0) the generator minimises the Pearson chi-squared divergence
+    between p_data + p_G and 2 p_G, up to a factor 1/2 and what it cannot change.
+
+    Args:
+      a: the discriminator's target for samples.
+      b: its target for real data.
+      c: what the generator wants the discriminator to say of its samples.
+    Returns:
+      Loss on logits [B, ...].
+    References:
+      Mao et al. Least Squares Generative Adversarial Networks. ICCV 2017, section 3.
+    """
+    return pair(
+        lambda real, fake: 0.5 * jnp.mean(jnp.square(real - b)) + 0.5 * jnp.mean(jnp.square(fake - a)),
+        lambda real, fake: 0.5 * jnp.mean(jnp.square(fake - c)),
+    )
+
+
+least_squares: Loss = least_squares_targets(a=0, b=1, c=1)
 """Least squares towards 1 for real and 0 for fake, with the paper's 1/2; G pulls its samples towards 1.
 
 References:
   Mao et al. Least Squares Generative Adversarial Networks. ICCV 2017, eq. 9 (a = 0, b = c = 1).
 """
 
-hinge: Loss = _pair(
+hinge: Loss = pair(
     lambda real, fake: jnp.mean(relu(1 - real)) + jnp.mean(relu(1 + fake)),
     lambda real, fake: -jnp.mean(fake),
 )
@@ -87,7 +79,7 @@ References:
   Lim, Ye. Geometric GAN. 2017, eq. 20-21; Miyato et al. Spectral Normalization for GANs. ICLR 2018, eq. 16-17.
 """
 
-wasserstein: Loss = _pair(
+wasserstein: Loss = pair(
     lambda real, fake: jnp.mean(fake) - jnp.mean(real),
     lambda real, fake: -jnp.mean(fake),
 )
@@ -95,4 +87,24 @@ wasserstein: Loss = _pair(
 
 References:
   Arjovsky, Chintala, Bottou. Wasserstein Generative Adversarial Networks. ICML 2017, eq. 2.
+"""
+
+
+def _log_partition(real: Array, fake: Array) -> Array:
+    """Log of the sum of exp(logits) over the examples of both batches, mean over the map."""
+    return jnp.mean(logsumexp(jnp.concatenate([real, fake]), axis=0))
+
+
+softmax: Loss = pair(
+    lambda real, fake: _log_partition(real, fake) - jnp.mean(real),
+    lambda real, fake: _log_partition(real, fake) - 0.5 * (jnp.mean(real) + jnp.mean(fake)),
+)
+"""Softmax GAN: cross-entropy of a softmax over the examples of the two batches together, 2 B of them.
+
+D wants all probability on the real ones, 1/B each; G wants it spread evenly, 1/(2 B) each. Logits are the paper's
+negated energies; of a map [B, h, w], each place has a softmax of its own. Each example's gradient depends on the others
+in the minibatch that its device holds.
+
+References:
+  Lin. Softmax GAN. 2017.
 """

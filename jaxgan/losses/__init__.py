@@ -1,0 +1,76 @@
+"""Objectives of the players: one `Loss` per paper, two equations each, and both players minimise.
+
+Logits are the discriminator's outputs before any sigmoid, `[B]` or a map `[B, h, w]`; every value is a mean over all
+of them, in float32 at least. A discriminator's loss is the mean over real plus the mean over fake samples, without a
+factor 1/2 unless its paper has one. Logits of different shapes would broadcast to `[B, B]`, so they are refused. What
+is not a pair of functions of logits is a plain function, and says what shapes it takes.
+
+adversarial   minimax, non_saturating, least_squares, hinge, wasserstein, softmax
+relativistic  relativistic pairing and averages
+divergences   the f-GAN family from one table; b-GAN's density ratios
+energy        EBGAN with its pulling-away term; BEGAN with its balance
+classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
+features      feature matching
+information   InfoGAN's bound, for categorical and Gaussian codes
+text          policy gradients
+selection     top-k training
+smoothing     wrappers of logistic losses: smoothed and flipped labels
+pairs         what they share
+"""
+
+from jaxgan.losses.adversarial import (
+    hinge,
+    least_squares,
+    least_squares_targets,
+    minimax,
+    non_saturating,
+    softmax,
+    wasserstein,
+)
+from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
+from jaxgan.losses.divergences import density_ratio, f_divergence
+from jaxgan.losses.energy import balance, boundary_equilibrium, energy_based, pulling_away
+from jaxgan.losses.features import feature_matching
+from jaxgan.losses.information import categorical_information, gaussian_information
+from jaxgan.losses.relativistic import (
+    relativistic,
+    relativistic_average,
+    relativistic_average_hinge,
+    relativistic_average_least_squares,
+)
+from jaxgan.losses.selection import top_k
+from jaxgan.losses.smoothing import flipped, smoothed
+from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient
+
+__all__ = [
+    "auxiliary_classifier",
+    "balance",
+    "baseline_error",
+    "boundary_equilibrium",
+    "categorical_information",
+    "density_ratio",
+    "discounted_returns",
+    "energy_based",
+    "f_divergence",
+    "feature_matching",
+    "flipped",
+    "gaussian_information",
+    "hinge",
+    "least_squares",
+    "least_squares_targets",
+    "minimax",
+    "multiclass_hinge",
+    "non_saturating",
+    "policy_gradient",
+    "pulling_away",
+    "real_evidence",
+    "relativistic",
+    "relativistic_average",
+    "relativistic_average_hinge",
+    "relativistic_average_least_squares",
+    "semi_supervised",
+    "smoothed",
+    "softmax",
+    "top_k",
+    "wasserstein",
+]

@@ -1,0 +1,99 @@
+"""Energy-based games: the discriminator gives an energy, low on data, such as an autoencoder's reconstruction error.
+
+These `Loss`es are called with energies [B, ...] where others take logits: real ones are pushed down, not up.
+"""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import relu
+from jax.typing import ArrayLike
+
+from jaxgan.losses.pairs import both, check_number, pair, wide
+from jaxgan.types import Loss
+
+
+def energy_based(margin: float) -> Loss:
+    """EBGAN: D minimises E D(x) + E max(0, margin - D(G(z))), G minimises E D(G(z)).
+
+    Args:
+      margin: energy that samples need not exceed, > 0; D's loss at equilibrium.
+    Returns:
+      Loss on energies [B, ...], >= 0.
+    Raises:
+      ValueError: margin is not positive.
+    References:
+      Zhao, Mathieu, LeCun. Energy-based Generative Adversarial Networks. ICLR 2017, eq. 1-2.
+    """
+    if isinstance(margin, int | float) and not margin > 0:
+        raise ValueError(f"energy_based needs margin > 0; got {margin}")
+    return pair(
+        lambda real, fake: jnp.mean(real) + jnp.mean(relu(margin - fake)),
+        lambda real, fake: jnp.mean(fake),
+    )
+
+
+def pulling_away(features: ArrayLike) -> Array:
+    """Mean squared cosine between the features of different samples: added to the generator's loss, it spreads them.
+
+    Args:
+      features: of the samples, [B, ...] with B >= 2, such as the encoder's output in an autoencoder D.
+    Returns:
+      [] in [0, 1], mean over the B (B - 1) ordered pairs; the paper's weight is 0.1. An example whose features are all
+      zero counts as orthogonal to all.
+    Raises:
+      ValueError: fewer than two samples.
+    References:
+      Zhao, Mathieu, LeCun. Energy-based Generative Adversarial Networks. ICLR 2017, section 2.4.
+    """
+    s = wide(features)
+    if s.ndim < 2 or s.shape[0] < 2:
+        raise ValueError(f"pulling_away compares samples: give features [B, ...] with B >= 2; got {s.shape}")
+    s = s.reshape(s.shape[0], -1)
+    largest = jnp.max(jnp.abs(s), axis=1, keepdims=True)  # first, so that squares neither over- nor underflow
+    s = s / jnp.where(largest > 0, largest, 1.0)
+    squares = jnp.sum(jnp.square(s), axis=1, keepdims=True)
+    s = s / jnp.sqrt(jnp.where(squares > 0, squares, 1.0))
+    n = s.shape[0]
+    cosines = jnp.where(jnp.eye(n, dtype=bool), 0.0, s @ s.T)
+    return jnp.sum(jnp.square(cosines)) / (n * (n - 1))
+
+
+def boundary_equilibrium(k: ArrayLike) -> Loss:
+    """BEGAN: D minimises E L(x) - k E L(G(z)), G minimises E L(G(z)), with L the reconstruction error.
+
+    Args:
+      k: [] in [0, 1], 0 at first, then from `balance` after every step.
+    Returns:
+      Loss on energies [B, ...], >= 0.
+    References:
+      Berthelot, Schumm, Metz. BEGAN: Boundary Equilibrium Generative Adversarial Networks. 2017, sections 3.3 and 3.4.
+    """
+    return pair(lambda real, fake: jnp.mean(real) - k * jnp.mean(fake), lambda real, fake: jnp.mean(fake))
+
+
+def balance(
+    k: ArrayLike, real_energies: ArrayLike, fake_energies: ArrayLike, gamma: float = 0.5, rate: float = 0.001
+) -> tuple[Array, Array]:
+    """BEGAN's control of k, which holds E L(G(z)) at gamma E L(x), and its measure of convergence.
+
+    Args:
+      k: [] in [0, 1], the weight that this step used.
+      real_energies: L(x), [B, ...].
+      fake_energies: L(G(z)), like real_energies.
+      gamma: diversity ratio, in [0, 1]; smaller trades variety for quality.
+      rate: lambda_k of the paper, >= 0.
+    Returns:
+      k [] of the next step, clip(k + rate (gamma E L(x) - E L(G(z))), 0, 1); measure [], E L(x) + |gamma E L(x) -
+      E L(G(z))|, which falls as the game converges.
+    Raises:
+      ValueError: gamma or rate is out of range, or the energies differ in shape.
+    References:
+      Berthelot, Schumm, Metz. BEGAN: Boundary Equilibrium Generative Adversarial Networks. 2017, sections 3.3 and 3.4.
+    """
+    check_number("balance", "gamma", gamma, low=0.0, high=1.0)
+    check_number("balance", "rate", rate, low=0.0)
+    real, fake = both(real_energies, fake_energies)
+    surplus = gamma * jnp.mean(real) - jnp.mean(fake)
+    return jnp.clip(wide(k) + rate * surplus, 0.0, 1.0), jnp.mean(real) + jnp.abs(surplus)

@@ -1,0 +1,99 @@
+"""Modules against mode collapse: a discriminator that sees several samples at once, or samples of the past."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.typing import DTypeLike
+
+from jaxgan.networks.layers import call
+
+
+class MinibatchDiscrimination(nn.Module):
+    """Appends to each example's features how close they are to those of the others in the minibatch.
+
+    M_i = f(x_i) T, c_b(i, j) = exp(-||M_ib - M_jb||_1), o_b(i) = sum_j c_b(i, j), as the paper has it: with j = i.
+
+    References:
+      Salimans et al. Improved Techniques for Training GANs. NeurIPS 2016, section 3.2.
+    """
+
+    kernels: int = 100  # B of the paper: statistics appended
+    dimensions: int = 5  # C of the paper: of the space in which distances are taken
+    axis_name: str | None = None  # compare with the examples on all devices of this axis
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Returns features x [B, F] with the statistics behind them, [B, F + kernels]."""
+        if x.ndim != 2:
+            raise ValueError(f"MinibatchDiscrimination takes features [B, F]; got shape {x.shape}: flatten them")
+        mapped = nn.Dense(self.kernels * self.dimensions, use_bias=False, dtype=self.dtype)(x)
+        mapped = mapped.reshape(-1, self.kernels, self.dimensions).astype(jnp.float32)
+        across = None if self.is_initializing() else self.axis_name  # nothing is mapped while a state is made
+        others = mapped if across is None else lax.all_gather(mapped, across, tiled=True)
+        distances = jnp.sum(jnp.abs(mapped[:, None] - others[None]), axis=-1)
+        return jnp.concatenate([x, jnp.sum(jnp.exp(-distances), axis=1).astype(x.dtype)], axis=-1)
+
+
+class Packed(nn.Module):
+    """A discriminator of packs: m successive examples side by side in their last axis, and one logit for all of them.
+
+    The minibatch on each device must divide by m. A penalty's gradient norm is that of a single example in its pack.
+
+    References:
+      Lin, Khetan, Fanti, Oh. PacGAN: The Power of Two Samples in Generative Adversarial Networks. NeurIPS 2018, sec. 2.
+    """
+
+    network: nn.Module  # called with packs [B / m, ..., m C]
+    degree: int = 2  # m
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = True) -> Array:
+        """Returns the network's logits for x [B, ..., C], one for each pack."""
+        if self.degree < 1 or x.shape[0] % self.degree:
+            raise ValueError(f"Packed needs degree >= 1 that divides the batch; got {self.degree} and shape {x.shape}")
+        packs = x.reshape(-1, self.degree, *x.shape[1:])
+        return call(self.network, jnp.concatenate([packs[:, k] for k in range(self.degree)], axis=-1), train=train)
+
+
+class Replay(nn.Module):
+    """A pool of earlier samples: about half of a batch is swapped for samples of the past, which stay until drawn.
+
+    Until it is full, samples are kept and returned as they are. It has no parameters; declare it in `System.frozen`.
+
+    References:
+      Shrivastava et al. Learning from Simulated and Unsupervised Images through Adversarial Training. CVPR 2017,
+      section 2.3 (a history of refined images); Zhu et al. CycleGAN. ICCV 2017, section 4 (a pool of 50).
+    """
+
+    size: int = 50  # samples in the pool; at least those of a (global) batch
+    axis_name: str | None = None  # of the batch: all devices keep the same pool
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = True) -> Array:
+        """Returns samples [B, ...] of now and of the past, without a gradient; x itself unless `train`."""
+        first = self.is_initializing()
+        pool = self.variable("replay", "samples", jnp.zeros, (self.size, *x.shape[1:]), x.dtype)
+        count = self.variable("replay", "count", jnp.zeros, (), jnp.int32)
+        if first or not train:
+            return x
+        whole = x if self.axis_name is None else lax.all_gather(x, self.axis_name, tiled=True)
+        n = whole.shape[0]
+        if n > self.size:
+            raise ValueError(f"Replay(size={self.size}) holds fewer samples than the batch of {n}; make it larger")
+        whole = lax.stop_gradient(whole)
+        full = count.value >= self.size
+        swap, place = jax.random.split(self.make_rng("global"))
+        slots = jnp.where(full, jax.random.permutation(place, self.size)[:n], (count.value + jnp.arange(n)) % self.size)
+        swapped = jax.random.bernoulli(swap, 0.5, (n,)) & full
+        wide = swapped.reshape(-1, *(1,) * (x.ndim - 1))
+        old = pool.value[slots]
+        pool.value = pool.value.at[slots].set(jnp.where(wide | ~full, whole, old))
+        count.value = jnp.minimum(count.value + n, self.size)
+        drawn = jnp.where(wide, old, whole)
+        if self.axis_name is None:
+            return drawn
+        return lax.dynamic_slice_in_dim(drawn, lax.axis_index(self.axis_name) * x.shape[0], x.shape[0])

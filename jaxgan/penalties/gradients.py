@@ -1,0 +1,176 @@
+"""Penalties on the gradient of the critic with respect to its input.
+
+The gradient's norm runs over all axes but the batch. Where the critic returns a map `[B, h, w]`, D(x) is the mean over
+the map. The critic must treat examples independently: batch statistics would mix their gradients.
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import relu, sigmoid
+
+from jaxgan.penalties.weights import Weight, check_at_least_zero, weighted
+from jaxgan.types import Critic, Penalty, Turn, example_keys
+
+
+def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = False) -> Penalty:
+    """Gradient penalty on interpolates: weight * E (||grad_x D(x)|| - target)^2.
+
+    x = epsilon * real + (1 - epsilon) * fake, with one epsilon ~ U[0, 1) per example.
+
+    Args:
+      weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
+      target: the norm that is asked for, >= 0.
+      one_sided: only norms above the target cost: weight * E max(0, ||grad_x D(x)|| - target)^2.
+    Returns:
+      Penalty, (critic, real [B, ...], fake [B, ...], turn) -> scalar, mean over B.
+    Raises:
+      ValueError: weight or target is negative; at trace time, real and fake differ in shape.
+    References:
+      Gulrajani et al. Improved Training of Wasserstein GANs. NeurIPS 2017, eq. 3.
+      Petzka, Fischer, Lukovnikov. On the Regularization of Wasserstein GANs. ICLR 2018 (one-sided: WGAN-LP).
+    """
+    check_at_least_zero("gradient_penalty", "target", target)
+
+    def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        if real.shape != fake.shape:
+            raise ValueError(
+                f"gradient_penalty interpolates real {real.shape} and fake {fake.shape}; shapes must agree"
+            )
+        epsilon = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))
+        return _distance(critic, epsilon * real + (1 - epsilon) * fake, target, one_sided)
+
+    return weighted("gradient_penalty", weight, penalty)
+
+
+def zero_centred(weight: Weight) -> Penalty:
+    """Zero-centred gradient penalty on interpolates: weight * E ||grad_x D(x)||^2.
+
+    Unlike the target 1 it lets the critic become flat at equilibrium; unlike R1 it also holds between samples and data.
+
+    Args:
+      weight: lambda of the paper, >= 0, or a schedule of the step; there is no 1/2.
+    Returns:
+      Penalty, (critic, real [B, ...], fake [B, ...], turn) -> scalar, mean over B.
+    Raises:
+      ValueError: weight is negative; at trace time, real and fake differ in shape.
+    References:
+      Thanh-Tung, Tran, Venkatesh. Improving Generalization and Stability of Generative Adversarial Networks. ICLR 2019.
+    """
+    return weighted("zero_centred", weight, gradient_penalty(1.0, target=0.0))
+
+
+def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
+    """DRAGAN: a gradient penalty around the data, weight * E (||grad_x D(x)|| - target)^2.
+
+    x = real + alpha * scale * std(real) * u, with one alpha ~ U[0, 1) per example and u ~ U[0, 1) per coordinate, as in
+    the authors' code (positive only); std is one number, over all of the minibatch that its device holds.
+
+    Args:
+      weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
+      scale: of the perturbation, in standard deviations of the data, >= 0.
+      target: k of the paper, >= 0.
+    Returns:
+      Penalty, (critic, real [B, ...], fake, turn) -> scalar, mean over B; fake unused.
+    Raises:
+      ValueError: weight, scale or target is negative.
+    References:
+      Kodali et al. On Convergence and Stability of GANs. 2017.
+    """
+    check_at_least_zero("dragan", "scale", scale)
+    check_at_least_zero("dragan", "target", target)
+
+    def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        alpha = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))
+        noise = _uniform("perturbation", real, turn, real.shape[1:])
+        return _distance(critic, real + alpha * scale * jnp.std(real) * noise, target)
+
+    return weighted("dragan", weight, penalty)
+
+
+def r1(gamma: Weight) -> Penalty:
+    """Zero-centred gradient penalty on real data: gamma/2 * E ||grad_x D(x)||^2.
+
+    Args:
+      gamma: weight, >= 0, or a schedule of the step.
+    Returns:
+      Penalty, (critic, real [B, ...], fake, turn) -> scalar, mean over B; fake and turn unused.
+    Raises:
+      ValueError: gamma is negative.
+    References:
+      Mescheder, Geiger, Nowozin. Which Training Methods for GANs do actually Converge? ICML 2018, eq. 9.
+    """
+    return weighted("r1", gamma, lambda critic, real, fake, turn: 0.5 * jnp.mean(_slopes(critic, real)[0]))
+
+
+def r2(gamma: Weight) -> Penalty:
+    """Zero-centred gradient penalty on samples: gamma/2 * E ||grad_x D(G(z))||^2.
+
+    Args:
+      gamma: weight, >= 0, or a schedule of the step.
+    Returns:
+      Penalty, (critic, real, fake [B, ...], turn) -> scalar, mean over B; real and turn unused.
+    Raises:
+      ValueError: gamma is negative.
+    References:
+      Mescheder, Geiger, Nowozin. Which Training Methods for GANs do actually Converge? ICML 2018, eq. 10.
+    """
+    return weighted("r2", gamma, lambda critic, real, fake, turn: 0.5 * jnp.mean(_slopes(critic, fake)[0]))
+
+
+def jensen_shannon(gamma: Weight) -> Penalty:
+    """Regulariser of the Jensen-Shannon game: gamma/2 (E_P (1 - D)^2 ||grad phi||^2 + E_Q D^2 ||grad phi||^2).
+
+    phi are the logits and D = sigmoid(phi). It is training with noise of variance gamma, to first order. Where D = 1/2
+    it is a quarter of `total(r1(gamma), r2(gamma))`.
+
+    Args:
+      gamma: weight, >= 0, or a schedule of the step (the paper anneals it).
+    Returns:
+      Penalty, (critic, real [B, ...], fake [B', ...], turn) -> scalar, mean over examples; turn unused.
+    Raises:
+      ValueError: gamma is negative.
+    References:
+      Roth et al. Stabilizing Training of Generative Adversarial Networks through Regularization. NeurIPS 2017.
+    """
+
+    def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        real_squares, real_logits = _slopes(critic, real)
+        fake_squares, fake_logits = _slopes(critic, fake)
+        at_real = jnp.mean(jnp.square(sigmoid(-real_logits)) * real_squares)
+        return 0.5 * (at_real + jnp.mean(jnp.square(sigmoid(fake_logits)) * fake_squares))
+
+    return weighted("jensen_shannon", gamma, penalty)
+
+
+def _uniform(use: str, x: Array, turn: Turn, shape: tuple[int, ...]) -> Array:
+    """Draws U[0, 1) of a shape for each example [B, ...], from its index in the global batch."""
+    keys = example_keys(turn.named(use), x.shape[0], turn.examples)
+    return jax.vmap(lambda key: jax.random.uniform(key, shape, x.dtype))(keys)
+
+
+def _distance(critic: Critic, x: Array, target: float, one_sided: bool = False) -> Array:
+    """E (||grad_x D(x)|| - target)^2, or only of norms above the target."""
+    excess = _safe_sqrt(_slopes(critic, x)[0]) - target
+    return jnp.mean(jnp.square(relu(excess) if one_sided else excess))
+
+
+def _slopes(critic: Critic, x: Array) -> tuple[Array, Array]:
+    """Returns ||grad_x D(x)||^2 and D(x) of each example, [B] each."""
+
+    def output(x: Array) -> tuple[Array, Array]:
+        logits = critic(x)
+        each = jnp.mean(logits.reshape(logits.shape[0], -1), axis=1)
+        return jnp.sum(each), each
+
+    gradient, logits = jax.grad(output, has_aux=True)(x)
+    gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))  # a sum of many squares
+    return jnp.sum(jnp.square(gradient), axis=tuple(range(1, x.ndim))), logits.astype(gradient.dtype)
+
+
+def _safe_sqrt(squares: Array) -> Array:
+    """Square root whose gradient at zero is zero, not NaN: a critic may be flat at some x."""
+    positive = squares > 0
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)

@@ -1,0 +1,165 @@
+"""Penalties on what the critic says: drift, consistency under augmentation, and running means (LeCam)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.nn import relu
+from jax.typing import ArrayLike
+
+from jaxgan.penalties.weights import Augment, Weight, total, weighted
+from jaxgan.types import Critic, Penalty, Turn, example_keys
+
+
+def drift(weight: Weight = 1e-3) -> Penalty:
+    """Keeps the logits of real data from drifting: weight * E D(x)^2.
+
+    Args:
+      weight: epsilon of the paper, >= 0, or a schedule of the step.
+    Returns:
+      Penalty, (critic, real [B, ...], fake, turn) -> scalar, mean over all logits; fake and turn unused.
+    Raises:
+      ValueError: weight is negative.
+    References:
+      Karras et al. Progressive Growing of GANs for Improved Quality, Stability, and Variation. ICLR 2018, appendix A.1.
+    """
+    return weighted("drift", weight, lambda critic, real, fake, turn: jnp.mean(jnp.square(_wide(critic(real)))))
+
+
+def consistency(weight: Weight, augment: Augment) -> Penalty:
+    """CR: the critic says the same of an augmented real example, weight * E (D(x) - D(T(x)))^2.
+
+    Args:
+      weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
+      augment: T, (keys [B], x [B, ...]) -> x [B, ...], with one key for each example.
+    Returns:
+      Penalty, (critic, real [B, ...], fake, turn) -> scalar, mean over all logits; fake unused.
+    Raises:
+      ValueError: weight is negative.
+    References:
+      Zhang et al. Consistency Regularization for Generative Adversarial Networks. ICLR 2020.
+    """
+
+    def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        return _difference(critic, real, augment, "augmentation of real", turn)
+
+    return weighted("consistency", weight, penalty)
+
+
+def balanced_consistency(real_weight: Weight, fake_weight: Weight, augment: Augment) -> Penalty:
+    """bCR: consistency on real data and on samples, each with its weight.
+
+    Args:
+      real_weight: >= 0 (10 in the paper), or a schedule of the step.
+      fake_weight: >= 0 (10 in the paper), or a schedule of the step.
+      augment: T, (keys [B], x [B, ...]) -> x [B, ...], with one key for each example.
+    Returns:
+      Penalty, (critic, real [B, ...], fake [B, ...], turn) -> scalar, mean over all logits.
+    Raises:
+      ValueError: a weight is negative.
+    References:
+      Zhao et al. Improved Consistency Regularization for GANs. AAAI 2021.
+    """
+
+    def on_fake(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        return _difference(critic, fake, augment, "augmentation of fake", turn)
+
+    return total(consistency(real_weight, augment), weighted("balanced_consistency", fake_weight, on_fake))
+
+
+def latent_consistency(fake_logits: ArrayLike, moved_logits: ArrayLike) -> Array:
+    """zCR, for D: E (D(G(z)) - D(G(z + noise)))^2, to be added to its loss with a weight (20 in StudioGAN).
+
+    Args:
+      fake_logits: D(G(z)), [B, ...].
+      moved_logits: of samples from latents moved a little (by N(0, 0.05^2) there), like fake_logits.
+    Returns:
+      [], mean over all logits.
+    Raises:
+      ValueError: shapes differ.
+    References:
+      Zhao et al. Improved Consistency Regularization for GANs. AAAI 2021.
+    """
+    return jnp.mean(jnp.square(_subtract("latent_consistency", fake_logits, moved_logits)))
+
+
+def latent_diversity(fake: ArrayLike, moved: ArrayLike) -> Array:
+    """zCR, for G: -E (G(z) - G(z + noise))^2, to be added to its loss with a weight (0.5 in StudioGAN).
+
+    Args:
+      fake: G(z), [B, ...].
+      moved: samples from latents moved a little, like fake.
+    Returns:
+      [] <= 0, mean over examples and coordinates.
+    Raises:
+      ValueError: shapes differ.
+    References:
+      Zhao et al. Improved Consistency Regularization for GANs. AAAI 2021.
+    """
+    return -jnp.mean(jnp.square(_subtract("latent_diversity", fake, moved)))
+
+
+class LeCamState(NamedTuple):
+    """Running means of the logits."""
+
+    real: Array  # [] float32, alpha_R of the paper
+    fake: Array  # [] float32, alpha_F
+
+
+def lecam_update(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, decay: float = 0.99) -> LeCamState:
+    """Moves the running means towards the means of this turn's logits; `LeCamState(zeros, zeros)` is the start.
+
+    Args:
+      state: before the turn.
+      real_logits: [B, ...].
+      fake_logits: [B, ...].
+      decay: of the averages, in [0, 1).
+    Returns:
+      The state after the turn.
+    Raises:
+      ValueError: decay is out of range.
+    References:
+      Tseng et al. Regularizing Generative Adversarial Networks under Limited Data. CVPR 2021.
+    """
+    if isinstance(decay, int | float) and not 0 <= decay < 1:
+        raise ValueError(f"lecam_update needs 0 <= decay < 1; got {decay}")
+    new = LeCamState(jnp.mean(_wide(real_logits)), jnp.mean(_wide(fake_logits)))
+    return LeCamState(*(decay * old + (1 - decay) * now for old, now in zip(state, new, strict=True)))
+
+
+def lecam(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, *, one_sided: bool = True) -> Array:
+    """LeCam regulariser: E max(0, D(x) - alpha_F)^2 + E max(0, alpha_R - D(G(z)))^2, for D's loss (weight 0.3 there).
+
+    Args:
+      state: the running means, from `lecam_update`.
+      real_logits: [B, ...].
+      fake_logits: [B, ...].
+      one_sided: as in the authors' code; False for the paper's equation, without max(0, .).
+    Returns:
+      [], mean over all logits.
+    References:
+      Tseng et al. Regularizing Generative Adversarial Networks under Limited Data. CVPR 2021.
+    """
+    above, below = _wide(real_logits) - state.fake, state.real - _wide(fake_logits)
+    if one_sided:
+        above, below = relu(above), relu(below)
+    return jnp.mean(jnp.square(above)) + jnp.mean(jnp.square(below))
+
+
+def _difference(critic: Critic, x: Array, augment: Augment, use: str, turn: Turn) -> Array:
+    moved = augment(example_keys(turn.named(use), x.shape[0], turn.examples), x)
+    return jnp.mean(jnp.square(_subtract("consistency", critic(x), critic(moved))))
+
+
+def _subtract(function: str, first: ArrayLike, second: ArrayLike) -> Array:
+    a, b = _wide(first), _wide(second)
+    if a.shape != b.shape:
+        raise ValueError(f"{function} compares arrays of one shape; got {a.shape} and {b.shape}")
+    return a - b
+
+
+def _wide(x: ArrayLike) -> Array:
+    array = jnp.asarray(x)
+    return array.astype(jnp.promote_types(array.dtype, jnp.float32))

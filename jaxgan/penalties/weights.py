@@ -1,0 +1,84 @@
+"""Weights, which may follow a schedule; sums of penalties; penalties that are paid once in a while."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.types import Critic, Penalty, Schedule, Turn
+
+Weight = float | Array | Schedule  # a number >= 0, or an optax schedule of the turn's step
+
+
+def weighted(name: str, weight: Weight, term: Penalty, argument: str = "weight") -> Penalty:
+    """Multiplies a penalty by its weight: the one place where numbers are checked and schedules are asked.
+
+    Args:
+      name: of the penalty, for the message.
+      weight: a number >= 0, or a schedule (step [] int32) -> number.
+      term: (critic, real, fake, turn) -> scalar.
+      argument: what the penalty calls its weight.
+    Returns:
+      Penalty.
+    Raises:
+      ValueError: the weight is a negative number.
+    """
+    if not callable(weight):
+        check_at_least_zero(name, argument, weight)
+    return lambda critic, real, fake, turn: weight_at(weight, turn) * term(critic, real, fake, turn)
+
+
+def weight_at(weight: Weight, turn: Turn) -> float | Array:
+    """A weight at this turn: a schedule's value at `turn.step`, or the number itself.
+
+    For terms that are no penalties on a critic, such as `path_length`, and that a player weighs by itself.
+    """
+    return weight(turn.step) if callable(weight) else weight
+
+
+def total(*penalties: Penalty) -> Penalty:
+    """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none."""
+    return lambda critic, real, fake, turn: sum((p(critic, real, fake, turn) for p in penalties), start=jnp.zeros(()))
+
+
+def every(k: int, penalty: Penalty) -> Penalty:
+    """Lazy regularisation: k times the penalty at steps 0, k, 2 k, ..., and nothing, at no cost, at the others.
+
+    The mean over steps is the penalty's own. Under `vmap` over runs both branches are computed. StyleGAN2 pays R1 at
+    every 16th step; for R3GAN's pair of penalties laziness is reported to ruin convergence.
+
+    Args:
+      k: period in train steps, >= 1.
+      penalty: what is paid.
+    Returns:
+      Penalty, which looks at `turn.step`.
+    Raises:
+      ValueError: k is not a positive integer.
+    References:
+      Karras et al. Analyzing and Improving the Image Quality of StyleGAN. CVPR 2020, section 3.1 (lazy regularization).
+      Huang et al. The GAN is Dead; Long Live the GAN! A Modern GAN Baseline. NeurIPS 2024.
+    """
+    if not isinstance(k, int) or k < 1:
+        raise ValueError(f"every needs an integer k >= 1, the number of steps from one payment to the next; got {k}")
+
+    def lazy(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        def pay() -> Array:
+            return k * penalty(critic, real, fake, turn)
+
+        cost = jax.eval_shape(pay)
+        return jax.lax.cond(turn.step % k == 0, pay, lambda: jnp.zeros(cost.shape, cost.dtype))
+
+    return lazy
+
+
+Augment = Callable[[Array, Array], Array]  # (keys [B], one for each example, x [B, ...]) -> x [B, ...]
+
+
+def check_at_least_zero(function: str, name: str, value: float | Array) -> None:
+    """Raises ValueError for a negative number or NaN; a sweep traces its values, and those are not looked at."""
+    if not isinstance(value, jax.core.Tracer) and not value >= 0:
+        wanted = "a weight >= 0" if name == "weight" else f"{name} >= 0"
+        raise ValueError(f"{function} needs {wanted}; got {value}")
