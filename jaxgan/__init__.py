@@ -1,10 +1,11 @@
 """jaxgan: a GAN is a game, named networks and players who take turns, each updating the networks it owns.
 
 The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches), `priors` (latents), `networks`,
-`losses` and `penalties` (one function for each equation), `augment` (what the discriminator sees), `dynamics` (how turns
-are played), `optimizers` and `estimators` (remedies that are one), `precision` (bfloat16 and float16), `game` (all of it as three pure functions; with `nets`, how losses call networks, and `checks`), `systems`
-(named GANs), `parallel` (many devices, processes and seeds), `loop` and `checkpoint` (training that resumes exactly),
-`guard`, `lock` and `watchdog` (what can be survived), `sample`, `metrics` and `report`.
+`losses` and `penalties` (one function for each equation), `augment` (what the discriminator sees), `dynamics` (how
+turns are played), `optimizers` and `estimators` (remedies that are one), `precision` (bfloat16 and float16), `game`
+(all of it as three pure functions; with `nets`, how losses call networks, and `checks`), `systems` (named GANs),
+`parallel` (many devices, processes and seeds), `guard`, `lock` and `watchdog` (what can be survived), `loop` and
+`checkpoint` (training that resumes exactly), `sample`, `metrics` and `report`.
 """
 
 from jaxgan import (
