@@ -45,6 +45,10 @@ EXAMPLES = {
         loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.adam(1e-3, b1=0.5), n_critic=2
     ),
 }
+EXAMPLES |= {
+    "systems.several_discriminators": lambda: jg.systems.several_discriminators(EXAMPLES["systems.gan"](), 2, 1.0),
+    "systems.mixture": lambda: jg.systems.mixture(EXAMPLES["systems.gan"](), 2),
+}
 SMALL = {"features": 2, "hidden": (4,), "size": 28, "shape": (28, 28, 1)}  # for networks that take such arguments
 
 
@@ -102,6 +106,22 @@ def dynamics():
 def systems():
     """By name, every system."""
     return _made(jg.systems, "System")
+
+
+def networks_for(system):
+    """Tiny networks for a system on points, by what their names say they are."""
+    names = [*(n for player in system.players.values() for n in player.owns), *system.frozen]
+
+    def made(name):
+        kind = name.split("_")[0]
+        if name.endswith("_weights"):
+            return jg.systems.MixtureWeights(sum(n.startswith(f"{kind}_") for n in names) - 1)
+        return {
+            "generator": jg.networks.mlp.Generator((2,), (4,)),
+            "discriminator": jg.networks.mlp.Discriminator((4,)),
+        }[kind]
+
+    return {name: made(name) for name in dict.fromkeys(names)}
 
 
 def network_pairs():

@@ -2,7 +2,7 @@
 
 A `Source` is what examples are; the protocol is the same for all of them.
 
-- `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`: the protocol (source.py)
+- `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`: the protocol (source.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
@@ -19,7 +19,7 @@ from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
-from jaxgan.data.source import Draw, Modes, Source, batch_at, batches, indices, unlabelled
+from jaxgan.data.source import Draw, Modes, Source, batch_at, batches, indices, unlabelled, weighted
 
 __all__ = [
     "Draw",
@@ -38,4 +38,5 @@ __all__ = [
     "swiss_roll",
     "tfds",
     "unlabelled",
+    "weighted",
 ]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 from jaxgan.types import Batch
 
@@ -52,6 +53,42 @@ def unlabelled(source: Source) -> Source:
     return source._replace(
         read=lambda draw: {name: value for name, value in source.read(draw).items() if name != "y"}, classes=0
     )
+
+
+def weighted(source: Source, weights: ArrayLike) -> Source:
+    """Returns a source that draws examples with these probabilities, each draw for itself and as often as it comes.
+
+    Args:
+      source: of a number of examples.
+      weights: [N], >= 0, in proportion to the probabilities.
+    Returns:
+      Source without an end: there are no epochs, and a batch may hold an example twice.
+    Raises:
+      ValueError: the source is a density, or the weights do not fit.
+    """
+    p = np.asarray(weights, np.float64)
+    if source.size is None or p.shape != (source.size,):
+        raise ValueError(f"{source.name!r} has {source.size} examples; weights of shape {p.shape} do not fit")
+    if not np.all(np.isfinite(p)) or p.min() < 0 or not p.sum() > 0:
+        raise ValueError(f"weights must be finite, >= 0 and not all zero; got {p.min()}..{p.max()}")
+    cumulative = np.cumsum(p) / p.sum()
+
+    def read(draw: Draw) -> Examples:
+        index = np.searchsorted(cumulative, _uniform(draw.seed, draw.position), side="right")
+        last = np.flatnonzero(p)[-1]  # rounding may leave the end of `cumulative` below 1
+        return source.read(draw._replace(index=np.minimum(index, last)))
+
+    return source._replace(name=f"{source.name}, weighted", size=None, read=read)
+
+
+def _uniform(seed: int, position: np.ndarray) -> np.ndarray:
+    """Returns a number in [0, 1) for each draw, from its seed and position alone (the mixing steps of SplitMix64)."""
+    with np.errstate(over="ignore"):
+        z = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.asarray(position, np.uint64)
+        z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(11)) * 2.0**-53
 
 
 def indices(seed: int, size: int, position: np.ndarray) -> np.ndarray:

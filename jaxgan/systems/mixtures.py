@@ -1,0 +1,141 @@
+"""Systems made of others: several discriminators against one generator, and mixtures on both sides.
+
+Both take a system of the players "discriminator" and "generator", such as `gan(...)`, and play its losses between
+copies of the networks, which are numbered: "discriminator_0", "generator_2", and so on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys
+
+
+def several_discriminators(system: System, count: int, strength: float = 0.0) -> System:
+    """One generator against several discriminators, each a player of its own.
+
+    The generator minimises sum_i softmax(strength * loss)_i loss_i: the mean at 0, ever more its hardest opponent as
+    the strength grows. (The paper's V is what a discriminator gains, so that the weights are the same.)
+
+    Args:
+      system: of two players.
+      count: discriminators, >= 1; the networks are "discriminator_0", ... and "generator".
+      strength: lambda of the paper, >= 0.
+    Returns:
+      System.
+    Raises:
+      ValueError: count or strength is out of range, or the system's players are others.
+    References:
+      Durugkar, Gemp, Mahadevan. Generative Multi-Adversarial Networks. ICLR 2017, section 3.
+    """
+    _check(system, count)
+    if not isinstance(strength, jax.core.Tracer) and not strength >= 0:
+        raise ValueError(f"several_discriminators needs strength >= 0; got {strength}")
+    base = system.players
+
+    def discriminator(i: int) -> LossFn:
+        return lambda nets, batch, turn: base["discriminator"].loss(_view(nets, discriminator=i), batch, turn)
+
+    def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        found = [base["generator"].loss(_view(nets, discriminator=i), batch, turn)[0] for i in range(count)]
+        losses = jnp.stack(found)
+        return jnp.sum(jax.lax.stop_gradient(jax.nn.softmax(strength * losses)) * losses), {}
+
+    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
+        return _numbered(system.inputs(batch), discriminator=count)
+
+    players = {
+        f"discriminator_{i}": base["discriminator"]._replace(owns=(f"discriminator_{i}",), loss=discriminator(i))
+        for i in range(count)
+    }
+    return System(players | {"generator": base["generator"]._replace(loss=generator)}, inputs, system.generate)
+
+
+class MixtureWeights(nn.Module):
+    """Log-weights of a mixture, equal at the start."""
+
+    count: int
+
+    @nn.compact
+    def __call__(self) -> Array:
+        """Returns the logarithms of weights that sum to one, [count]."""
+        return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,)))
+
+
+def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
+    """A mixture of generators against a mixture of discriminators, both with learned weights.
+
+    Each side minimises the expectation of its loss over pairs drawn by the weights, minus `entropy` times the entropy
+    of its own weights, which keeps them from falling on one network. Samples come from each generator in its share.
+
+    Args:
+      system: of two players, without labels.
+      count: networks on each side, >= 1: "generator_0", ..., "discriminator_0", ..., and the two weights,
+        "generator_weights" and "discriminator_weights", both `MixtureWeights(count)`.
+      entropy: weight of the entropy, >= 0.
+    Returns:
+      System.
+    Raises:
+      ValueError: count or entropy is out of range, or the system's players are others.
+    References:
+      Arora, Ge, Liang, Ma, Zhang. Generalization and Equilibrium in Generative Adversarial Nets. ICML 2017, section 5.
+    """
+    _check(system, count)
+    if not isinstance(entropy, jax.core.Tracer) and not entropy >= 0:
+        raise ValueError(f"mixture needs entropy >= 0; got {entropy}")
+
+    def expected(side: str) -> LossFn:
+        def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+            logs = {name: nets[f"{name}_weights"]() for name in ("generator", "discriminator")}
+            total = jnp.zeros(())
+            for g in range(count):
+                for d in range(count):
+                    pair = system.players[side].loss(_view(nets, generator=g, discriminator=d), batch, turn)[0]
+                    total += jnp.exp(logs["generator"][g] + logs["discriminator"][d]) * pair
+            own = -jnp.sum(jnp.exp(logs[side]) * logs[side])
+            return total - entropy * own, {"entropy": own}
+
+        return loss
+
+    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
+        weights: dict[str, tuple[Any, ...]] = {"generator_weights": (), "discriminator_weights": ()}
+        return _numbered(system.inputs(batch), discriminator=count, generator=count) | weights
+
+    def generate(nets: Nets, key: Array, inputs: Inputs) -> Any:
+        """Draws each sample's generator by its number, so that chunks do not matter."""
+        drawn = [system.generate(_view(nets, generator=g), key, inputs) for g in range(count)]
+        n = drawn[0].shape[0]
+        keys = example_keys(jax.random.fold_in(key, 1), n, inputs.get("index"))
+        chosen = jax.vmap(lambda k: jax.random.categorical(k, nets["generator_weights"]()))(keys)
+        return jnp.take_along_axis(jnp.stack(drawn), chosen.reshape(1, n, *(1,) * (drawn[0].ndim - 1)), axis=0)[0]
+
+    def player(side: str) -> Player:
+        owns = (*(f"{side}_{i}" for i in range(count)), f"{side}_weights")
+        return system.players[side]._replace(owns=owns, loss=expected(side))
+
+    return System({side: player(side) for side in ("discriminator", "generator")}, inputs, generate)
+
+
+def _view(nets: Nets, **numbers: int) -> Nets:
+    """Returns the networks as the base system knows them, with the numbered ones in their places."""
+    return dict(nets) | {name: nets[f"{name}_{number}"] for name, number in numbers.items()}
+
+
+def _numbered(inputs: dict[str, tuple[Any, ...]], **counts: int) -> dict[str, tuple[Any, ...]]:
+    kept = {name: arguments for name, arguments in inputs.items() if name not in counts}
+    return kept | {f"{name}_{i}": inputs[name] for name, count in counts.items() for i in range(count)}
+
+
+def _check(system: System, count: int) -> None:
+    if set(system.players) != {"discriminator", "generator"} or system.frozen:
+        raise ValueError(
+            f"expected a system of the players 'discriminator' and 'generator' without frozen networks; "
+            f"got {list(system.players)} and frozen {list(system.frozen)}"
+        )
+    if count < 1:
+        raise ValueError(f"count must be >= 1; got {count}")
