@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import tyro
 
-from jaxgan.loop import NonFiniteError
+from jaxgan.loop import DURING, NonFiniteError
 
 Parsed = TypeVar("Parsed")
 
@@ -61,6 +61,7 @@ def reported(work: Callable[[], int]) -> int:
     except NonFiniteError as error:
         return fail(str(error), code=1)
     except (ValueError, OSError) as error:
-        return fail(" ".join(str(error).split()) if "\n  " not in str(error) else str(error))
+        where = "".join(f"; {note}" for note in getattr(error, "__notes__", ()) if note.startswith(DURING))
+        return fail((" ".join(str(error).split()) if "\n  " not in str(error) else str(error)) + where)
     except KeyboardInterrupt:
         return fail("interrupted", code=130)

@@ -85,13 +85,14 @@ def train_run(
     interval = max(1, config.steps // running.evaluations)
     versions = run_folder.versions()
     latest = _last_evaluation(folder, start)  # its step, figures and histogram
-    asked = itertools.count(1)
+    asked, drawn = itertools.count(1), _pictures_may_fail()
 
     def look(step: int, state: TrainState) -> Mapping[str, float]:
         figures: dict[str, float] = {}
         if is_first():
             here = run.local(state)
-            run.built.draw(folder / "samples" / f"{step:06d}.png", _samples(run.built, here, PICTURED, "pictures"))
+            with drawn():
+                run.built.draw(folder / "samples" / f"{step:06d}.png", _samples(run.built, here, PICTURED, "pictures"))
             judged = judge.judge(_samples(run.built, here, judge.samples, "judgement"))
             figures = judged.figures
             latest.update(figures=figures, histogram=judged.histogram)
@@ -128,10 +129,10 @@ def train_run(
         flush=True,
     )
     with (
+        open_log(folder, start) if is_first() else nullcontext(no_log) as log,
         _one_line_for_a_failed_save() as survived,
         stop_on_signals() as stopped,
         _watching(running) as alive,
-        open_log(folder, start) if is_first() else nullcontext(no_log) as log,
     ):
         quality = list(read_metrics(folder).get(f"quality/{judge.best}", ([], []))[1])
         try:
@@ -151,6 +152,8 @@ def train_run(
             with survived():
                 checkpoint.settle(run.manager)
             good = max(run.manager.all_steps(), default=None)
+            if is_first():
+                _summarise(run, "diverged", good or 0, time.monotonic() - began, latest)
             raise NonFiniteError(f"{error}; the last good checkpoint is step {good} of {folder}") from error
         save(int(ending.state.step), ending.state)
         checkpoint.settle(run.manager)
@@ -200,6 +203,25 @@ def _one_line_for_a_failed_save() -> Iterator[Callable[[], AbstractContextManage
     finally:
         if not failures:
             stderr.write(held.getvalue())
+
+
+def _pictures_may_fail() -> Callable[[], AbstractContextManager[None]]:
+    """Makes a context in which a file that cannot be written is one line; a further one only after a success."""
+    failing, stderr = False, sys.stderr
+
+    @contextmanager
+    def drawn() -> Iterator[None]:
+        nonlocal failing
+        try:
+            yield
+            failing = False
+        except OSError as error:
+            if not failing:
+                said = f"warning: {error.filename or 'a picture'} cannot be written: {error.strerror or error}"
+                print(f"{said}; training goes on", file=stderr, flush=True)
+            failing = True
+
+    return drawn
 
 
 def _finish(run: Run, running: Running, ending: Ending, latest: Mapping[str, Any], seconds: float) -> int:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
+import struct
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -23,35 +25,30 @@ def open_log(folder: Path, start: int, *, tensorboard: bool = True) -> Iterator[
     """Opens a run's metrics for appending, from a step on.
 
     Rows beyond `start`, which a killed run wrote after its last checkpoint, are dropped, and so is a torn last line:
-    the steps to come write them again.
+    the steps to come write them again. What a full disk does not take is kept, in order, until it does.
 
     Args:
       folder: the run's.
       start: completed steps of the state that training goes on from.
       tensorboard: also write event files, if tensorboardX is installed.
     Yields:
-      Log, (step, values) -> None: one line {"step": step, **values}, flushed.
+      Log, (step, values) -> None: one line {"step": step, **values}, written at once.
+    Raises:
+      OSError: the files cannot be opened, or the rows that are there cannot be read.
     """
     path = folder / "metrics.jsonl"
     kept = [line for line in _lines(path) if (row := _row(line)) is not None and row["step"] <= start]
     replacement = path.with_suffix(".tmp")
     replacement.write_text("".join(kept))
     os.replace(replacement, path)
-    events = _events(folder, start) if tensorboard else None
-    with path.open("a") as rows:
+    events = _events(folder, start) if tensorboard else contextlib.nullcontext(no_log)
+    with _appending(path) as append, events as add_events:
 
         def log(step: int, values: Mapping[str, float]) -> None:
-            rows.write(json.dumps({"step": step, **values}) + "\n")
-            rows.flush()
-            if events is not None:
-                for name, value in values.items():
-                    events.add_scalar(name, value, step)
+            append((json.dumps({"step": step, **values}) + "\n").encode())
+            add_events(step, values)
 
-        try:
-            yield log
-        finally:
-            if events is not None:
-                events.close()
+        yield log
 
 
 def progress(steps: int, start: int, stream: TextIO | None = None, interval: float = 10.0) -> Log:
@@ -114,13 +111,63 @@ def both(*logs: Log) -> Log:
     return log
 
 
-def _events(folder: Path, start: int) -> Any:
+@contextlib.contextmanager
+def _appending(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """Appends to a file; what cannot be written now waits, so that nothing is lost or torn once there is room again.
+
+    Yields:
+      A function that writes at once, or says in one line that it cannot: one for each time that the disk is full.
+    """
+    held, failing, stderr = b"", False, sys.stderr  # the run's own: what it redirects later may be shown to nobody
+    with path.open("ab", buffering=0) as file:
+
+        def append(data: bytes) -> None:
+            nonlocal held, failing
+            held += data
+            try:
+                while held:
+                    held = held[file.write(held) :]
+                failing = False
+            except OSError as error:
+                if not failing:
+                    said = f"warning: {path} cannot be written: {error.strerror}; training goes on"
+                    print(f"{said}, and its rows wait", file=stderr, flush=True)
+                failing = True
+
+        try:
+            yield append
+        finally:
+            append(b"")
+            if held:
+                print(f"warning: the last {len(held)} bytes of {path} are lost", file=stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _events(folder: Path, start: int) -> Iterator[Log]:
+    """Writes TensorBoard's event files, in the thread that logs: tensorboardX's own hangs once its disk is full."""
     try:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import event_pb2
+        from tensorboardX.record_writer import masked_crc32c
+        from tensorboardX.summary import scalar
     except ImportError:
         print("no TensorBoard event files: install the extra 'experiments' for them", file=sys.stderr)
-        return None
-    return SummaryWriter(str(folder), purge_step=start + 1)
+        yield no_log
+        return
+
+    def record(step: int, **what: Any) -> bytes:
+        data = event_pb2.Event(wall_time=time.time(), step=step, **what).SerializeToString()
+        length = struct.pack("<Q", len(data))
+        checks = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
+        return length + checks[0] + data + checks[1]
+
+    name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}"
+    with _appending(folder / name) as append:
+        append(record(0, file_version="brain.Event:2"))
+        # Readers drop what an earlier file has from this step on.
+        append(record(start + 1, session_log={"status": "START"}))
+        yield lambda step, values: append(
+            b"".join(record(step, summary=scalar(name, value)) for name, value in values.items())
+        )
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -21,6 +21,9 @@ from jaxgan.guard import CHANGING, SKIPPED, is_finite
 from jaxgan.types import Batch, Metrics, TrainState
 from jaxgan.watchdog import Alive
 
+DURING = "during "  # how the note begins that `train` adds to whatever ends it: "during step 7 of 100"
+
+Form = dict[str, tuple[tuple[int, ...], Any]]  # shape and dtype of the arrays of a batch
 Log = Callable[[int, Mapping[str, float]], None]  # (step, values by name)
 
 
@@ -76,8 +79,8 @@ def train(
       Ending, with the state after the last completed step.
     Raises:
       NonFiniteError: a metric, or the state at a hook, is not finite; or too many updates in a row were skipped.
-      ValueError: a batch is not what networks expect, the batches end early, or a hook's interval or `max_skips` is not
-        positive.
+      ValueError: a batch is not what networks expect or of another form than the first, the batches end early, or a
+        hook's interval or `max_skips` is not positive.
     """
     if bad := [hook.every for hook in hooks if hook.every < 1]:
         raise ValueError(f"hooks need every >= 1; got {bad}")
@@ -107,29 +110,46 @@ def train(
         if broken := _non_finite(state):
             raise NonFiniteError(f"step {step}: {broken} of the train state is not finite")
 
+    now = "the start"
+    form: Form = {}
+
+    def begin(what: str, factor: float) -> None:
+        nonlocal now
+        now = what
+        alive(what, factor)
+
     first = int(state.step) + 1
-    for step in range(first, steps + 1):
-        alive(f"step {step}", 10.0 if step == first else 1.0)
-        batch = next(batches, None)
-        if batch is None:
-            raise ValueError(f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)")
-        if step == first or step % check_every == 0:
-            check_batch(batch, classes)
-        state, metrics = train_step(state, batch)
-        pending.append((step, metrics))
-        due = [hook for hook in hooks if step % hook.every == 0 or step == steps]
-        if due:
-            check(step)
-        settle(keep=1)
-        for hook in due:
-            alive(f"what is done after step {step}", 10.0)
-            values = hook.call(step, state)
-            if values and log:
-                log(step, values)
-        if reason := stop():
-            check(step)
-            return Ending(state, reason, tuple(skipped))
-    check(steps)
+    try:
+        for step in range(first, steps + 1):
+            begin(f"step {step}", 10.0 if step == first else 1.0)
+            batch = next(batches, None)
+            if batch is None:
+                raise ValueError(
+                    f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)"
+                )
+            if step == first or step % check_every == 0:
+                _check(batch, classes, step)
+            form = _same_form(batch, form, step)
+            state, metrics = train_step(state, batch)
+            pending.append((step, metrics))
+            due = [hook for hook in hooks if step % hook.every == 0 or step == steps]
+            if due:
+                check(step)
+            settle(keep=1)
+            for hook in due:
+                begin(f"what is done after step {step}", 10.0)
+                values = hook.call(step, state)
+                if values and log:
+                    log(step, values)
+            if reason := stop():
+                check(step)
+                return Ending(state, reason, tuple(skipped))
+        check(steps)
+    except NonFiniteError:  # says so itself
+        raise
+    except BaseException as error:  # what a peer's death or a file raises does not know of steps
+        error.add_note(f"{DURING}{now} of {steps}")
+        raise
     return Ending(state, None, tuple(skipped))
 
 
@@ -177,6 +197,28 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _check(batch: Batch, classes: int, step: int) -> None:
+    """Checks a batch; NaN in a later one than the very first is left to the guard.
+
+    An uninterrupted run skips such a batch. If it were refused here, a run that goes on before it never could.
+    """
+    x = batch.get("x")
+    floating = isinstance(x, np.ndarray | jax.Array) and jax.numpy.issubdtype(x.dtype, np.floating)
+    if step == 1 or not floating or np.isfinite(np.asarray(x)).all():
+        check_batch(batch, classes)
+
+
+def _same_form(batch: Batch, form: Form, step: int) -> Form:
+    """Returns shapes and dtypes of a batch; raises where they are not those of the first: each costs a compilation."""
+    found: Form = {name: (np.shape(x), getattr(x, "dtype", type(x).__name__)) for name, x in batch.items()}
+    for name in sorted(found.keys() | form.keys()) if form and found != form else ():
+        one, other = (f"{x[name][1]} {x[name][0]}" if name in x else "missing" for x in (found, form))
+        if one != other:
+            remedy = "all batches of a run have one shape and dtype (data.batches drops and pads none)"
+            raise ValueError(f"batch[{name!r}] is {one} at step {step}, where the first was {other}; {remedy}")
+    return found
 
 
 def _non_finite(state: TrainState) -> str | None:

@@ -208,9 +208,14 @@ def test_batches_are_checked_first_and_now_and_then():
     bad = {"x": np.full((2, 2), np.nan, np.float32)}
     with pytest.raises(ValueError, match="non-finite"):
         train(counting, state_at(0), iter([bad]), 1)
-    with pytest.raises(ValueError, match="non-finite"):
-        train(counting, state_at(0), iter([BATCH, BATCH, bad]), 3, check_every=3)
-    train(counting, state_at(0), iter([BATCH, bad, BATCH]), 3, check_every=3)
+    unlabelled = {"x": BATCH["x"], "z": BATCH["x"]}
+    with pytest.raises(ValueError, match="has no 'y'"):
+        train(
+            counting, state_at(0), iter([BATCH | {"y": np.zeros(2, np.int32)}, unlabelled]), 2, check_every=2, classes=3
+        )
+    train(counting, state_at(0), iter([BATCH, bad, bad]), 3, check_every=3)  # a later NaN is the guard's affair
+    with pytest.raises(ValueError, match=r"is float32 \(3, 2\) at step 2, where the first was float32 \(2, 2\)"):
+        train(counting, state_at(0), iter([BATCH, {"x": np.zeros((3, 2), np.float32)}]), 2)
     with pytest.raises(ValueError, match="has no 'y'"):
         train(counting, state_at(0), forever(), 1, classes=3)
 

@@ -29,6 +29,15 @@ class Checkpoints(ocp.CheckpointManager):
         self.folder = folder
         self.read_only = options.read_only
 
+    def close(self) -> None:
+        """Waits for the save under way and closes.
+
+        Raises:
+          CheckpointError: that save failed.
+        """
+        with explained(self, "the last checkpoint was not saved"):
+            super().close()
+
 
 def open_checkpoints(
     folder: Path, *, keep: int = 3, best: str | None = None, lower_is_better: bool = True, read_only: bool = False

@@ -106,7 +106,12 @@ def data_parallel(
     step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, sharding if shard_state else None, whole, split)
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
-        return step(state, batch if isinstance(batch, tuple) else place(batch))
+        if not isinstance(batch, tuple):
+            return step(state, place(batch))
+        parts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(batch)}
+        if mode == "pmap" and parts != {len(chosen)}:  # JAX would leave out the other devices in silence
+            raise ValueError(f"a placed batch has {sorted(parts)} parts for {len(chosen)} devices; use `place`")
+        return step(state, batch)
 
     return Parallel(
         init=init,

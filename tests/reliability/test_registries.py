@@ -1,4 +1,7 @@
-"""R6, R7: whatever the library offers by name resumes bit for bit and follows its seed, also what is added later."""
+"""R6, R7, R28: whatever the library offers by name resumes bit for bit, follows its seed and uses no key twice.
+
+Also what is added later.
+"""
 
 import itertools
 import time
@@ -10,7 +13,6 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import checkpoint
-from jaxgan.networks import mlp
 from tests import registry
 
 STEPS, SIZE = 4, 8
@@ -19,8 +21,8 @@ DIGITS = jg.data.unlabelled(jg.data.digits("train", size=28, source="sklearn"))
 
 
 def points(system, **settings):
-    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": mlp.Discriminator((4,))}
-    return jg.game(networks, system, ema={"generator": 0.9}, **settings), RING
+    networks = registry.networks_for(system)
+    return jg.game(networks, system, ema={next(n for n in networks if "generator" in n): 0.9}, **settings), RING
 
 
 def plain(loss=jg.losses.non_saturating, penalty=None):
@@ -37,6 +39,13 @@ GAMES = {
         for name, pair in registry.network_pairs().items()
     },
 }
+
+
+@pytest.fixture(autouse=True)
+def no_key_twice(own_strictness):
+    """R28: all that follows, compiled or not."""
+    with jax.debug_key_reuse(True):
+        yield
 
 
 def bits(state):
@@ -72,5 +81,8 @@ def test_saved_and_restored_at_any_step_is_the_uninterrupted_run(name, tmp_path,
     manager.close()
     assert bits(run(start(0))) == straight
     assert bits(run(start(1))) != straight
-    scorecard("R6", f"{name}: identical from steps 1, {STEPS // 2}, {STEPS - 1}", time.monotonic() - began)
-    scorecard("R7", f"{name}: same seed same bits, other seed others", time.monotonic() - began)
+    jg.sample(game, state, jax.random.key(2), n=2)
+    seconds = time.monotonic() - began
+    scorecard("R6", f"a registered game: identical from steps 1, {STEPS // 2}, {STEPS - 1}", seconds)
+    scorecard("R7", "a registered game: same seed same bits, other seed others", seconds)
+    scorecard("R28", "a registered game: trains and generates under jax.debug_key_reuse(True)", seconds)
