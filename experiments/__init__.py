@@ -6,11 +6,13 @@ An experiment is a module with a docstring (what it shows, command, expected res
 - `source(config)`: the training data
 - `build(config, shape, classes)`: the game and how its samples look; needs no data
 - `judge(config, folder)`: a function samples -> `Judgement`, and in words what it measures
+
+Experiments that compare many small games end in tables; their form is that of `experiments.tables`.
 """
 
 from types import ModuleType
 
-from experiments import digits, digits_conditional, folder, ring, tfds
+from experiments import digits, digits_conditional, dirac, folder, modes, remedies, ring, tfds
 
 EXPERIMENTS: dict[str, ModuleType] = {
     "digits": digits,
@@ -18,4 +20,10 @@ EXPERIMENTS: dict[str, ModuleType] = {
     "ring": ring,
     "tfds": tfds,
     "folder": folder,
+}
+
+TABLES: dict[str, ModuleType] = {
+    "dirac": dirac,
+    "modes": modes,
+    "remedies": remedies,
 }

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import tyro
 
-from experiments import EXPERIMENTS
+from experiments import EXPERIMENTS, TABLES
 from experiments.cli import fail, parse, reported
 from experiments.run import run
+from experiments.tables import Where, run_tables
 from experiments.training import Running
 from jaxgan.parallel import connect, end_together, is_first
 
@@ -27,10 +28,13 @@ def main(words: Sequence[str] | None = None) -> int:
     if not words or words[0] in ("-h", "--help"):
         return _list()
     name = words[0]
-    if name not in EXPERIMENTS:
-        near = difflib.get_close_matches(name, EXPERIMENTS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(EXPERIMENTS)}"
+    known = EXPERIMENTS | TABLES
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
         return fail(f"unknown experiment {name!r}; {hint}")
+    if name in TABLES:
+        return _tables(name, words[1:])
     experiment = EXPERIMENTS[name]
 
     def settings(  # annotations are evaluated here, so that the flags are those of this experiment
@@ -51,9 +55,22 @@ def main(words: Sequence[str] | None = None) -> int:
     return reported(work)
 
 
+def _tables(name: str, words: Sequence[str]) -> int:
+    experiment = TABLES[name]
+
+    def settings(
+        config: Annotated[experiment.Config, tyro.conf.arg(name="")],  # type: ignore[name-defined]
+        where: Annotated[Where, tyro.conf.arg(name="")],
+    ) -> tuple[Any, Where]:
+        return config, where
+
+    program = f"python -m experiments {name}"
+    return reported(lambda: run_tables(name, experiment, *parse(settings, words, program, experiment.__doc__ or "")))
+
+
 def _list() -> int:
     print("usage: python -m experiments NAME [--flag value ...]     (NAME --help explains the flags)\n")
-    for name, experiment in EXPERIMENTS.items():
+    for name, experiment in (EXPERIMENTS | TABLES).items():
         print(f"  {name:20} {(experiment.__doc__ or '').splitlines()[0]}")
     return 0
 
