@@ -1,0 +1,151 @@
+"""Experiments that end in tables: each runs from the command line, says what it must, and refuses what it cannot."""
+
+import json
+import math
+
+import jax
+import numpy as np
+import optax
+import pytest
+
+import jaxgan as jg
+from experiments import TABLES, dirac, modes, remedies
+from experiments.__main__ import main
+from experiments.tables import markdown, said
+from jaxgan.types import name_index
+
+COLUMNS = {
+    "dirac": [{"method", "steps", "spectral radius", "theory", "last distance", "verdict", "expected"}],
+    "modes": [{"method", "modes", "high quality", "reverse KL", "papers", "seconds"}] * 2,
+    "remedies": [
+        {"remedy", "modes", "high quality", "reverse KL"},
+        {"remedy", "distance", "verdict"},
+        {"remedy", "at the start", "at the end"},
+    ],
+}
+PICTURES = {"dirac": {"dirac.png"}, "modes": {"ring.png", "grid.png"}, "remedies": {"remedies.png"}}
+
+
+def test_they_are_listed(capsys):
+    assert main([]) == 0
+    listed = capsys.readouterr().out
+    for name, experiment in TABLES.items():
+        assert name in listed
+        assert experiment.__doc__.splitlines()[0] in listed
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two rows of each kind of game: what compiles all of them is measured by the experiments themselves."""
+    kept = {
+        (modes, "methods"): ("vanilla", "packing 2"),
+        (dirac, "methods"): ("minimax", "wgan-gp"),
+        (remedies, "settling"): ("none, alternating steps", "mean of all iterates"),
+        (remedies, "steep"): ("none (minimax)", "minimax + instance noise, std 3"),
+    }
+    for (module, function), names in kept.items():
+        whole = getattr(module, function)
+        monkeypatch.setattr(
+            module, function, lambda *a, whole=whole, names=names: {name: whole(*a)[name] for name in names}
+        )
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_smoke(name, few, tmp_path, capsys):
+    assert main([name, "--smoke", "--seed", "3", "--out", str(tmp_path), "--id", "run"]) == 0
+    folder = tmp_path / name / "run"
+    page = json.loads((folder / "table.json").read_text(), parse_constant=lambda word: pytest.fail(f"{word} in JSON"))
+    assert page["experiment"] == name
+    assert page["command"].startswith(f"python -m experiments {name} --seed 3")
+    assert page["config"]["seed"] == 3
+    assert page["seeds"] == ([3, 4] if name != "dirac" else [3])
+    assert {"jax", "flax", "optax"} <= set(page["environment"]["versions"])
+    assert [set(table["rows"][0]) for table in page["tables"]] == COLUMNS[name]
+    for table in page["tables"]:
+        assert table["title"]
+        assert table["seconds"] >= 0
+    assert {path.name for path in folder.iterdir()} == {"table.json"} | PICTURES[name]
+    printed = capsys.readouterr().out
+    assert all(table["title"] in printed for table in page["tables"])
+    assert str(folder) in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["dirc"], "did you mean 'dirac'?"),
+        (["modes", "--methods", "vanila"], "'vanila', which is none of vanilla, unrolled 5"),
+        (["modes", "--seeds", "1"], "--seeds must be at least 2; got 1"),
+        (["modes", "--data", "circle"], "--data"),
+        (["modes", "--steps", "-1"], "--steps must be at least 0"),
+        (["remedies", "--dirac-steps", "0"], "--dirac-steps must be at least 4"),
+        (["dirac", "--learning-rate", "0"], "--learning-rate must be positive; got 0"),
+        (["dirac", "--stps", "4"], "--stps"),
+        (["dirac", "--id", "../elsewhere"], "is not a run's name"),
+    ],
+)
+def test_bad_input_is_one_line(words, says, tmp_path, capsys):
+    assert main([*words, *(["--out", str(tmp_path / "runs")] if len(words) > 1 else [])]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert says in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_every_verdict_and_radius_is_the_papers(tmp_path):
+    (table,) = dirac.tabulate(dirac.Config(), tmp_path)
+    assert len(table.rows) == 19
+    for row in table.rows:
+        assert row["verdict"] == row["expected"], row
+        if row["theory"]:
+            found, theory = float(row["spectral radius"]), float(row["theory"])
+            # noise leaves the mean of its draws
+            assert found == pytest.approx(theory, abs=2e-3 if row["method"] == "instance noise" else 2e-4), row
+
+
+def test_only_remedies_reach_the_equilibrium():
+    rows = {row["remedy"]: row for row in remedies.convergence(remedies.Config()).rows}
+    assert rows["none, simultaneous steps"]["verdict"] == "diverges"
+    assert rows["none, alternating steps"]["verdict"] == "circles"
+    for name in ("r1, gamma 1", "r2, gamma 1", "consensus, weight 1", "symplectic, weight 1", "unrolled 5"):
+        assert rows[name]["distance"] < 1e-6, name
+    for name in ("extragradient", "optimistic", "lookahead, 5 steps", "mean of all iterates"):
+        assert rows[name]["distance"] < 0.25, name
+
+
+def test_the_probe_is_the_generators_gradient():
+    """Minimax against a discriminator that knows nothing yet, and the same loss with its gradient by hand."""
+    game, measure = remedies.standing(remedies.steep()["none (minimax)"], 8)
+    x = jax.random.normal(jax.random.key(1), (16, 2))
+    state = game.init(jax.random.key(0), {"x": x})
+    found = measure(jax.tree.map(lambda leaf: leaf[None], state), x[None])
+
+    networks = {
+        "generator": jg.networks.mlp.Generator(hidden=(8, 8), activation=jax.numpy.tanh),
+        "discriminator": jg.networks.mlp.Discriminator(hidden=(8, 8), activation=jax.numpy.tanh),
+    }
+    key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index("player generator"))
+    z = jg.priors.normal(8)(jax.random.fold_in(jax.random.fold_in(key, 0), name_index("latent")), 16)
+
+    def loss(params):
+        logits = networks["discriminator"].apply(
+            {"params": state.params["discriminator"]}, networks["generator"].apply({"params": params}, z)
+        )
+        return -jax.numpy.mean(jax.nn.softplus(logits))
+
+    expected = optax.tree.norm(jax.grad(loss)(state.params["generator"]))
+    assert 10 ** found[0] == pytest.approx(float(expected), rel=1e-4)
+    stepped, _ = game.train_step(state, {"x": x})
+    for before, after in zip(
+        jax.tree.leaves(state.params["generator"]), jax.tree.leaves(stepped.params["generator"]), strict=True
+    ):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_cells():
+    assert said("circles") == "circles"
+    assert said(0.12345) == "0.123"
+    assert said([7.0, 7.0]) == "7 [7, 7]"
+    assert said([1.0, math.inf]).startswith("nan")
+    assert markdown([{"a": 1.0, "b": "x"}]) == "| a | b |\n| --- | --- |\n| 1 | x |"
