@@ -70,7 +70,7 @@ def test_a_run_goes_on_with_other_devices_or_processes(before, after, halves, tm
 
 
 def test_two_processes_are_one_and_a_death_is_survived(tmp_path):
-    long = ("--steps", 1000, "--evaluations", 20)
+    long = ("--steps", 400, "--evaluations", 16)
     whole = start_two(tmp_path / "whole", *long)
     for process in whole:
         code, _, err = finish(process)

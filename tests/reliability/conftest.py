@@ -8,7 +8,6 @@ import pytest
 
 from tests.experiments.conftest import finish, start
 
-ROWS = pytest.StashKey[list[tuple[str, str, float]]]()
 FAULTS = [f"R{number}" for number in range(1, 31)]
 # Long enough to be stopped anywhere, and the same in every test: one uninterrupted run is compared with all of them.
 RING = ("ring", "--steps", 3000, "--batch-size", 16, "--width", 8, "--evaluations", 6)
@@ -22,7 +21,7 @@ def scorecard(request):
     """
 
     def record(fault, outcome, seconds, limit=None):
-        request.config.stash.setdefault(ROWS, []).append((fault, outcome, seconds))
+        request.node.user_properties.append(("scorecard", (fault, outcome, seconds)))  # workers report it
         assert limit is None or seconds < limit, f"{fault}: {outcome} took {seconds:.1f} s of {limit} s"
 
     return record
@@ -51,9 +50,11 @@ def straight(twins):
     return twins[0]
 
 
-def pytest_terminal_summary(terminalreporter, config):
+def pytest_terminal_summary(terminalreporter):
     """Prints the table, by the letter and the number of the fault."""
-    rows = config.stash.get(ROWS, [])
+    reports = [report for reports in terminalreporter.stats.values() for report in reports]
+    called = [report for report in reports if getattr(report, "when", None) == "call"]
+    rows = [row for report in called for name, row in report.user_properties if name == "scorecard"]
     if not rows:
         return
     folded = defaultdict(list)
