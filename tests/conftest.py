@@ -19,6 +19,7 @@ import pytest
 from PIL import Image
 
 import jaxgan.data
+from tests.reliability.table import pytest_terminal_summary  # noqa: F401  (here, where a session of workers finds it)
 
 N = 60  # examples of the prepared set
 

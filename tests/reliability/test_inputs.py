@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import zlib
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -207,10 +208,13 @@ def run_folder_experiment(*words):
         stderr=subprocess.PIPE,
         text=True,
     )
-    out, err = process.stdout.read(), process.stderr.read()
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, out, err, used.ru_maxrss / 2**10, time.monotonic() - began
+    peak, status = 0, Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:  # not its `ru_maxrss`, which starts from the memory of the process that forked it
+        found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        peak = max(peak, *(int(line.split()[1]) for line in found), 0)
+        time.sleep(0.05)
+    out, err = process.communicate()
+    return process.returncode, out, err, peak / 2**10, time.monotonic() - began
 
 
 def test_damaged_pictures_are_left_out_and_counted(pictures, tmp_path, scorecard):
