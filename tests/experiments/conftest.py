@@ -23,13 +23,13 @@ def own_strictness():
         yield
 
 
-def start(*words, **settings):
-    """Starts `python -m experiments ...` as a process; bits depend on the number of threads, so there is one."""
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
+def start(*words, module="experiments", environment=None, **settings):
+    """Starts `python -m MODULE ...` as a process; bits depend on the number of threads, so there is one."""
+    inherited = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "experiments", *map(str, words)],
+        [sys.executable, "-m", module, *map(str, words)],
         cwd=ROOT,
-        env=environment,
+        env=inherited | (environment or {}),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

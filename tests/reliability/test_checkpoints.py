@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import random
 import resource
 import shutil
@@ -35,15 +34,7 @@ def steps_in(folder):
 
 
 def start_saver(folder, steps, keep=2):
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.reliability.saver", str(folder), str(steps), str(keep)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start(folder, steps, keep, module="tests.reliability.saver")
 
 
 def uninterrupted(steps):

@@ -3,8 +3,6 @@
 import re
 import resource
 import struct
-import subprocess
-import sys
 import time
 import zlib
 from pathlib import Path
@@ -18,7 +16,7 @@ from PIL import Image
 import jaxgan as jg
 from jaxgan.loop import train
 from jaxgan.networks import dcgan
-from tests.experiments.conftest import ROOT
+from tests.experiments.conftest import start
 
 
 def no_compilation(state, batch):
@@ -197,17 +195,8 @@ def pictures(tmp_path_factory):
 
 def run_folder_experiment(*words):
     """Runs the folder experiment; returns (exit code, output, errors, peak memory in MB, seconds)."""
-    import os
-
     began = time.monotonic()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments", "folder", *map(str, words), "--smoke"],
-        cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start("folder", *words, "--smoke")
     peak, status = 0, Path(f"/proc/{process.pid}/status")
     while process.poll() is None:  # not its `ru_maxrss`, which starts from the memory of the process that forked it
         found = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]

@@ -1,16 +1,13 @@
 """Two processes make one run: whatever becomes of one of them, the other ends soon and says why, and both can go on."""
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.experiments.conftest import ROOT, bits, finish, signal_after_checkpoint
+from tests.experiments.conftest import bits, finish, signal_after_checkpoint, start
 from tests.parallel.test_processes import free_port
 from tests.reliability import files
 
@@ -22,15 +19,7 @@ def start_one(process, port, out, *more, processes=2):
     """Starts one process; each reads the data of its own folder."""
     words = [*FLAGS, "--out", out, "--path", out / f"data-{process}", "--distributed", "--processes", processes]
     words += ["--coordinator", f"127.0.0.1:{port}", "--process", process, *more]
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.reliability.files", *map(str, words)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start(*words, module="tests.reliability.files")
 
 
 def start_two(out, *more):

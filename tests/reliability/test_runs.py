@@ -34,16 +34,7 @@ def rows_of(run):
 
 def start_files(*words, **settings):
     """Starts the experiment whose data lie in files."""
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
-    environment |= settings
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.reliability.files", *map(str, words)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return start(*words, module="tests.reliability.files", environment=settings)
 
 
 def same_as(straight, run):
