@@ -4,12 +4,9 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-import tyro
 
 from experiments import EXPERIMENTS, TABLES
-from experiments.cli import fail, parse, reported
+from experiments.cli import fail, parse_both, reported
 from experiments.run import run
 from experiments.tables import Where, run_tables
 from experiments.training import Running
@@ -37,14 +34,10 @@ def main(words: Sequence[str] | None = None) -> int:
         return _tables(name, words[1:])
     experiment = EXPERIMENTS[name]
 
-    def settings(  # annotations are evaluated here, so that the flags are those of this experiment
-        config: Annotated[experiment.Config, tyro.conf.arg(name="")],  # type: ignore[name-defined]
-        running: Annotated[Running, tyro.conf.arg(name="")],
-    ) -> tuple[Any, Running]:
-        return config, running
-
     def work() -> int:
-        config, running = parse(settings, words[1:], f"python -m experiments {name}", experiment.__doc__ or "")
+        config, running = parse_both(
+            experiment.Config, Running, words[1:], f"python -m experiments {name}", experiment.__doc__ or ""
+        )
         if running.distributed:
             connect(running.coordinator, running.processes, running.process, running.timeout)
             if not is_first():
@@ -56,16 +49,13 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _tables(name: str, words: Sequence[str]) -> int:
-    experiment = TABLES[name]
+    experiment, program = TABLES[name], f"python -m experiments {name}"
 
-    def settings(
-        config: Annotated[experiment.Config, tyro.conf.arg(name="")],  # type: ignore[name-defined]
-        where: Annotated[Where, tyro.conf.arg(name="")],
-    ) -> tuple[Any, Where]:
-        return config, where
+    def work() -> int:
+        config, where = parse_both(experiment.Config, Where, words, program, experiment.__doc__ or "")
+        return run_tables(name, experiment, config, where)
 
-    program = f"python -m experiments {name}"
-    return reported(lambda: run_tables(name, experiment, *parse(settings, words, program, experiment.__doc__ or "")))
+    return reported(work)
 
 
 def _list() -> int:

@@ -8,7 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -44,6 +44,21 @@ def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, 
         if not end.code:
             raise
         raise ValueError(_one_line(complaint.getvalue())) from None
+
+
+def parse_both(first: type, second: type, words: Sequence[str], program: str, description: str) -> tuple[Any, Any]:
+    """Parses the flags of two dataclasses, such as an experiment's `Config` and where it runs, without prefixes.
+
+    Raises:
+      ValueError: as for `parse`.
+    """
+
+    def both(first: Any, second: Any) -> tuple[Any, Any]:
+        return first, second
+
+    flat = tyro.conf.arg(name="")
+    both.__annotations__ = {"first": Annotated[first, flat], "second": Annotated[second, flat]}
+    return parse(both, words, program, description)
 
 
 def _one_line(complaint: str) -> str:

@@ -14,15 +14,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
-import tyro
 
 import jaxgan as jg
 from experiments import EXPERIMENTS, run_folder
-from experiments.cli import fail, parse, reported
+from experiments.cli import fail, parse_both, reported
 from experiments.experiment import labels
 from jaxgan.parallel import batches, draw_band, interval, member, sweep
 from jaxgan.types import name_index
@@ -128,16 +127,12 @@ def main(words: Sequence[str] | None = None) -> int:
         return fail(f"usage: python -m experiments.seeds NAME [--flag value ...]; {asked}")
     experiment = EXPERIMENTS[words[0]]
 
-    def settings(  # annotations are evaluated here, so that the flags are those of this experiment
-        config: Annotated[experiment.Config, tyro.conf.arg(name="")],  # type: ignore[name-defined]
-        many: Annotated[Many, tyro.conf.arg(name="")],
-    ) -> tuple[Any, Many]:
-        return config, many
+    def work() -> int:
+        program = f"python -m experiments.seeds {words[0]}"
+        config, many = parse_both(experiment.Config, Many, words[1:], program, experiment.__doc__ or "")
+        return run_seeds(words[0], experiment, config, many)
 
-    program = f"python -m experiments.seeds {words[0]}"
-    return reported(
-        lambda: run_seeds(words[0], experiment, *parse(settings, words[1:], program, experiment.__doc__ or ""))
-    )
+    return reported(work)
 
 
 if __name__ == "__main__":
