@@ -27,8 +27,10 @@ ORDER = (
     {"systems"},
     {"parallel", "guard", "watchdog", "lock"},
     {"loop"},
-    {"log", "checkpoint", "sample", "metrics", "diagnose", "svg"},
+    {"log", "checkpoint", "sample", "svg"},
+    {"metrics"},
     {"report"},
+    {"diagnose", "evaluation"},
     {"__init__"},
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
