@@ -76,12 +76,13 @@ def game(
     updates = max(player.updates for player in system.players.values())
     owners = {name: [p for p, player in system.players.items() if name in player.owns] for name in networks}
 
-    def nets(params: PyTree, model_state: dict[str, PyTree], key: Array, train: bool) -> dict[str, Net]:
+    def nets(
+        params: PyTree, model_state: dict[str, PyTree], key: Array, train: bool, mapped: str | None
+    ) -> dict[str, Net]:
         def net(name: str) -> Net:
             trains = train and (name not in system.frozen or not params[name])  # a pool has no params, yet remembers
             own_key = jax.random.fold_in(key, name_index(f"network {name}"))
-            state, mapped = dict(model_state[name]), axis_name if train else None  # samples are made outside the axis
-            return Net(networks[name], params[name], state, own_key, mapped, trains, itertools.count())
+            return Net(networks[name], params[name], dict(model_state[name]), own_key, mapped, trains, itertools.count())
 
         return {name: net(name) for name in networks}
 
@@ -143,7 +144,7 @@ def game(
         player, scale = system.players[name], loss_scale(name, state.opt_state[name])
 
         def of(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
-            playing = nets(state.params | owned, state.model_state, key, train=True)
+            playing = nets(state.params | owned, state.model_state, key, train=True, mapped=axis_name)
             loss, observed = player.loss(playing, batch, turn)
             if jnp.shape(loss) != ():
                 raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(loss)}; reduce it to a scalar")
@@ -179,9 +180,15 @@ def game(
         return state._replace(step=state.step + 1, ema=averages), metrics
 
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
-        return system.generate(nets(state.params | state.ema, state.model_state, key, train=False), key, inputs)
+        playing = nets(state.params | state.ema, state.model_state, key, train=False, mapped=None)  # outside the axis
+        return system.generate(playing, key, inputs)
 
-    return Game(init, train_step, generate, updates, axis_name)
+    def rehearse(state: TrainState, key: Array, inputs: Inputs) -> tuple[Any, dict[str, PyTree]]:
+        playing = nets(state.params | state.ema, state.model_state, key, train=True, mapped=None)
+        samples = system.generate(playing, key, inputs)
+        return samples, {name: net.state for name, net in playing.items()}
+
+    return Game(init, train_step, generate, updates, axis_name, rehearse)
 
 
 def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:

@@ -125,6 +125,8 @@ class Game(NamedTuple):
     generate: Callable[[TrainState, Array, Inputs], Any]  # (state, key, inputs) -> samples: ema where kept, train=False
     updates: int = 1  # minibatches in a batch: the largest number of updates of a player
     axis_name: str | None = None  # the mapped axis that the train step averages over, for `pmap`
+    rehearse: Callable[[TrainState, Array, Inputs], tuple[Any, dict[str, PyTree]]] | None = None
+    # (state, key, inputs) -> (samples, model_state after them): as `generate`, but train=True: by batch statistics
 
 
 class Loss(NamedTuple):

@@ -1,0 +1,91 @@
+"""Standing statistics: the batch normalisation of a generator, estimated anew for the parameters it samples with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxgan.types import Game, Inputs, PyTree, TrainState
+
+COLLECTION = "batch_stats"  # where Linen keeps the running mean and variance of each normalisation
+
+
+def standing_statistics(
+    game: Game, state: TrainState, key: Array, *, batches: int = 16, batch_size: int = 64, y: ArrayLike | None = None
+) -> TrainState:
+    """Replaces running batch statistics by those of fresh samples, made by the parameters that samples are made with.
+
+    Running averages were collected under parameters of the past, and under the plain ones where `ema` is kept. Here
+    every normalisation gets the mean and the variance over `batches` * `batch_size` samples, each batch normalised by
+    its own statistics on the way, as in training: E[var] + Var[mean] over the batches, so that the size of the batches
+    does not bias it. Networks without such statistics, and all parameters, stay as they are.
+
+    Args:
+      game: from `jg.game`, with a system that generates from "index" (and "y"); its networks have no `axis_name`.
+      state: its train state.
+      key: [] typed PRNG key of the latents; use another one than for the samples that are judged.
+      batches: how many, >= 1.
+      batch_size: samples in each, >= 2.
+      y: [batches * batch_size] int32 labels, for a conditional game.
+    Returns:
+      The state with other `model_state`, to sample from.
+    Raises:
+      ValueError: the game cannot rehearse, or the numbers do not fit.
+    References:
+      Brock, Donahue, Simonyan. Large Scale GAN Training for High Fidelity Natural Image Synthesis. 2019, section 3.1.
+    """
+    if game.rehearse is None:
+        raise ValueError("standing_statistics needs a game made by jg.game; this one has no `rehearse`")
+    if batches < 1 or batch_size < 2:
+        raise ValueError(f"standing_statistics needs batches >= 1 and batch_size >= 2; got {batches}, {batch_size}")
+    n = batches * batch_size
+    labels = None if y is None else np.asarray(y, np.int32)
+    if labels is not None and labels.shape != (n,):
+        raise ValueError(f"standing_statistics needs {n} labels, batches * batch_size; got shape {labels.shape}")
+    # A running average moves to m * old + (1 - m) * seen. From zeros it tells (1 - m) * seen; from ones, m as well.
+    started = {value: _filled(state, value) for value in (0.0, 1.0)}
+    rehearse = game.rehearse
+    run = jax.jit(lambda state, key, inputs: rehearse(state, key, inputs)[1])
+
+    def seen(start: float, part: int) -> dict[str, PyTree]:
+        rows = slice(part * batch_size, (part + 1) * batch_size)
+        inputs: Inputs = {"index": jnp.arange(n, dtype=jnp.int32)[rows]}
+        after = run(started[start], key, dict(inputs) | ({} if labels is None else {"y": labels[rows]}))
+        return {name: collections.get(COLLECTION, {}) for name, collections in after.items()}
+
+    share = jax.tree.map(lambda one, zero: 1 - (one - zero), seen(1.0, 0), seen(0.0, 0))
+    moments = [jax.tree.map(jnp.divide, seen(0.0, part), share) for part in range(batches)]
+    standing = _pooled(jax.tree.map(lambda *parts: jnp.stack(parts), *moments))
+    model_state = {
+        name: collections | ({COLLECTION: standing[name]} if COLLECTION in collections else {})
+        for name, collections in state.model_state.items()
+    }
+    return state._replace(model_state=model_state)
+
+
+def _filled(state: TrainState, value: float) -> TrainState:
+    """Returns the state with all running batch statistics set to one number."""
+    model_state = {
+        name: {
+            kind: jax.tree.map(lambda x: jnp.full_like(x, value), tree) if kind == COLLECTION else tree
+            for kind, tree in collections.items()
+        }
+        for name, collections in state.model_state.items()
+    }
+    return state._replace(model_state=model_state)
+
+
+def _pooled(moments: Any) -> Any:
+    """Returns {"mean", "var"} of all examples from those of each batch, [batches, C], at every depth of the tree."""
+    if not isinstance(moments, Mapping):
+        raise ValueError(f"batch statistics should be named 'mean' and 'var'; got a leaf of shape {moments.shape}")
+    if set(moments) == {"mean", "var"}:
+        mean, var = moments["mean"], moments["var"]
+        return {"mean": jnp.mean(mean, axis=0), "var": jnp.mean(var, axis=0) + jnp.var(mean, axis=0)}
+    return {name: _pooled(inner) for name, inner in moments.items()}
