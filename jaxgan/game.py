@@ -82,7 +82,9 @@ def game(
         def net(name: str) -> Net:
             trains = train and (name not in system.frozen or not params[name])  # a pool has no params, yet remembers
             own_key = jax.random.fold_in(key, name_index(f"network {name}"))
-            return Net(networks[name], params[name], dict(model_state[name]), own_key, mapped, trains, itertools.count())
+            return Net(
+                networks[name], params[name], dict(model_state[name]), own_key, mapped, trains, itertools.count()
+            )
 
         return {name: net(name) for name in networks}
 
@@ -188,7 +190,7 @@ def game(
         samples = system.generate(playing, key, inputs)
         return samples, {name: net.state for name, net in playing.items()}
 
-    return Game(init, train_step, generate, updates, axis_name, rehearse)
+    return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system)
 
 
 def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:

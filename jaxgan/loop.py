@@ -172,6 +172,11 @@ def plateau(figures: Sequence[float], patience: int, lower_is_better: bool = Tru
     return len(costs) > patience and min(costs[-patience:]) >= min(costs[:-patience])
 
 
+def reached(figures: Sequence[float], target: float, lower_is_better: bool = True) -> bool:
+    """Tells whether the last figure is as good as a target; NaN never is, and neither is an empty sequence."""
+    return bool(figures) and (figures[-1] <= target if lower_is_better else figures[-1] >= target)
+
+
 @contextlib.contextmanager
 def stop_on_signals() -> Iterator[Callable[[], str | None]]:
     """Catches Ctrl-C and SIGTERM for the length of a block, so that the step under way can be finished and saved.

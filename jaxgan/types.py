@@ -66,6 +66,7 @@ Estimator = Callable[[Objective, PyTree, Array], tuple[tuple[Array, Any], PyTree
 Schedule = Callable[[Array], Array]  # step [] -> value []
 Critic = Callable[[Array], Array]  # x [B, ...] -> logits [B, ...], pure, already conditioned
 Penalty = Callable[[Critic, Array, Array, Turn], Array]  # (critic, real, fake, turn) -> scalar
+Augment = Callable[[Array, Turn, str], Array]  # (x [B, ...], turn, name of the use that draws) -> [B, ...]
 
 
 def autodiff(objective: Objective, owned: PyTree, key: Array) -> tuple[tuple[Array, Any], PyTree]:
@@ -127,6 +128,8 @@ class Game(NamedTuple):
     axis_name: str | None = None  # the mapped axis that the train step averages over, for `pmap`
     rehearse: Callable[[TrainState, Array, Inputs], tuple[Any, dict[str, PyTree]]] | None = None
     # (state, key, inputs) -> (samples, model_state after them): as `generate`, but train=True: by batch statistics
+    networks: Mapping[str, Network] | None = None  # what it was made of, to be examined
+    system: System | None = None  # likewise
 
 
 class Loss(NamedTuple):

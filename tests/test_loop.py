@@ -1,6 +1,7 @@
 """The loop: what is called when, what is read when, and how it ends."""
 
 import itertools
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +16,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import data, loop
-from jaxgan.loop import Hook, NonFiniteError, plateau, stop_on_signals, train
+from jaxgan.loop import Hook, NonFiniteError, plateau, reached, stop_on_signals, train
 
 BATCH = {"x": np.zeros((2, 2), np.float32)}
 
@@ -275,6 +276,21 @@ def test_a_run_in_two_parts_equals_one_run():
 )
 def test_plateau(figures, patience, lower, expected):
     assert plateau(figures, patience, lower) is expected
+
+
+@pytest.mark.parametrize(
+    ("figures", "target", "lower", "expected"),
+    [
+        ([5.0, 2.0], 2.0, True, True),
+        ([2.0, 5.0], 2.0, True, False),
+        ([0.1, 0.9], 0.9, False, True),
+        ([0.9, 0.1], 0.9, False, False),
+        ([], 1.0, True, False),
+        ([math.nan], 1.0, True, False),
+    ],
+)
+def test_reached_looks_at_the_last_figure_and_which_way_is_better(figures, target, lower, expected):
+    assert reached(figures, target, lower) is expected
 
 
 def test_plateau_needs_patience():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
 import warnings
 from collections.abc import Callable
@@ -20,12 +22,12 @@ MAX_PIXELS = 64_000_000  # of one file, from its header: beyond lies a decompres
 THREADS = 2
 SHOWN = 5  # bad files that a message names
 
-Decode = Callable[[str], np.ndarray]  # relative path -> [size, size, channels] uint8
+Decode = Callable[[str], np.ndarray]  # relative path -> [H, W, channels] uint8
 
 
 def folder(
     path: str | os.PathLike[str],
-    size: int = 32,
+    size: int | None = 32,
     channels: int = 3,
     flip: bool = False,
     on_corrupt: str = "skip",
@@ -39,7 +41,7 @@ def folder(
 
     Args:
       path: the folder, searched recursively for png, jpg, jpeg, bmp, webp and gif (of which the first frame).
-      size: side to centre-crop and resize to.
+      size: side to centre-crop and resize to; None: as they are, all of the first picture's height and width.
       channels: 1 (grey) or 3 (RGB); transparency becomes white.
       flip: mirror about half of the images, anew at each use.
       on_corrupt: "skip" warns and goes on without the unreadable files; "error" refuses.
@@ -47,7 +49,7 @@ def folder(
       memory: bytes of resized pixels that may be kept; a larger folder is decoded anew as it is used.
       max_corrupt: more unreadable files than this are refused under "skip" too: something else is wrong then.
     Returns:
-      Source of "x" [n, size, size, channels] float32 in [-1, 1] and, if labelled, "y" [n] int32.
+      Source of "x" [n, H, W, channels] float32 in [-1, 1], H = W = size if given, and, if labelled, "y" [n] int32.
     Raises:
       ValueError: no such folder, unreadable or without pictures, a bad argument, or a corrupt file to be refused.
     Warns:
@@ -59,7 +61,9 @@ def folder(
     root = Path(path)
     files = _find(root)
     decode = partial(_decode, root, size=size, channels=channels)
-    kept = len(files) * size * size * channels <= memory
+    shape = (size, size, channels) if size else _shape_of_first(files, decode)
+    decode = partial(_of_shape, decode, shape)
+    kept = len(files) * math.prod(shape) <= memory
     good, pixels = _verify(root, files, decode, kept, 0 if on_corrupt == "error" else max_corrupt)
     names, y = _labels(root, good) if labels else ([], None)
 
@@ -88,8 +92,8 @@ def _find(root: Path) -> list[str]:
     return sorted(files)
 
 
-def _decode(root: Path, file: str, size: int, channels: int) -> np.ndarray:
-    """Returns a file's picture, [size, size, channels] uint8, turned upright as its EXIF data say."""
+def _decode(root: Path, file: str, size: int | None, channels: int) -> np.ndarray:
+    """Returns a file's picture, [H, W, channels] uint8, turned upright as its EXIF data say."""
     from PIL import Image, ImageOps
 
     if not (root / file).is_file():
@@ -98,6 +102,21 @@ def _decode(root: Path, file: str, size: int, channels: int) -> np.ndarray:
         if image.width * image.height > MAX_PIXELS:
             raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS}")
         return fit(ImageOps.exif_transpose(image), size, channels)
+
+
+def _shape_of_first(files: list[str], decode: Decode) -> tuple[int, ...]:
+    """Returns (H, W, C) of the first picture that can be read, or zeros: `_verify` says why none can."""
+    for file in files:
+        with contextlib.suppress(Exception):  # decoders raise nearly anything on corrupt input
+            return decode(file).shape
+    return (0, 0, 0)
+
+
+def _of_shape(decode: Decode, shape: tuple[int, ...], file: str) -> np.ndarray:
+    pixels = decode(file)
+    if pixels.shape != shape:
+        raise ValueError(f"{pixels.shape[0]}x{pixels.shape[1]} pixels, others {shape[0]}x{shape[1]}; choose a size")
+    return pixels
 
 
 def _verify(root: Path, files: list[str], decode: Decode, keep: bool, allowed: int) -> tuple[list[str], np.ndarray]:

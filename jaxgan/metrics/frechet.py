@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
+import scipy.stats
 from jax.typing import ArrayLike
 
-from jaxgan.metrics.check import checked
+from jaxgan.metrics.check import checked_as_given
+from jaxgan.metrics.moments import Moments, covariance, moments_of
 
 
 def frechet_distance(mean_a: ArrayLike, covariance_a: ArrayLike, mean_b: ArrayLike, covariance_b: ArrayLike) -> float:
@@ -30,10 +35,7 @@ def frechet_distance(mean_a: ArrayLike, covariance_a: ArrayLike, mean_b: ArrayLi
     a, b = _gaussian(mean_a, covariance_a), _gaussian(mean_b, covariance_b)
     if a[0].shape != b[0].shape:
         raise ValueError(f"the two Gaussians must have the same F; got {a[0].size} and {b[0].size}")
-    values, vectors = np.linalg.eigh(a[1])
-    root = (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
-    overlap = np.sqrt(np.clip(np.linalg.eigvalsh(root @ b[1] @ root), 0.0, None)).sum()
-    return _distance(a[0] - b[0], np.trace(a[1]) + np.trace(b[1]), overlap)
+    return _with_root(*a, _root(a[1]), *b)
 
 
 def fid(real: ArrayLike, fake: ArrayLike) -> float:
@@ -53,22 +55,150 @@ def fid(real: ArrayLike, fake: ArrayLike) -> float:
     References:
       Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017, eq. 6.
     """
-    a, b = checked(real, fake, least=2)
-    mean_a, mean_b = a.mean(0), b.mean(0)
+    a, b = checked_as_given(real, fake, least=2)
     if max(len(a), len(b)) > a.shape[1]:
-        return frechet_distance(mean_a, _covariance(a), mean_b, _covariance(b))
+        return fid_of_moments(moments_of(a), moments_of(b))
     # Fewer examples than features: tr((A B)^(1/2)) is the nuclear norm of the [N, M] cross-Gram of X, A = X^T X.
+    mean_a, mean_b = a.mean(0, dtype=np.float64), b.mean(0, dtype=np.float64)
     a, b = (a - mean_a) / np.sqrt(len(a) - 1), (b - mean_b) / np.sqrt(len(b) - 1)
     overlap = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return _distance(mean_a - mean_b, np.sum(a * a) + np.sum(b * b), overlap)
 
 
+def fid_of_moments(real: Moments, fake: Moments) -> float:
+    """FID of two streams of features, from their moments alone.
+
+    Args:
+      real: moments of the features of real data, at least two; see `moments.add` and `moments.merge`.
+      fake: moments of the features of samples, at least two.
+    Returns:
+      The same figure as `fid` of all features at once, up to rounding.
+    Raises:
+      ValueError: fewer than two examples, or different F.
+    References:
+      Heusel et al. GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium. 2017, eq. 6.
+    """
+    return frechet_distance(real.mean, covariance(real), fake.mean, covariance(fake))
+
+
+class FIDInfinity(NamedTuple):
+    """FID extrapolated to infinitely many samples."""
+
+    value: float  # squared feature units; lower is better, and below 0 by chance
+    standard_error: float  # of the fit over subsets: these overlap, so it understates; `bootstrap` does not
+
+
+def fid_infinity(real: ArrayLike, fake: ArrayLike, seed: int, sizes: Sequence[int] | None = None) -> FIDInfinity:
+    """FID for infinitely many samples: the intercept of a straight line fitted to FID over 1/M.
+
+    The bias of FID falls as 1/M with a slope that depends on the generator, so figures of equal M may be ranked
+    wrongly. The bias that stems from the finitely many *real* examples remains.
+
+    Args:
+      real: [N, F] features of real data, N >= 2.
+      fake: [M, F] features of samples.
+      seed: of the subsets of fake, each drawn without replacement (NumPy, on the host).
+      sizes: of the subsets, each in 2..M, at least three different ones; by default 15 from M/10 to M (5,000 to
+        50,000 in the paper). Sizes below F are outside of the range in which the bias is linear in 1/M.
+    Returns:
+      FIDInfinity.
+    Raises:
+      ValueError: sizes are out of range or too few, not rank 2, different F, or non-finite features.
+    References:
+      Chong, Forsyth. Effectively Unbiased FID and Inception Score and where to find them. 2020.
+    """
+    a, b = checked_as_given(real, fake, least=2)
+    chosen = np.linspace(max(2, len(b) // 10), len(b), 15).astype(int) if sizes is None else np.asarray(sizes)
+    if chosen.ndim != 1 or len(set(chosen.tolist())) < 3 or chosen.min() < 2 or chosen.max() > len(b):
+        raise ValueError(f"need at least three different sizes in 2..M = {len(b)}; got {chosen.tolist()}")
+    rng, of_real = np.random.default_rng(seed), moments_of(a)
+    mean, spread = of_real.mean, covariance(of_real)
+    root, figures = _root(spread), []
+    for size in chosen:
+        part = moments_of(b[rng.choice(len(b), size, replace=False)])
+        figures.append(_with_root(mean, spread, root, part.mean, covariance(part)))
+    fit = scipy.stats.linregress(1.0 / chosen, figures)
+    return FIDInfinity(float(fit.intercept), float(fit.intercept_stderr))
+
+
+class ClassFID(NamedTuple):
+    """FID within each class."""
+
+    mean: float  # over the classes, all alike; lower is better
+    classes: np.ndarray  # [K] the labels, ascending
+    values: np.ndarray  # [K] float64, the FID of each
+
+
+def class_fid(real: ArrayLike, real_labels: ArrayLike, fake: ArrayLike, fake_labels: ArrayLike) -> ClassFID:
+    """Intra-class FID: FID between real data and samples of the same class, for each class.
+
+    It sees what FID over all classes does not: a conditional generator that ignores its label. Classes are small, so
+    the bias is large; compare only figures of equal numbers per class.
+
+    Args:
+      real: [N, F] features of real data, at least two of each class.
+      real_labels: [N] integers.
+      fake: [M, F] features of samples, at least two of each class.
+      fake_labels: [M] integers, what the generator was asked for; the same classes.
+    Returns:
+      ClassFID.
+    Raises:
+      ValueError: labels do not fit, the classes differ, a class has fewer than two examples, or as `fid`.
+    References:
+      Miyato, Koyama. cGANs with Projection Discriminator. 2018 (intra FID).
+    """
+    a, b = checked_as_given(real, fake, least=2)
+    of_a, of_b = np.asarray(real_labels), np.asarray(fake_labels)
+    for name, labels, n in (("real", of_a, len(a)), ("fake", of_b, len(b))):
+        if labels.shape != (n,) or not np.issubdtype(labels.dtype, np.integer):
+            raise ValueError(f"{name} labels must be [{n}] integers; got {labels.dtype} of shape {labels.shape}")
+    classes = np.unique(of_a)
+    if not np.array_equal(classes, np.unique(of_b)):
+        odd = sorted(set(of_a.tolist()) ^ set(of_b.tolist()))
+        raise ValueError(f"real and fake must have the same classes; only one of them has {odd}")
+    few = [c for c in classes.tolist() if min(np.sum(of_a == c), np.sum(of_b == c)) < 2]
+    if few:
+        raise ValueError(f"need at least 2 real and 2 fake features of each class; too few of {few}")
+    values = np.array([fid(a[of_a == c], b[of_b == c]) for c in classes])
+    return ClassFID(float(values.mean()), classes, values)
+
+
+def spatial_fid(real: ArrayLike, fake: ArrayLike, channels: int = 7) -> float:
+    """sFID: FID on the first channels of a feature map, its positions kept, so that the layout of images counts.
+
+    Args:
+      real: [N, h, w, C] feature maps of real data, N >= 2; in the paper the 17x17 map of Inception's mixed_6 block.
+      fake: [M, h, w, C] feature maps of samples, M >= 2.
+      channels: how many channels enter, 1..C; 7 in the paper, so that 17 * 17 * 7 = 2023 is near the 2048 of FID.
+    Returns:
+      The distance in squared feature units, >= 0; lower is better.
+    Raises:
+      ValueError: not rank 4, different h, w or C, channels out of range, or as `fid`.
+    References:
+      Nash et al. Generating Images with Sparse Representations. 2021 (sFID).
+    """
+    a, b = np.asarray(real), np.asarray(fake)
+    if a.ndim != 4 or b.ndim != 4 or a.shape[1:] != b.shape[1:]:
+        raise ValueError(f"need feature maps [N, h, w, C] and [M, h, w, C]; got {a.shape} and {b.shape}")
+    if not 1 <= channels <= a.shape[3]:
+        raise ValueError(f"need 1 <= channels <= C = {a.shape[3]}; got {channels}")
+    return fid(*(x[..., :channels].reshape(len(x), -1) for x in (a, b)))
+
+
+def _root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    return (vectors * np.sqrt(np.clip(values, 0.0, None))) @ vectors.T
+
+
+def _with_root(
+    mean_a: np.ndarray, covariance_a: np.ndarray, root_a: np.ndarray, mean_b: np.ndarray, covariance_b: np.ndarray
+) -> float:
+    overlap = np.sqrt(np.clip(np.linalg.eigvalsh(root_a @ covariance_b @ root_a), 0.0, None)).sum()
+    return _distance(mean_a - mean_b, np.trace(covariance_a) + np.trace(covariance_b), overlap)
+
+
 def _distance(shift: np.ndarray, traces: float, overlap: float) -> float:
     return max(0.0, float(shift @ shift + traces - 2.0 * overlap))
-
-
-def _covariance(x: np.ndarray) -> np.ndarray:
-    return np.atleast_2d(np.cov(x, rowvar=False))
 
 
 def _gaussian(mean: ArrayLike, covariance: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

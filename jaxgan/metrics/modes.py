@@ -1,4 +1,4 @@
-"""Mode coverage of samples from a mixture whose modes are known: the ring and the grid of Gaussians."""
+"""Mode coverage where the modes are known: mixtures of Gaussians, and labels such as those of stacked digits."""
 
 from __future__ import annotations
 
@@ -16,6 +16,14 @@ class ModeCoverage(NamedTuple):
     high_quality: float  # share of samples in [0, 1] near their nearest mode; higher is better
     reverse_kl: float  # nats, >= log(K / modes): histogram against uniform; lower is better, inf without any sample
     histogram: np.ndarray  # [K] int64, high-quality samples by nearest mode
+
+
+class LabelCoverage(NamedTuple):
+    """What became of labelled modes."""
+
+    modes: int  # 0..K, modes with at least one sample; higher is better
+    reverse_kl: float  # nats, >= log(K / modes): histogram against uniform; lower is better
+    histogram: np.ndarray  # [K] int64, samples by mode
 
 
 def mode_coverage(samples: ArrayLike, centres: ArrayLike, std: float, within: float = 3.0) -> ModeCoverage:
@@ -50,6 +58,57 @@ def mode_coverage(samples: ArrayLike, centres: ArrayLike, std: float, within: fl
     nearest = distance.argmin(axis=1)
     good = distance.min(axis=1) <= within * std
     histogram = np.bincount(nearest[good], minlength=len(c))
-    p = histogram[histogram > 0] / max(1, good.sum())
-    reverse_kl = float(np.sum(p * np.log(p * len(c)))) if p.size else math.inf
-    return ModeCoverage(p.size, float(good.mean()), reverse_kl, histogram)
+    return ModeCoverage(int(np.count_nonzero(histogram)), float(good.mean()), _reverse_kl(histogram), histogram)
+
+
+def label_coverage(labels: ArrayLike, modes: int = 1000) -> LabelCoverage:
+    """Modes hit and reverse KL to uniform of samples whose mode a classifier told.
+
+    A perfect sampler that draws N samples hits K (1 - (1 - 1/K)^N) modes on average and has a reverse KL of about
+    (K - 1) / (2 N): 0.0192 for the 26,000 samples and 1000 modes of stacked digits. A mode counts from its first
+    sample on, with no threshold on the classifier's confidence, so its mistakes count as coverage.
+
+    Args:
+      labels: [N] integers in 0..K-1, N >= 1.
+      modes: K, >= 1; 1000 for stacks of three digits.
+    Returns:
+      LabelCoverage.
+    Raises:
+      ValueError: labels are not [N] integers, there is none, or some lie outside 0..K-1 (their count).
+    References:
+      Srivastava et al. VEEGAN: Reducing Mode Collapse in GANs using Implicit Variational Learning. 2017, section 4.2.
+      Lin et al. PacGAN: The power of two samples in generative adversarial networks. 2018, section 4.2.
+    """
+    y = np.asarray(labels)
+    if y.ndim != 1 or not y.size or y.dtype.kind not in "iu" or modes < 1:
+        raise ValueError(f"need labels [N] of integers and modes >= 1; got {y.dtype} of shape {y.shape} and {modes}")
+    outside = np.count_nonzero((y < 0) | (y >= modes))
+    if outside:
+        raise ValueError(f"{outside} of {y.size} labels lie outside 0..{modes - 1}")
+    histogram = np.bincount(y, minlength=modes)
+    return LabelCoverage(int(np.count_nonzero(histogram)), _reverse_kl(histogram), histogram)
+
+
+def stacked_labels(digits: ArrayLike) -> np.ndarray:
+    """Modes of stacked digits: 100 a + 10 b + c for the digits a, b, c that a classifier saw in the three channels.
+
+    Args:
+      digits: [N, 3] integers in 0..9.
+    Returns:
+      [N] int64 in 0..999.
+    Raises:
+      ValueError: not [N, 3] integers, or some lie outside 0..9 (their count).
+    """
+    y = np.asarray(digits)
+    if y.ndim != 2 or y.shape[1] != 3 or y.dtype.kind not in "iu":
+        raise ValueError(f"digits must be [N, 3] integers; got {y.dtype} of shape {y.shape}")
+    outside = np.count_nonzero((y < 0) | (y > 9))
+    if outside:
+        raise ValueError(f"{outside} of {y.size} digits lie outside 0..9")
+    return y.astype(np.int64) @ np.array([100, 10, 1])
+
+
+def _reverse_kl(histogram: np.ndarray) -> float:
+    """Returns sum p log(p K) in nats over the bins that are hit; inf if none is."""
+    p = histogram[histogram > 0] / max(1, histogram.sum())
+    return float(np.sum(p * np.log(p * len(histogram)))) if p.size else math.inf

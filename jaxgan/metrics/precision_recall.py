@@ -7,10 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from jax.typing import ArrayLike
 
-from jaxgan.metrics.check import checked
-
-BLOCK = 1024  # rows of the distance matrix held at once: memory is BLOCK * max(N, M) float64
-SLACK = 1e-12  # rounding of a squared distance, relative to the largest squared norm; duplicates are at distance 0
+from jaxgan.metrics.check import checked_as_given
+from jaxgan.metrics.neighbours import squared_radii, within
+from jaxgan.metrics.pairs import Devices, Progress
 
 
 class PrecisionRecall(NamedTuple):
@@ -20,16 +19,21 @@ class PrecisionRecall(NamedTuple):
     recall: float  # share of real inside the fake manifold: variety
 
 
-def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> PrecisionRecall:
+def precision_recall(
+    real: ArrayLike, fake: ArrayLike, k: int = 3, *, devices: Devices = None, progress: Progress | None = None
+) -> PrecisionRecall:
     """Improved precision and recall: membership in the union of k-nearest-neighbour balls of the other set.
 
     A ball reaches to its centre's k-th nearest neighbour in the centre's own set, the centre not counted, and holds its
-    boundary (<=, as in the paper; density and coverage use <). Distances are Euclidean, in float64, computed in blocks.
+    boundary (<=, as in the paper; density and coverage use <). Distances are Euclidean and exact in float64; see
+    `neighbours` for how, and for its memory.
 
     Args:
       real: [N, F] features of real data.
       fake: [M, F] features of samples; take M = N, the figures depend on both.
       k: neighbourhood size, 1 <= k < min(N, M); 3 in the paper.
+      devices: devices to share the work; by default all local accelerators, or the CPU.
+      progress: called with (rows done, rows in all) during each of the three passes.
     Returns:
       PrecisionRecall, two shares in [0, 1]; identical sets give (1, 1), sets far apart (0, 0).
     Raises:
@@ -37,28 +41,9 @@ def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> PrecisionR
     References:
       Kynkäänniemi et al. Improved Precision and Recall Metric for Assessing Generative Models. 2019, eq. 1 and 2.
     """
-    a, b = checked(real, fake)
+    a, b = checked_as_given(real, fake)
     if not 1 <= k < min(len(a), len(b)):
         raise ValueError(f"need 1 <= k < min(N, M) = {min(len(a), len(b))}; got k = {k}")
-    centre = a.mean(0)  # distances are unchanged, and rounding is relative to the spread instead of the offset
-    a, b = a - centre, b - centre
-    slack = SLACK * max(np.sum(a * a, 1).max(), np.sum(b * b, 1).max())
-    return PrecisionRecall(_covered(b, a, _radii(a, k), slack), _covered(a, b, _radii(b, k), slack))
-
-
-def _radii(x: np.ndarray, k: int) -> np.ndarray:
-    """Returns [N] squared distances to the k-th nearest neighbour: rank k, as rank 0 is the point itself."""
-    blocks = range(0, len(x), BLOCK)
-    return np.concatenate([np.partition(_squared(x[i : i + BLOCK], x), k, axis=1)[:, k] for i in blocks])
-
-
-def _covered(x: np.ndarray, centres: np.ndarray, radii: np.ndarray, slack: float) -> float:
-    """Returns the share of x that lies in at least one ball."""
-    blocks = range(0, len(x), BLOCK)
-    inside = sum(int((_squared(x[i : i + BLOCK], centres) <= radii + slack).any(axis=1).sum()) for i in blocks)
-    return inside / len(x)
-
-
-def _squared(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns [n, m] squared distances of x [n, F] to y [m, F] by one matrix product."""
-    return np.clip(np.sum(x * x, 1)[:, None] + np.sum(y * y, 1)[None] - 2.0 * (x @ y.T), 0.0, None)
+    of_real, of_fake = (squared_radii(x, [k], devices, progress)[0] for x in (a, b))
+    real_balls, fake_balls = within(b, a, [of_real[None], of_fake[:, None]], True, devices, progress)
+    return PrecisionRecall(float(np.mean(real_balls.rows > 0)), float(np.mean(fake_balls.columns > 0)))

@@ -141,6 +141,18 @@ def test_crop_is_central_and_resize_antialiased(tmp_path):
     np.testing.assert_allclose(x, 0, atol=0.15)
 
 
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_pictures_may_stay_as_they_are(tmp_path, memory):
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    for i, each in enumerate(pixels):
+        Image.fromarray(each).save(tmp_path / f"{i}.png")
+    x = everything(data.folder(tmp_path, size=None, memory=memory))["x"]
+    np.testing.assert_allclose(x, pixels / 127.5 - 1, atol=1e-6)
+    Image.fromarray(pixels[0, :10]).save(tmp_path / "small.png")
+    with pytest.raises(ValueError, match=r"small.png \(10x30 pixels, others 20x30; choose a size\)"):
+        data.folder(tmp_path, size=None, on_corrupt="error")
+
+
 def test_photos_are_turned_upright(tmp_path):
     image = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 2, axis=0))
     exif = Image.Exif()

@@ -1,0 +1,279 @@
+"""Evaluation: samples against real examples by any of the metrics, each figure with its interval and its protocol."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from jaxgan import metrics
+from jaxgan.metrics.protocol import Figure, Protocol, compare
+from jaxgan.sample import grid
+
+Better = Literal["lower", "higher"]
+PICTURED = 8  # samples shown beside the training examples nearest to them
+FEW = 10  # resamples of a metric that takes seconds
+NEIGHBOURS = 7  # training examples shown beside each
+
+
+class Seen(NamedTuple):
+    """A set of examples as metrics see it."""
+
+    x: np.ndarray  # [N, ...] examples: images [N, H, W, C] in [-1, 1], or points [N, D]
+    features: np.ndarray  # [N, F]
+    probabilities: np.ndarray | None = None  # [N, K], where a classifier is at hand
+
+
+class Sides(NamedTuple):
+    """What a metric may compare."""
+
+    real: Seen
+    fake: Seen
+    training: Seen | None  # what the generator was trained on, where it is known
+    seed: int
+
+
+class Measure(NamedTuple):
+    """A metric by name: what it gives, and what it needs."""
+
+    better: dict[str, Better]  # its figures, and which way each is better
+    measure: Callable[[Sides], dict[str, float]]
+    needs: frozenset[str] = frozenset()  # of "images", "probabilities", "training"
+    dear: bool = False  # takes seconds: its interval is a rough one, of FEW resamples
+
+
+def _frechet(sides: Sides) -> dict[str, float]:
+    return {"frechet_distance": metrics.fid(sides.real.features, sides.fake.features)}
+
+
+def _kernel(sides: Sides) -> dict[str, float]:
+    return {"kernel_distance": metrics.kid(sides.real.features, sides.fake.features)}
+
+
+def _inception_score(sides: Sides) -> dict[str, float]:
+    given = sides.fake.probabilities
+    return {"inception_score": math.nan if given is None else metrics.inception_score(given, splits=1).mean}
+
+
+def _precision_recall(sides: Sides) -> dict[str, float]:
+    return metrics.precision_recall(sides.real.features, sides.fake.features, k=3)._asdict()
+
+
+def _density_coverage(sides: Sides) -> dict[str, float]:
+    return metrics.density_coverage(sides.real.features, sides.fake.features, k=5)._asdict()
+
+
+def _sliced(sides: Sides) -> dict[str, float]:
+    key = jax.random.key(sides.seed)
+    return {"sliced_wasserstein": metrics.laplacian_swd(sides.real.x, sides.fake.x, key).mean}
+
+
+def _prd(sides: Sides) -> dict[str, float]:
+    curve = metrics.prd(sides.real.features, sides.fake.features, sides.seed)
+    return {"prd_f8": curve.f_8, "prd_f1_8": curve.f_1_8}
+
+
+def _bins(sides: Sides) -> dict[str, float]:
+    bins = metrics.fit_bins(sides.real.features, jax.random.key(sides.seed), bins=max(2, len(sides.real.x) // 20))
+    return {"ndb_share": metrics.ndb(bins, sides.fake.features).share}
+
+
+def _two_sample(sides: Sides) -> dict[str, float]:
+    key = jax.random.key(sides.seed)
+    return {
+        "two_sample_accuracy": metrics.classifier_two_sample_test(
+            sides.real.features, sides.fake.features, key
+        ).accuracy
+    }
+
+
+def _diversity(sides: Sides) -> dict[str, float]:
+    return {"ms_ssim": metrics.diversity(sides.fake.x, jax.random.key(sides.seed)).mean}
+
+
+def _memorization(sides: Sides) -> dict[str, float]:
+    if sides.training is None:
+        return {"copies": math.nan, "authenticity": math.nan}
+    train, fake = sides.training.features, sides.fake.features
+    return {
+        "copies": metrics.copies(train, sides.real.features, fake).share,
+        "authenticity": metrics.authenticity(train, fake),
+    }
+
+
+MEASURES: dict[str, Measure] = {
+    "frechet": Measure({"frechet_distance": "lower"}, _frechet),
+    "kernel": Measure({"kernel_distance": "lower"}, _kernel),
+    "precision_recall": Measure({"precision": "higher", "recall": "higher"}, _precision_recall),
+    "density_coverage": Measure({"density": "higher", "coverage": "higher"}, _density_coverage),
+    "prd": Measure({"prd_f8": "higher", "prd_f1_8": "higher"}, _prd, dear=True),
+    "ndb": Measure({"ndb_share": "lower"}, _bins),
+    "two_sample": Measure({"two_sample_accuracy": "lower"}, _two_sample, dear=True),
+    "inception_score": Measure({"inception_score": "higher"}, _inception_score, frozenset({"probabilities"})),
+    "sliced_wasserstein": Measure({"sliced_wasserstein": "lower"}, _sliced, frozenset({"images"}), dear=True),
+    "ms_ssim": Measure({"ms_ssim": "lower"}, _diversity, frozenset({"images"}), dear=True),
+    "memorization": Measure({"copies": "lower", "authenticity": "higher"}, _memorization, frozenset({"training"})),
+}
+
+
+def chosen(names: Iterable[str], available: set[str]) -> list[str]:
+    """Returns the metrics that were asked for; of "all", those that what is available allows.
+
+    Args:
+      names: of MEASURES, or "all".
+      available: of "images", "probabilities", "training".
+    Raises:
+      ValueError: a name is unknown, or a metric needs what is not available.
+    """
+    asked = list(dict.fromkeys(names))
+    if "all" in asked:
+        return [name for name, measure in MEASURES.items() if measure.needs <= available]
+    for name in asked:
+        if name not in MEASURES:
+            raise ValueError(f"unknown metric {name!r}; choose of {', '.join(MEASURES)}, or all")
+        if missing := MEASURES[name].needs - available:
+            raise ValueError(f"the metric {name!r} needs {', '.join(sorted(missing))}, which are not at hand here")
+    return asked
+
+
+def evaluate(
+    real: Seen,
+    fake: Seen,
+    protocol: Protocol,
+    names: Iterable[str],
+    training: Seen | None = None,
+    resamples: int = 50,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda name: None,
+) -> dict[str, Figure]:
+    """Measures samples by several metrics.
+
+    Args:
+      real: real examples that the generator has not seen, best of all.
+      fake: samples.
+      protocol: how both came about; stored in every figure.
+      names: of MEASURES, as `chosen` returns them.
+      training: what the generator was trained on, for "memorization".
+      resamples: for the 95 % intervals (`metrics.bootstrap`), >= 10, each measures once more; 0: none. These tell
+        how far a figure depends on which examples were drawn, real and fake, not on the seed of the training.
+      seed: of subsets, directions and resamples.
+      progress: called with each metric's name before it is measured.
+    Returns:
+      By name, Figure; its interval is NaN without resamples.
+    Raises:
+      ValueError: a metric's, such as for features that are not finite.
+    """
+    figures = {}
+    for name in names:
+        progress(name)
+        measure = MEASURES[name]
+        found = measure.measure(Sides(real, fake, training, seed))
+        known = _intervals(measure, Sides(real, fake, training, seed), resamples)
+        for figure, better in measure.better.items():
+            low, high = known.get(figure, (math.nan, math.nan))
+            figures[figure] = Figure(figure, float(found[figure]), low, high, better, protocol)
+    return figures
+
+
+def _intervals(measure: Measure, sides: Sides, resamples: int) -> dict[str, tuple[float, float]]:
+    """Returns the ends of each figure's interval, by name; nothing without resamples."""
+    if not resamples:
+        return {}
+
+    def on_rows(real: np.ndarray, fake: np.ndarray) -> tuple[float, ...]:
+        found = measure.measure(sides._replace(real=_rows(sides.real, real), fake=_rows(sides.fake, fake)))
+        return tuple(found[figure] for figure in measure.better)
+
+    rows = (np.arange(len(sides.real.x)), np.arange(len(sides.fake.x)))
+    resamples = min(resamples, FEW) if measure.dear else resamples
+    ends = metrics.bootstrap(on_rows, *rows, seed=sides.seed, resamples=resamples)
+    return {figure: (end.low, end.high) for figure, end in zip(measure.better, ends, strict=True)}
+
+
+def _rows(seen: Seen, rows: np.ndarray) -> Seen:
+    known = seen.probabilities
+    return Seen(seen.x[rows], seen.features[rows], None if known is None else known[rows])
+
+
+def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = None) -> str:
+    """Returns figures as lines of text, beside those of another set of samples.
+
+    Raises:
+      ValueError: figures of both are of different protocols.
+    """
+    lines = []
+    for name, figure in figures.items():
+        arrow = "v" if figure.better == "lower" else "^"
+        line = f"{name.replace('_', ' '):>22} {arrow} {_told(figure)}"
+        if other is not None and name in other:
+            difference = compare(figure, other[name])
+            verdict = "better" if difference.better else "worse" if difference.value else "equal"
+            sure = {True: "", False: " (intervals overlap)", None: ""}[difference.apart]
+            line += f"   against {_told(other[name])}   {verdict}{sure}"
+        lines.append(line.rstrip())
+    return "\n".join(["                       (v lower is better, ^ higher is better; [95 % interval])", *lines])
+
+
+def nearest_picture(samples: np.ndarray, training: np.ndarray) -> np.ndarray | None:
+    """Returns samples, each beside the training examples nearest to it in pixels, as one picture; None for points."""
+    if samples.ndim != 4:
+        return None
+    first = samples[:PICTURED]
+    found = metrics.nearest_training(first, training, k=min(NEIGHBOURS, len(training)))
+    return grid(metrics.neighbour_rows(first, training, found), columns=1 + found.indices.shape[1])
+
+
+def draw(
+    path: Path,
+    figures: Mapping[str, Figure],
+    other: Mapping[str, Figure] | None = None,
+    names: tuple[str, str] = ("", ""),
+    nearest: np.ndarray | None = None,
+) -> Path:
+    """Draws figures with their intervals, one small axis each, and samples beside their nearest training examples.
+
+    Args:
+      path: the picture to write.
+      figures: what was measured.
+      other: the same of another set of samples.
+      names: of both.
+      nearest: a picture of samples and their neighbours, uint8.
+    Returns:
+      path.
+    Raises:
+      ImportError: matplotlib is not installed.
+    """
+    from matplotlib.figure import Figure as Picture
+
+    shown = list(figures.values())
+    rows = math.ceil(len(shown) / 2)
+    picture = Picture(figsize=(9, 0.9 * rows + (4 if nearest is not None else 0.6)), layout="constrained")
+    heights = [1] * rows + ([4] if nearest is not None else [])
+    spaces = picture.add_gridspec(len(heights), 2, height_ratios=heights)
+    for place, figure in enumerate(shown):
+        axes = picture.add_subplot(spaces[place // 2, place % 2])
+        both = [(names[0], figure)] + ([(names[1], other[figure.metric])] if other and figure.metric in other else [])
+        for height, (_, each) in enumerate(both):
+            known = not math.isnan(each.low)
+            error = [[each.value - each.low], [each.high - each.value]] if known else None
+            axes.errorbar(each.value, -height, xerr=np.abs(error) if error else None, fmt="o", capsize=4)
+        axes.set(ylim=(-len(both) + 0.4, 0.6), title=f"{figure.metric.replace('_', ' ')} ({figure.better} is better)")
+        axes.set_yticks([-height for height in range(len(both))], [name for name, _ in both], fontsize=7)
+        axes.title.set_fontsize(9)
+        axes.grid(alpha=0.3, axis="x")
+    if nearest is not None:
+        axes = picture.add_subplot(spaces[rows, :])
+        axes.imshow(nearest, cmap="gray" if nearest.shape[-1] == 1 else None)
+        axes.set(title="samples (left), and the training examples nearest to each in pixels", xticks=[], yticks=[])
+        axes.title.set_fontsize(9)
+    picture.savefig(path, dpi=120, format="png")
+    return path
+
+
+def _told(figure: Figure) -> str:
+    span = "" if math.isnan(figure.low) else f" [{figure.low:.4g}, {figure.high:.4g}]"
+    return f"{figure.value:.4g}{span}"

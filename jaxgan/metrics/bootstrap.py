@@ -1,0 +1,77 @@
+"""A confidence interval beside every figure, by recomputing it on random halves of the sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+
+
+class Interval(NamedTuple):
+    """A figure and how far the choice of examples moves it."""
+
+    value: float  # of all examples
+    low: float  # lower end
+    high: float  # upper end
+
+
+def bootstrap(
+    metric: Callable[..., Any],
+    *sets: ArrayLike,
+    seed: int,
+    resamples: int = 200,
+    level: float = 0.95,
+    replace: bool = False,
+    share: float = 0.5,
+) -> Any:
+    """Confidence interval of a metric: the examples of each set are drawn anew many times, the metric computed on each.
+
+    By default every draw takes half of each set *without* replacement. The draws then vary as much as sets of the full
+    size would, and no example meets its own copy. Drawing n of n with replacement (`replace=True`), the textbook's
+    bootstrap, draws most examples that it draws more than once: neighbours at distance 0 shrink the balls of precision,
+    recall, density and coverage, pairs of copies bias KID, and FID rises as it would for a smaller set. Use it for
+    means, accuracies and other averages over examples.
+
+    The interval is the basic one: the spread of the draws around *their* mean, turned around and put on the value. So
+    what a smaller set does to a biased figure cancels, and the interval covers the figure *expected at these sizes*,
+    its bias included: not the figure of infinitely many samples. Where real and fake follow one distribution, FID and
+    KID lose their linear part, and the interval is wider than it need be.
+
+    Args:
+      metric: (*sets) -> a number, or a NamedTuple of numbers.
+      *sets: arrays [N, ...], e.g. real and fake features; rows are drawn for each set by itself.
+      seed: of the draws (NumPy, on the host).
+      resamples: how many draws, >= 10; each computes the metric once.
+      level: probability in (0, 1) with which such intervals cover, as the sets grow.
+      replace: draw as many rows as there are, with replacement.
+      share: of the rows in a draw without replacement, in (0, 1); other than 1/2 the spread is scaled to the full size.
+    Returns:
+      An Interval, or the metric's own NamedTuple with an Interval in each place.
+    Raises:
+      ValueError: no set, fewer than 4 rows in one, or resamples, level or share out of range.
+    References:
+      Efron, Tibshirani. An Introduction to the Bootstrap. 1993.
+      Politis, Romano. Large Sample Confidence Regions Based on Subsamples under Minimal Assumptions. 1994.
+    """
+    arrays = [np.asarray(x) for x in sets]
+    if not arrays or any(x.ndim < 1 or len(x) < 4 for x in arrays):
+        raise ValueError(f"need sets of at least 4 examples each; got shapes {[x.shape for x in arrays]}")
+    if resamples < 10 or not 0.0 < level < 1.0 or not 0.0 < share < 1.0:
+        raise ValueError(f"need resamples >= 10, level and share in (0, 1); got {resamples}, {level} and {share}")
+    rng, result = np.random.default_rng(seed), metric(*arrays)
+    sizes = [len(x) if replace else min(max(2, round(share * len(x))), len(x) - 1) for x in arrays]
+    # A share f without replacement has (1 - f) / f of the variance of the full set: as much, for halves.
+    scale = 1.0 if replace else float(np.mean([np.sqrt(m / (len(x) - m)) for m, x in zip(sizes, arrays, strict=True)]))
+    draws = [
+        np.asarray(metric(*(x[rng.choice(len(x), m, replace=replace)] for x, m in zip(arrays, sizes, strict=True))))
+        for _ in range(resamples)
+    ]
+    spread = scale * (np.stack(draws) - np.mean(draws, axis=0))
+    tails = np.quantile(spread, [(1.0 + level) / 2.0, (1.0 - level) / 2.0], axis=0)
+    low, high = np.asarray(result, np.float64) - tails
+    if not isinstance(result, tuple):
+        return Interval(float(result), float(low), float(high))
+    intervals = (Interval(float(v), float(a), float(b)) for v, a, b in zip(result, low, high, strict=True))
+    return type(result)(*intervals) if hasattr(result, "_fields") else tuple(intervals)
