@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from experiments import EXPERIMENTS, TABLES
 from experiments.cli import fail, parse_both, reported
 from experiments.run import run
+from experiments.running import Running
 from experiments.tables import Where, run_tables
-from experiments.training import Running
 from jaxgan.parallel import connect, end_together, is_first
 
 

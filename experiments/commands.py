@@ -1,26 +1,25 @@
-"""`jaxgan sample RUN` and `jaxgan report RUN`: what to do with a run, finished or still running."""
+"""The `jaxgan` command line: what to do with a run, finished or still running."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
 import tyro
 
 import jaxgan as jg
-from experiments import EXPERIMENTS
 from experiments.cli import fail, parse, reported
-from experiments.experiment import Experiment, labels
-from jaxgan import checkpoint
+from experiments.doctor import Doctor, doctor
+from experiments.evaluate import Evaluate, evaluate_command
+from experiments.experiment import labels
+from experiments.loading import load
+from jaxgan.metrics.extractors import convert
 from jaxgan.report import report
-from jaxgan.types import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,45 +43,24 @@ class Report:
     run: Annotated[Path, tyro.conf.Positional]  # folder of the run: runs/EXPERIMENT/ID
 
 
-class Trained(NamedTuple):
-    """A run read back."""
+@dataclasses.dataclass(frozen=True)
+class ConvertWeights:
+    """Makes a plain file of weights that PyTorch saved; nothing in the file is run."""
 
-    experiment: Experiment
-    state: TrainState
+    source: Annotated[Path, tyro.conf.Positional]  # .pth, .safetensors or .npz
+    target: Annotated[Path, tyro.conf.Positional]  # .safetensors or .npz
 
 
-def load(run: Path, step: int | Literal["latest", "best"] = "latest") -> Trained:
-    """Rebuilds the game of a run, without its data, and restores a checkpoint.
-
-    Args:
-      run: its folder.
-      step: which checkpoint; "best" by the figure that the run kept its best by.
-    Returns:
-      The experiment and the train state.
-    Raises:
-      ValueError: the folder is no run, or has no such checkpoint.
-      CheckpointError: the checkpoint cannot be read.
-    """
-    try:
-        page = json.loads((run / "config.json").read_text())
-        module = EXPERIMENTS[page["experiment"]]
-        config = module.Config(**page["config"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"{run} is not the folder of a run (runs/EXPERIMENT/ID): {error}") from error
-    example = {name: jax.ShapeDtypeStruct(tuple(x["shape"]), x["dtype"]) for name, x in page["batch"].items()}
-    experiment = module.build(config, tuple(example["x"].shape[1:]), page["classes"])
-    target = jax.eval_shape(experiment.game.init, jax.random.key(config.seed), example)
-    if not (run / "checkpoints").is_dir():
-        raise ValueError(f"{run} has no checkpoints yet; wait for its first evaluation")
-    with closing(checkpoint.open_checkpoints(run / "checkpoints", read_only=True)) as manager:
-        wanted = checkpoint.best_step(manager, _best(run)) if step == "best" else None if step == "latest" else step
-        state = checkpoint.restore(manager, target, page["config"], step=wanted, may_differ=module.MAY_DIFFER)
-    return Trained(experiment, state)
+def convert_weights(flags: ConvertWeights) -> int:
+    """Converts a weight file and prints what it holds."""
+    print(convert(flags.source, flags.target).message)
+    return 0
 
 
 def sample(flags: Sample) -> int:
     """Draws what the flags ask for and prints the picture's path."""
-    experiment, state = load(flags.run, flags.step)
+    trained = load(flags.run, flags.step)
+    experiment, state = trained.experiment, trained.state
     if flags.n < 1:
         raise ValueError(f"--n must be at least 1; got {flags.n}")
     if flags.y is not None and not 0 <= flags.y < experiment.classes:
@@ -111,24 +89,20 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
     commands: dict[str, tuple[type, Any]] = {
         "sample": (Sample, sample),
+        "evaluate": (Evaluate, evaluate_command),
+        "doctor": (Doctor, doctor),
+        "convert-weights": (ConvertWeights, convert_weights),
         "report": (Report, lambda flags: print(report(flags.run)) or 0),
     }
     if not words or words[0] in ("-h", "--help"):
         print("usage: jaxgan COMMAND RUN [--flag value ...]     (COMMAND --help explains the flags)\n")
         for name, (flags, _) in commands.items():
-            print(f"  {name:10} {flags.__doc__}")
+            print(f"  {name:16} {flags.__doc__}")
         return 0
     if words[0] not in commands:
         return fail(f"unknown command {words[0]!r}; choose one of {', '.join(commands)}")
     flags, act = commands[words[0]]
     return reported(lambda: act(parse(flags, words[1:], f"jaxgan {words[0]}", flags.__doc__ or "")))
-
-
-def _best(run: Path) -> str:
-    try:
-        return json.loads((run / "summary.json").read_text())["best_by"]
-    except (OSError, KeyError, json.JSONDecodeError) as error:
-        raise ValueError(f"{run}/summary.json does not say which figure is best by: {error}") from error
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ def source(config: Config) -> Source:
     return jg.data.unlabelled(jg.data.digits("train", size=config.size))
 
 
+def held_out(config: Config) -> Source:
+    """Real digits that no run trains on."""
+    return jg.data.unlabelled(jg.data.digits("test", size=config.size))
+
+
 def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
     """DCGAN networks in the non-saturating game with R1, for any config with the fields from `size` to `ema`.
 

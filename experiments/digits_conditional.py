@@ -18,12 +18,17 @@ from experiments.digits_judge import digits_judge
 from experiments.experiment import Judge
 from jaxgan.data import Source
 
-__all__ = ["MAY_DIFFER", "SMOKE", "Config", "build", "judge", "source"]
+__all__ = ["MAY_DIFFER", "SMOKE", "Config", "build", "held_out", "judge", "source"]
 
 
 def source(config: Config) -> Source:
     """Real digits with their labels."""
     return jg.data.digits("train", size=config.size)
+
+
+def held_out(config: Config) -> Source:
+    """Real digits that no run trains on."""
+    return jg.data.digits("test", size=config.size)
 
 
 def judge(config: Config, folder: Path) -> Judge:

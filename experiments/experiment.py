@@ -13,6 +13,8 @@ from jaxgan.sample import save_grid
 from jaxgan.types import Game
 
 PICTURED = 100  # samples in a grid: ten rows of ten
+LOWER = ("frechet_distance", "missed", "reverse_kl")  # figures that are better when lower
+HIGHER = ("precision", "recall", "classes", "label_agreement", "modes", "high_quality")  # and when higher
 
 
 class Experiment(NamedTuple):
@@ -36,8 +38,13 @@ class Judge(NamedTuple):
 
     judge: Callable[[Any], Judgement]  # samples [samples, ...] -> figures
     samples: int  # how many it takes
-    best: str  # the figure, lower is better, by which the best checkpoint is kept and a plateau is seen
+    best: str  # the figure, of LOWER or HIGHER, by which the best checkpoint is kept and a plateau is seen
     protocol: str  # what the figures are, in words: printed and stored beside them
+
+
+def lower_is_better(figure: str) -> bool:
+    """Tells which way a figure is better."""
+    return figure not in HIGHER
 
 
 def labels(classes: int, n: int) -> np.ndarray | None:

@@ -50,6 +50,11 @@ def source(config: Config) -> Source:
     return jg.data.ring(config.modes, config.radius, config.std)
 
 
+def held_out(config: Config) -> Source:
+    """The same density: every draw is new."""
+    return source(config)
+
+
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """Two MLPs in the non-saturating game."""
     hidden = (config.width, config.width)

@@ -13,8 +13,9 @@ import numpy as np
 
 import jaxgan as jg
 from experiments import run_folder
-from experiments.experiment import PICTURED, Judge
-from experiments.training import Run, Running, train_run
+from experiments.experiment import HIGHER, LOWER, PICTURED, Judge, lower_is_better
+from experiments.running import Run, Running
+from experiments.training import train_run
 from jaxgan import checkpoint
 from jaxgan.guard import guarded
 from jaxgan.lock import held
@@ -65,7 +66,10 @@ def run(name: str, experiment: ModuleType, config: Any, running: Running) -> int
             built.draw(folder / "samples" / "real.png", _real(source, built.classes))
         print(f"{'going on with ' if running.resume else ''}run {folder}", flush=True)
         judge = _judge(experiment, config, folder)
-        opened = checkpoint.open_checkpoints(folder / "checkpoints", keep=running.keep, best=judge.best)
+        judge = judge._replace(best=running.best_by or judge.best)
+        opened = checkpoint.open_checkpoints(
+            folder / "checkpoints", keep=running.keep, best=judge.best, lower_is_better=lower_is_better(judge.best)
+        )
         # Inside `closing`: where a peer has died, a failing process must not wait for it to close the checkpoints.
         with closing(opened) as manager, end_together():
             if running.resume:
@@ -105,6 +109,8 @@ def _check(config: Any, running: Running) -> None:
     for name, value in least_one.items():
         if value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {value}")
+    if running.best_by is not None and running.best_by not in (*LOWER, *HIGHER):
+        raise ValueError(f"--best-by {running.best_by!r} is no figure; choose one of {', '.join((*LOWER, *HIGHER))}")
     if running.watchdog is not None and running.watchdog < 0:
         raise ValueError(f"--watchdog must be 0 (off) or more seconds; got {running.watchdog}")
 

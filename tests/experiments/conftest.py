@@ -11,7 +11,7 @@ import jax
 import numpy as np
 import pytest
 
-from experiments.commands import load
+from experiments.loading import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,6 +11,7 @@ from PIL import Image
 from experiments import EXPERIMENTS, digits
 from experiments.__main__ import main
 from experiments.commands import main as jaxgan
+from jaxgan.report import read_metrics
 from tests.experiments.conftest import bits
 
 
@@ -115,6 +116,27 @@ def test_until_plateau_stops_a_run_that_learns_nothing(tmp_path, capsys):
     flags = ["--steps", "1000", "--evaluations", "100", "--learning-rate", "0", "--batch-size", "8", "--width", "4"]
     assert main(["ring", *flags, "--until-plateau", "3", "--out", str(tmp_path), "--id", "flat"]) == 0
     assert "stopped at step 40" in capsys.readouterr().out  # the first evaluation and three without a better one
+
+
+def test_until_quality_stops_a_run_that_is_good_enough(tmp_path, capsys):
+    flags = ["--steps", "40", "--evaluations", "10", "--batch-size", "8", "--width", "4", "--out", str(tmp_path)]
+    assert main(["ring", *flags, "--until-quality", "1e9", "--id", "easy"]) == 0
+    assert "missed has reached 1e+09: stopped at step 4" in capsys.readouterr().out
+    assert main(["ring", *flags, "--best-by", "high_quality", "--until-quality", "2", "--id", "never"]) == 0
+    printed = capsys.readouterr().out
+    assert "reached" not in printed
+    summary = json.loads((tmp_path / "ring" / "never" / "summary.json").read_text())
+    assert (summary["best_by"], summary["step"]) == ("high_quality", 40)
+    steps, values = read_metrics(tmp_path / "ring" / "never")["quality/high_quality"]
+    assert f"best high quality at step {steps[np.argmax(values)]}" in printed
+
+
+def test_best_by_takes_the_figures_that_there_are(tmp_path, capsys):
+    assert main(["ring", "--smoke", "--best-by", "beauty", "--out", str(tmp_path)]) == 2
+    assert "--best-by 'beauty' is no figure; choose one of frechet_distance" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    assert main(["ring", "--smoke", "--best-by", "recall", "--out", str(tmp_path)]) == 0  # known, but not here
+    assert "no figure 'recall' in this evaluation; it has ['high_quality'" in capsys.readouterr().out
 
 
 def test_jaxgan_sample_and_report(conditional, capsys):

@@ -17,7 +17,7 @@ import pytest
 import jaxgan as jg
 from experiments import EXPERIMENTS, run_folder
 from experiments.__main__ import main
-from experiments.commands import load
+from experiments.loading import load
 from jaxgan.guard import is_finite
 from tests.experiments.conftest import ROOT, bits, finish, signal_after_checkpoint, start
 from tests.reliability import files
