@@ -5,12 +5,14 @@ The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches
 turns are played), `optimizers` and `estimators` (remedies that are one), `precision` (bfloat16 and float16), `game`
 (all of it as three pure functions; with `nets`, how losses call networks, and `checks`), `systems` (named GANs),
 `parallel` (many devices, processes and seeds), `guard`, `lock` and `watchdog` (what can be survived), `loop` and
-`checkpoint` (training that resumes exactly), `sample`, `metrics` and `report`.
+`checkpoint` (training that resumes exactly), `sample` and `samplers` (what a trained game can do), `metrics`,
+`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run).
 """
 
 from jaxgan import (
     augment,
     data,
+    diagnose,
     dynamics,
     estimators,
     losses,
@@ -21,6 +23,7 @@ from jaxgan import (
     penalties,
     precision,
     priors,
+    samplers,
     systems,
     types,
 )
@@ -39,6 +42,7 @@ __all__ = [
     "Turn",
     "augment",
     "data",
+    "diagnose",
     "dynamics",
     "estimators",
     "frozen",
@@ -54,6 +58,7 @@ __all__ = [
     "precision",
     "priors",
     "sample",
+    "samplers",
     "systems",
     "types",
 ]

@@ -7,13 +7,14 @@ count.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import example_keys
+from jaxgan.types import example_keys, name_index
 
 
 class Prior(Protocol):
@@ -91,6 +92,75 @@ def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
     return lambda key, n, index=None: jax.vmap(
         lambda k: jax.random.truncated_normal(k, -truncation, truncation, (dimension,), jnp.float32)
     )(example_keys(key, n, index))
+
+
+class Codes(NamedTuple):
+    """What a latent with codes is made of."""
+
+    categorical: tuple[Array, ...]  # [n] int32 each, in 0..K-1
+    continuous: Array  # [n, C] float32, in [-1, 1)
+    noise: Array  # [n, Z] float32
+
+
+def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0) -> Prior:
+    """Latents with codes in front, InfoGAN's: [one-hot codes | continuous codes U(-1, 1) | noise].
+
+    Args:
+      noise: prior of what the codes leave open.
+      categorical: number of values of each categorical code, all equally likely; each >= 2.
+      continuous: number of continuous codes.
+    Returns:
+      Prior, (key, n, index) -> [n, sum of categorical + continuous + Z]; `split_codes` takes it apart.
+    Raises:
+      ValueError: there is no code, or a categorical one has fewer than two values.
+    References:
+      Chen et al. InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets.
+      NeurIPS 2016, section 7.
+    """
+    _check_codes(categorical, continuous)
+
+    def one(key: Array) -> Array:
+        *keys, last = jax.random.split(key, len(categorical) + 1)
+        drawn = [jax.random.randint(k, (), 0, values) for k, values in zip(keys, categorical, strict=True)]
+        hot = [jax.nn.one_hot(c, values) for c, values in zip(drawn, categorical, strict=True)]
+        return jnp.concatenate([*hot, jax.random.uniform(last, (continuous,), minval=-1.0, maxval=1.0)])
+
+    def prior(key: Array, n: int, index: Array | None = None) -> Array:
+        drawn = jax.vmap(one)(example_keys(jax.random.fold_in(key, name_index("codes")), n, index))
+        return jnp.concatenate([drawn, noise(jax.random.fold_in(key, name_index("noise")), n, index)], axis=-1)
+
+    return prior
+
+
+def split_codes(z: Array, categorical: Sequence[int] = (10,), continuous: int = 0) -> Codes:
+    """Takes latents of `codes` apart.
+
+    Args:
+      z: [n, dimension].
+      categorical: as for `codes`.
+      continuous: as for `codes`.
+    Returns:
+      Codes.
+    Raises:
+      ValueError: there is no code, or z is too narrow for them.
+    """
+    _check_codes(categorical, continuous)
+    width = sum(categorical) + continuous
+    if z.ndim != 2 or z.shape[1] < width:
+        raise ValueError(f"latents of shape {z.shape} do not hold codes {tuple(categorical)} and {continuous}")
+    found, start = [], 0
+    for values in categorical:
+        found.append(jnp.argmax(z[:, start : start + values], axis=1).astype(jnp.int32))
+        start += values
+    return Codes(tuple(found), z[:, start:width], z[:, width:])
+
+
+def _check_codes(categorical: Sequence[int], continuous: int) -> None:
+    if continuous < 0 or any(values < 2 for values in categorical) or not (continuous or len(categorical)):
+        raise ValueError(
+            "codes need categorical ones of two values or more each, or continuous ones; "
+            f"got {tuple(categorical)} and {continuous}"
+        )
 
 
 def _check_dimension(dimension: int) -> None:

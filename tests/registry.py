@@ -11,11 +11,13 @@ import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
-from jaxgan.types import Loss
+from jaxgan.types import Loss, example_keys
+from tests.systems.tiny import TINY
 
 
-def shift(keys, x):
+def shift(x, turn, use):
     """An augmentation: each example moves by a number of its own."""
+    keys = example_keys(turn.named(use), x.shape[0], turn.examples)
     moves = jax.vmap(lambda key: jax.random.normal(key, (1,) * (x.ndim - 1)))(keys)
     return x + 0.1 * moves
 
@@ -48,7 +50,12 @@ EXAMPLES = {
 EXAMPLES |= {
     "systems.several_discriminators": lambda: jg.systems.several_discriminators(EXAMPLES["systems.gan"](), 2, 1.0),
     "systems.mixture": lambda: jg.systems.mixture(EXAMPLES["systems.gan"](), 2),
+    "systems.fading": lambda: jg.systems.fading(EXAMPLES["systems.gan"](), optax.linear_schedule(0.0, 1.0, 10)),
+    "systems.stylegan2": lambda: jg.systems.stylegan2(
+        prior=jg.priors.normal(3), optimizer=optax.adam(1e-3, b1=0.5), path_weight=0.0
+    ),
 }
+EXAMPLES |= {f"systems.{name}": (lambda made=made: made()[1]) for name, made in TINY.items()}
 SMALL = {"features": 2, "hidden": (4,), "size": 28, "shape": (28, 28, 1)}  # for networks that take such arguments
 
 

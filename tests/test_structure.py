@@ -27,7 +27,7 @@ ORDER = (
     {"systems"},
     {"parallel", "guard", "watchdog", "lock"},
     {"loop"},
-    {"log", "checkpoint", "sample", "svg"},
+    {"log", "checkpoint", "sample", "samplers", "svg"},
     {"metrics"},
     {"report"},
     {"diagnose", "evaluation"},

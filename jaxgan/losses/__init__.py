@@ -10,6 +10,7 @@ relativistic  relativistic pairing and averages
 divergences   the f-GAN family from one table; b-GAN's density ratios
 energy        EBGAN with its pulling-away term; BEGAN with its balance
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
+contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
 information   InfoGAN's bound, for categorical and Gaussian codes
 text          policy gradients
@@ -28,6 +29,7 @@ from jaxgan.losses.adversarial import (
     wasserstein,
 )
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
+from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
@@ -48,6 +50,8 @@ __all__ = [
     "baseline_error",
     "boundary_equilibrium",
     "categorical_information",
+    "conditional_contrastive",
+    "data_to_data",
     "density_ratio",
     "discounted_returns",
     "energy_based",

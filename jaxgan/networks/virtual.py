@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers import Initializer, call
+from jaxgan.networks.layers import call
+from jaxgan.networks.layers.calling import Initializer
 
 
 class VirtualBatchNorm(nn.Module):

@@ -9,8 +9,8 @@ from jax import Array
 from jax.nn import relu
 from jax.typing import ArrayLike
 
-from jaxgan.penalties.weights import Augment, Weight, total, weighted
-from jaxgan.types import Critic, Penalty, Turn, example_keys
+from jaxgan.penalties.weights import Weight, total, weighted
+from jaxgan.types import Augment, Critic, Penalty, Turn
 
 
 def drift(weight: Weight = 1e-3) -> Penalty:
@@ -33,7 +33,7 @@ def consistency(weight: Weight, augment: Augment) -> Penalty:
 
     Args:
       weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
-      augment: T, (keys [B], x [B, ...]) -> x [B, ...], with one key for each example.
+      augment: T, from `jaxgan.augment`.
     Returns:
       Penalty, (critic, real [B, ...], fake, turn) -> scalar, mean over all logits; fake unused.
     Raises:
@@ -43,7 +43,7 @@ def consistency(weight: Weight, augment: Augment) -> Penalty:
     """
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
-        return _difference(critic, real, augment, "augmentation of real", turn)
+        return _difference(critic, real, augment, "consistency of real", turn)
 
     return weighted("consistency", weight, penalty)
 
@@ -54,7 +54,7 @@ def balanced_consistency(real_weight: Weight, fake_weight: Weight, augment: Augm
     Args:
       real_weight: >= 0 (10 in the paper), or a schedule of the step.
       fake_weight: >= 0 (10 in the paper), or a schedule of the step.
-      augment: T, (keys [B], x [B, ...]) -> x [B, ...], with one key for each example.
+      augment: T, from `jaxgan.augment`.
     Returns:
       Penalty, (critic, real [B, ...], fake [B, ...], turn) -> scalar, mean over all logits.
     Raises:
@@ -64,7 +64,7 @@ def balanced_consistency(real_weight: Weight, fake_weight: Weight, augment: Augm
     """
 
     def on_fake(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
-        return _difference(critic, fake, augment, "augmentation of fake", turn)
+        return _difference(critic, fake, augment, "consistency of fake", turn)
 
     return total(consistency(real_weight, augment), weighted("balanced_consistency", fake_weight, on_fake))
 
@@ -149,8 +149,7 @@ def lecam(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, *, 
 
 
 def _difference(critic: Critic, x: Array, augment: Augment, use: str, turn: Turn) -> Array:
-    moved = augment(example_keys(turn.named(use), x.shape[0], turn.examples), x)
-    return jnp.mean(jnp.square(_subtract("consistency", critic(x), critic(moved))))
+    return jnp.mean(jnp.square(_subtract("consistency", critic(x), critic(augment(x, turn, use)))))
 
 
 def _subtract(function: str, first: ArrayLike, second: ArrayLike) -> Array:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -72,9 +70,6 @@ def every(k: int, penalty: Penalty) -> Penalty:
         return jax.lax.cond(turn.step % k == 0, pay, lambda: jnp.zeros(cost.shape, cost.dtype))
 
     return lazy
-
-
-Augment = Callable[[Array, Array], Array]  # (keys [B], one for each example, x [B, ...]) -> x [B, ...]
 
 
 def check_at_least_zero(function: str, name: str, value: float | Array) -> None:

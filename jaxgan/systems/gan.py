@@ -10,10 +10,9 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxgan.augment import Augment
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
+from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
 OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
@@ -26,7 +25,7 @@ def gan(
     optimizer: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
     penalty: Penalty | None = None,
     n_critic: int = 1,
-    augment: Augment | None = None,
+    augment: Augment | str | None = None,
     replay: str | None = None,
     optimize_latents: OptimizeLatents | None = None,
 ) -> System:
@@ -44,11 +43,12 @@ def gan(
       optimizer: one for both players, or {"discriminator": ..., "generator": ...} (two time scales).
       penalty: added to the discriminator's loss, from `jaxgan.penalties`.
       n_critic: discriminator updates per generator update, >= 1; a batch then holds n_critic minibatches.
-      augment: of all that the discriminator sees, from `jaxgan.augment`.
+      augment: of all that the discriminator sees, from `jaxgan.augment`; or the name of an `augment.Adaptive`, whose
+        probability is then among the discriminator's metrics.
       replay: name of a `networks.remedies.Replay`, through which the discriminator meets earlier samples again.
       optimize_latents: moves latents before they are used in training, `latent_optimization()`.
     Returns:
-      System with networks "generator" and "discriminator", and the replay's.
+      System with networks "generator" and "discriminator", the replay's and the adaptive augmentation's.
     Raises:
       ValueError: the optimizers are not named after the players; at trace time, samples unlike the data, or labels with
         a replay, which does not keep any.
@@ -69,7 +69,9 @@ def gan(
             z, cost = optimize_latents(nets, z, condition, turn)
         return nets["generator"](z, *condition), cost
 
-    def seen(x: Array, turn: Turn, use: str) -> Array:
+    def seen(nets: Nets, x: Array, turn: Turn, use: str) -> Array:
+        if isinstance(augment, str):
+            return nets[augment](x, turn, use)
         return augment(x, turn, use) if augment else x
 
     def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
@@ -82,8 +84,8 @@ def gan(
             )
         if replay and condition:
             raise ValueError(f"replay={replay!r} keeps samples without their labels; leave 'y' out of the batch")
-        real = seen(batch["x"], turn, "real")
-        fake = seen(nets[replay](fake) if replay else fake, turn, "fake")
+        real = seen(nets, batch["x"], turn, "real")
+        fake = seen(nets, nets[replay](fake) if replay else fake, turn, "fake")
         real_logits = nets["discriminator"](real, *condition)
         fake_logits = nets["discriminator"](fake, *condition)
         value = _at(loss, turn).discriminator(real_logits, fake_logits)
@@ -93,6 +95,8 @@ def gan(
             "real_probability": jnp.mean(jax.nn.sigmoid(real_logits)),
             "fake_probability": jnp.mean(jax.nn.sigmoid(fake_logits)),
         }
+        if isinstance(augment, str):
+            metrics |= nets[augment](real_logits, method="observe")
         if penalty is None:
             return value, metrics
         critic = frozen(nets["discriminator"])
@@ -101,15 +105,20 @@ def gan(
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         fake, cost = sample(nets, batch, turn)
-        fake_logits = nets["discriminator"](seen(fake, turn, "fake"), *_condition(batch))
-        real = seen(batch["x"], turn, "real")
+        fake_logits = nets["discriminator"](seen(nets, fake, turn, "fake"), *_condition(batch))
+        real = seen(nets, batch["x"], turn, "real")
         real_logits = nets["discriminator"](real, *_condition(batch))  # compiled away where the loss ignores it
         return _at(loss, turn).generator(real_logits, fake_logits) + cost, {}
 
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
         z = prior(jax.random.key(0), batch["x"].shape[0])  # only its shape matters
-        pool = {replay: (batch["x"],)} if replay else {}
-        return {"generator": (z, *_condition(batch)), "discriminator": (batch["x"], *_condition(batch)), **pool}
+        made: dict[str, tuple[Any, ...]]
+        made = {"generator": (z, *_condition(batch)), "discriminator": (batch["x"], *_condition(batch))}
+        if replay:
+            made[replay] = (batch["x"],)
+        if isinstance(augment, str):
+            made[augment] = (batch["x"], Turn(jax.random.key(0), jnp.zeros((), jnp.int32)), "real")
+        return made
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
@@ -122,7 +131,7 @@ def gan(
         },
         inputs=inputs,
         generate=generate,
-        frozen=(replay,) if replay else (),
+        frozen=tuple(name for name in (replay, augment) if isinstance(name, str)),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import penalties
+from jaxgan.types import example_keys
 
 RNG = np.random.default_rng(2)
 TURN = jg.Turn(jax.random.key(7), jnp.zeros((), jnp.int32))
@@ -31,17 +32,18 @@ def test_drift_by_hand():
 
 def test_consistency_by_hand():
     """T(x) = -2 x, so D(x) - D(T(x)) = 3 D(x): real 9 (121 + 25 + 0)/3, fake 9 (3.5^2 + 2^2 + 16^2)/3."""
-    augment = lambda keys, x: -2 * x  # noqa: E731
+    augment = lambda x, turn, use: -2 * x  # noqa: E731
     real, fake = 9 * 146 / 3, 9 * (3.5**2 + 2**2 + 16**2) / 3
     np.testing.assert_allclose(penalties.consistency(10.0, augment)(linear, REAL, FAKE, TURN), 10 * real, rtol=1e-6)
     both = penalties.balanced_consistency(10.0, 5.0, augment)(linear, REAL, FAKE, TURN)
     np.testing.assert_allclose(both, 10 * real + 5 * fake, rtol=1e-6)
 
 
-def test_augmentations_get_one_key_for_each_example_and_batch():
+def test_augmentations_draw_anew_for_every_example_and_for_real_and_fake():
     seen = []
 
-    def augment(keys, x):
+    def augment(x, turn, use):
+        keys = example_keys(turn.named(use), x.shape[0], turn.examples)
         seen.append(jax.random.key_data(keys))
         return x
 
@@ -50,6 +52,14 @@ def test_augmentations_get_one_key_for_each_example_and_batch():
     assert len(np.unique(np.concatenate(seen), axis=0)) == 6
     penalty(linear, REAL[1:], FAKE[1:], TURN._replace(examples=jnp.arange(1, 3, dtype=jnp.int32)))
     np.testing.assert_array_equal(seen[2], seen[0][1:])
+
+
+def test_consistency_takes_the_librarys_augmentations():
+    """D sums what it sees, and noise of deviation 0.5 in three coordinates moves that by 0.75 in the mean square."""
+    x = jnp.zeros((4000, 3))
+    noisy = penalties.consistency(2.0, jg.augment.instance_noise(0.5))
+    found = noisy(lambda x: jnp.sum(x, axis=1), x, x, TURN)
+    np.testing.assert_allclose(found, 2 * 0.75, rtol=4 * (2 / 4000) ** 0.5)
 
 
 def test_consistency_in_latents_by_hand():

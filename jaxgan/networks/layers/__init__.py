@@ -1,13 +1,19 @@
 """Layers that GANs need and Flax lacks, or has in a form that is slow here; images are [B, H, W, C].
 
 convolutions   strided and transposed, with fast derivatives of every order
+resampling     upfirdn: filters that enlarge and reduce, alone or with a convolution
+equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
+modulated      convolutions whose weights a style scales; noise
 normalization  spectral normalisation of weights, conditional batch normalisation
+attention      self-attention with a gate that starts closed
+pyramid        Laplacian pyramids
 batch          minibatch standard deviation; dropout by global draws
 calling        networks that call networks
 """
 
+from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.batch import Dropout, global_draw, minibatch_stddev
-from jaxgan.networks.layers.calling import Initializer, call
+from jaxgan.networks.layers.calling import call
 from jaxgan.networks.layers.convolutions import (
     ConvTranspose,
     StridedConv,
@@ -15,19 +21,45 @@ from jaxgan.networks.layers.convolutions import (
     kernel_gradient,
     strided_conv,
 )
-from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm
+from jaxgan.networks.layers.equalized import (
+    EqualizedConv,
+    EqualizedDense,
+    adaptive_instance_norm,
+    pixel_norm,
+    scaled_leaky_relu,
+)
+from jaxgan.networks.layers.modulated import ModulatedConv, Noise, modulated_conv
+from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm, spectral_norms
+from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
+from jaxgan.networks.layers.resampling import downsample, fir, resampled_conv, upfirdn, upsample
 
 __all__ = [
     "ConditionalBatchNorm",
     "ConvTranspose",
     "Dropout",
-    "Initializer",
+    "EqualizedConv",
+    "EqualizedDense",
+    "ModulatedConv",
+    "Noise",
+    "SelfAttention",
     "SpectralNorm",
     "StridedConv",
+    "adaptive_instance_norm",
     "call",
     "conv_transpose",
+    "downsample",
+    "fir",
     "global_draw",
     "kernel_gradient",
+    "laplacian_pyramid",
     "minibatch_stddev",
+    "modulated_conv",
+    "pixel_norm",
+    "reconstruct",
+    "resampled_conv",
+    "scaled_leaky_relu",
+    "spectral_norms",
     "strided_conv",
+    "upfirdn",
+    "upsample",
 ]

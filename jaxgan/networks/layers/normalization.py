@@ -2,26 +2,128 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
-from jax import Array
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
 from jax.typing import DTypeLike
+
+from jaxgan.types import PyTree
+
+_SETTLING = 50  # power iterations at initialisation: the sigma of a Gaussian matrix is then right to about a percent
 
 
 class SpectralNorm(nn.Module):
-    """Divides a layer's kernel by its largest singular value, followed by one power iteration per training call.
+    """Divides a layer's weights by their largest singular value, as power iteration knows it.
 
-    A convolution kernel [k, k, I, O] is the matrix [k k I, O]. The wrapped layer must keep its weights in "kernel".
+    Weights are matrices: a kernel [k, k, I, O] is [k k I, O]. Each keeps a vector u [O], which advances by `iterations`
+    of u <- W^T W u / ||W^T W u|| in a call that trains, and sigma = ||W u||, through which gradients pass to W. At
+    initialisation u advances until sigma is right to about a percent, so that a network is normalised from its first
+    step on; and sigma always belongs to the weights of now, not to those of the last call that trained. All of it is
+    computed in float32, whatever the layer computes in.
 
     References:
       Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018, alg. 1.
     """
 
-    layer: nn.Module  # nn.Dense, nn.Conv, ConvTranspose: any layer called with one array
+    layer: nn.Module  # nn.Dense, nn.Conv, ConvTranspose, nn.Embed: any layer of parameters alone, called with one array
+    iterations: int = 1  # in a call that trains
+    epsilon: float = 1e-12  # lower bound of the norms that are divided by
+    axis: int = -1  # the kernels' axis that becomes the columns: -2 is the outputs' of a ConvTranspose [k, k, O, I]
 
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
-        """Applies the layer to x with its normalised kernel; the singular vectors advance only if `train`."""
-        return nn.SpectralNorm(self.layer, collection_name="spectral")(x, update_stats=train)
+        """Applies the layer to x with its normalised weights; the singular vectors advance only if `train`."""
+        if self.iterations < 1 or not self.epsilon > 0:
+            raise ValueError(
+                f"SpectralNorm needs iterations >= 1 and epsilon > 0; got {self.iterations} and {self.epsilon}"
+            )
+        if self.is_initializing():
+            self.layer(x)  # makes its parameters
+        layer, variables = self.layer.unbind()
+        normalised = jax.tree_util.tree_map_with_path(
+            lambda path, w: w if w.ndim < 2 else self._normalise(path, w, train), variables["params"]
+        )
+        return layer.apply({"params": normalised}, x)
+
+    def _normalise(self, path: tuple[Any, ...], weights: Array, train: bool) -> Array:
+        matrix = _matrix(lax.stop_gradient(weights), self.axis)
+        name = "/".join([str(self.layer.name), *(key.key for key in path), "u"])
+        shape = [1] * weights.ndim
+        shape[self.axis] = weights.shape[self.axis]  # shows the axis to whoever reads the vector
+
+        def settled() -> Array:
+            u = jax.random.normal(self.make_rng("params"), (matrix.shape[1],))
+            return _advanced(matrix, u, _SETTLING, self.epsilon).reshape(shape)
+
+        memory = self.variable("spectral", name, settled)
+        u = memory.value.reshape(-1)
+        if train:
+            u = _advanced(matrix, u, self.iterations, self.epsilon)
+            memory.value = u.reshape(shape)
+        v = _unit(_times(matrix, u), self.epsilon)
+        sigma = jnp.vdot(v, _times(_matrix(weights, self.axis), u), precision="highest")
+        return weights / jnp.maximum(sigma, self.epsilon).astype(weights.dtype)
+
+
+def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
+    """Largest singular value of all weights that `SpectralNorm` normalises, as it applies them: 1 if it is right.
+
+    Exact, by decomposition on the host; of a train state, pass
+    `{"params": state.params[name], **state.model_state[name]}`.
+
+    Args:
+      variables: of a network, with collections "params" and "spectral".
+    Returns:
+      By path of the weights ("Block_0/Conv_0/kernel"), their norm divided by sigma as of evaluation.
+    Raises:
+      ValueError: the network has no spectral normalisation.
+    """
+    if not variables.get("spectral"):
+        raise ValueError(f"no collection 'spectral' in {sorted(variables)}: the network has no SpectralNorm")
+    norms = {}
+    for path, vector in jax.tree_util.tree_leaves_with_path(dict(variables["spectral"])):
+        *outer, entry = (str(key.key) for key in path)
+        inner = entry.split("/")[:-1]
+        where, weights = _found(variables["params"], [[*outer[:-1], *inner], [*outer, *inner]])
+        axis = [k for k, n in enumerate(np.shape(vector)) if n == np.size(vector) == weights.shape[k]][-1]
+        matrix, u = np.asarray(_matrix(weights, axis)), np.asarray(vector).reshape(-1)
+        norms[where] = float(np.linalg.norm(matrix, 2) / np.linalg.norm(matrix @ u))
+    return norms
+
+
+def _found(params: PyTree, paths: list[list[str]]) -> tuple[str, Array]:
+    """Returns the weights at the first path that exists: beside the `SpectralNorm`, or inside where it made them."""
+    for path in paths:
+        found = params
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if found is not None:
+            return "/".join(path), found
+    raise ValueError(f"no weights at {' or '.join(map('/'.join, paths))}: params and spectral are of two networks")
+
+
+def _matrix(weights: Array, axis: int) -> Array:
+    return jnp.moveaxis(weights, axis, -1).reshape(-1, weights.shape[axis]).astype(jnp.float32)
+
+
+def _times(matrix: Array, vector: Array) -> Array:
+    return jnp.matmul(matrix, vector, precision="highest")
+
+
+def _unit(vector: Array, epsilon: float) -> Array:
+    return vector / jnp.maximum(jnp.linalg.norm(vector), epsilon)
+
+
+def _advanced(matrix: Array, u: Array, iterations: int, epsilon: float) -> Array:
+    def advance(_: Any, u: Array) -> Array:
+        return _unit(_times(matrix.T, _unit(_times(matrix, u), epsilon)), epsilon)
+
+    return advance(0, u) if iterations == 1 else lax.fori_loop(0, iterations, advance, u)
 
 
 class ConditionalBatchNorm(nn.Module):

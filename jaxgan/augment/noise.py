@@ -1,18 +1,11 @@
-"""What the discriminator sees instead of an image: functions (x, turn, use) -> x, applied to real and fake alike.
-
-`use` is "real" or "fake": each draws its own. Draws belong to examples of the global batch.
-"""
+"""Instance noise: normal noise on everything that the discriminator sees."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import jax
 from jax import Array
 
-from jaxgan.types import Schedule, Turn, example_keys
-
-Augment = Callable[[Array, Turn, str], Array]  # (x [B, ...], turn, "real" or "fake") -> [B, ...]
+from jaxgan.types import Augment, Schedule, Turn, example_keys
 
 
 def instance_noise(std: float | Schedule) -> Augment:

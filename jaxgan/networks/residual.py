@@ -1,0 +1,180 @@
+"""What residual networks share: their blocks, the head of a discriminator, and the sizes that strides can reach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxgan.networks.layers.calling import Initializer
+from jaxgan.networks.layers.normalization import SpectralNorm
+
+# What a block is made of. Both make their layers inside the block that calls them.
+Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
+Normalize = Callable[[Array], Array]  # x [B, H, W, C] -> the same shape
+
+
+class UpBlock(nn.Module):
+    """A generator's block: x [B, H, W, C] -> [B, 2 H, 2 W, features]."""
+
+    features: int
+    normalize: Normalize
+    convolve: Convolve
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Doubles the map."""
+        h = self.convolve(upsample(nn.relu(self.normalize(x))), self.features, 3)
+        h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
+        # A 1x1 convolution of copies is copies of the convolution, at a quarter of the cost.
+        return h + upsample(self.convolve(x, self.features, 1))
+
+
+class DownBlock(nn.Module):
+    """A discriminator's block: x [B, H, W, C] -> [B, H / 2, W / 2, features], or of the same size."""
+
+    features: int
+    hidden: int  # features between its two convolutions
+    halve: bool
+    normalize: Normalize
+    convolve: Convolve
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Halves the map, if it does."""
+        h = self.convolve(nn.relu(self.normalize(x)), self.hidden, 3)
+        h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
+        if self.halve:  # on the shortcut means come first: the same value, as its convolution is 1x1
+            return downsample(h) + self.convolve(downsample(x), self.features, 1)
+        return h + (x if x.shape[-1] == self.features else self.convolve(x, self.features, 1))
+
+
+class FirstBlock(nn.Module):
+    """A discriminator's first block, which sees pixels: no activation before its first convolution."""
+
+    features: int
+    convolve: Convolve
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Halves the image x [B, H, W, C]."""
+        h = self.convolve(nn.relu(self.convolve(x, self.features, 3)), self.features, 3)
+        return downsample(h) + self.convolve(downsample(x), self.features, 1)
+
+
+def upsample(x: Array) -> Array:
+    """Doubles height and width of x [B, H, W, C] by copies."""
+    b, h, w, c = x.shape
+    return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
+
+
+def downsample(x: Array) -> Array:
+    """Halves height and width of x [B, H, W, C] by means over 2x2 pixels."""
+    b, h, w, c = x.shape
+    return x.reshape(b, h // 2, 2, w // 2, 2, c).mean(axis=(2, 4))
+
+
+def pooled(x: Array, pool: str) -> Array:
+    """Sum or mean of x [B, H, W, C] over the map, [B, C] float32."""
+    total = jnp.sum(x, axis=(1, 2), dtype=jnp.float32)
+    return total if pool == "sum" else total / (x.shape[1] * x.shape[2])
+
+
+def head(
+    h: Array,
+    y: Array | None,
+    classes: int,
+    *,
+    spectral: bool,
+    train: bool,
+    iterations: int = 1,
+    epsilon: float = 1e-12,
+    kernel_init: Initializer | None = None,
+    dtype: DTypeLike | None = None,
+) -> Array:
+    """Projection head w . h + b + <embedding(y), h>, of which every layer may be normalised spectrally.
+
+    Args:
+      h: features, [B, F].
+      y: labels, [B] int32 in 0..classes-1, or None.
+      classes: number of labels.
+      spectral: normalise w, and the embeddings as one matrix [classes, F].
+      train: advance the spectral vectors.
+      iterations: of the power iteration.
+      epsilon: of the spectral normalisation.
+      kernel_init: of both; None: Glorot's.
+      dtype: of the computation.
+    Returns:
+      logits, [B] float32.
+    References:
+      Miyato, Koyama. cGANs with Projection Discriminator. ICLR 2018, eq. 3.
+    """
+    h = h.astype(jnp.float32)
+
+    def applied(layer: nn.Module, x: Array) -> Array:
+        return SpectralNorm(layer, iterations, epsilon)(x, train) if spectral else layer(x)
+
+    init = kernel_init or nn.initializers.xavier_uniform()
+    logits = applied(nn.Dense(1, kernel_init=init, dtype=dtype, name="logits"), h)[:, 0].astype(jnp.float32)
+    if y is not None:
+        embedding = applied(nn.Embed(classes, h.shape[-1], embedding_init=init, dtype=dtype, name="projection"), y)
+        logits = logits + jnp.sum(embedding.astype(jnp.float32) * h, axis=-1)
+    return logits
+
+
+def halvings(size: int | tuple[int, int], count: int | None, name: str) -> tuple[tuple[int, int], int]:
+    """How often a network halves its images.
+
+    Args:
+      size: of the images, a side or (H, W).
+      count: how often it must; None: down to a smallest side of 4, or up to 7 where it is no power of 2.
+      name: of the network, for the error.
+    Returns:
+      ((H, W), how often).
+    Raises:
+      ValueError: the sides do not divide; the nearest that do are named.
+    """
+    sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    factor, least = (4, 16) if count is None else (2**count, 2**count)
+    if any(side % factor or side < least for side in sides):
+        near = [
+            sorted({max(least, side // factor * factor), max(least, -(-side // factor) * factor)}) for side in sides
+        ]
+        choices = [near[0], near[1]] if sides[0] != sides[1] else [near[0]]
+        named = " by ".join(" or ".join(map(str, choice)) for choice in choices)
+        raise ValueError(
+            f"{name} has size={size}, which its strides cannot reach: sides are multiples of {factor} from {least} on; "
+            f"the nearest sizes are {named}"
+        )
+    if count is not None:
+        return sides, count
+    return sides, max(n for n in range(2, 32) if min(sides) >> n >= 4 and all(side % 2**n == 0 for side in sides))
+
+
+def check_attention(module: nn.Module, attention: int, heights: Sequence[int]) -> None:
+    """Raises ValueError if the network has no map of the height at which it is to attend."""
+    if attention and attention not in heights:
+        raise ValueError(
+            f"{type(module).__name__} has attention={attention}, the height of a map; its maps have {sorted(heights)}"
+        )
+
+
+def check_latents(module: nn.Module, z: Array) -> None:
+    """Raises ValueError unless latents are [B, Z]."""
+    if z.ndim != 2:
+        raise ValueError(f"{type(module).__name__} takes latents [B, Z]; got shape {z.shape}")
+
+
+def check_images(module: nn.Module, x: Array, sides: tuple[int, int]) -> None:
+    """Raises ValueError unless images are [B, H, W, C] of the network's size."""
+    if x.ndim != 4 or x.shape[1:3] != sides:
+        raise ValueError(f"{type(module).__name__} takes images [B, {sides[0]}, {sides[1]}, C]; got shape {x.shape}")
+
+
+def check_choice(module: nn.Module, name: str, known: tuple[str, ...]) -> None:
+    """Raises ValueError unless a setting of the network is one of those known."""
+    if getattr(module, name) not in known:
+        raise ValueError(f"{name}={getattr(module, name)!r} is unknown; choose one of {known}")

@@ -1,0 +1,97 @@
+"""A discriminator that judges the whole image and every pixel of it: an encoder, and a decoder with skip connections.
+
+References:
+  Schönfeld, Schiele, Khoreva. A U-Net Based Discriminator for Generative Adversarial Networks. CVPR 2020, section 3.1.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from jaxgan.networks.layers import SpectralNorm
+from jaxgan.networks.mlp import check_labels
+from jaxgan.networks.patch import check_sides
+
+Normalization = Literal["spectral", "none"]
+_init = nn.initializers.orthogonal()
+
+
+class Discriminator(nn.Module):
+    """Images x [B, H, W, C] (and labels y [B]) -> (logits [B], of images; logits [B, H, W], of their pixels).
+
+    Residual blocks, as in BigGAN's discriminator, halve the image `stages` times; the sum over the smallest map gives
+    the image's logit. As many blocks double it again, and the encoder's map of the same size is put beside each. Labels
+    enter both outputs by projection. H and W are any multiples of 2^stages, C any number of channels.
+    """
+
+    features: int = 64  # of the first map; doubled at every halving of the side, up to 16 times as many
+    stages: int = 3  # halvings; the paper has 5 for 128 pixels a side and 6 for 256
+    normalization: Normalization = "spectral"  # of all weights but the label embeddings'
+    classes: int = 0  # number of labels; 0: unconditional
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> tuple[Array, Array]:
+        """Scores every image and every pixel, before any sigmoid."""
+        check_labels(self, y)
+        self._check(x)
+        widths = [self.features * min(2**stage, 16) for stage in range(self.stages)]
+        h, skips = x, []
+        for stage, width in enumerate(widths):
+            h = self._down(h, width, train, first=stage == 0)
+            skips.append(h)
+        whole = jnp.sum(nn.relu(h), axis=(1, 2))
+        logits = self._head(whole, y, train, "image")
+        for stage in reversed(range(self.stages)):
+            if stage < self.stages - 1:
+                h = jnp.concatenate([h, skips[stage]], axis=-1)
+            h = self._up(h, widths[max(stage - 1, 0)], train)
+        return logits, self._head(nn.relu(h), y, train, "pixels")
+
+    def _down(self, x: Array, features: int, train: bool, first: bool) -> Array:
+        """A residual block, and half the sides."""
+        h = x if first else nn.relu(x)  # the image itself is not rectified
+        h = self._conv(nn.relu(self._conv(h, features, 3, train)), features, 3, train)
+        return nn.avg_pool(h + self._conv(x, features, 1, train), (2, 2), (2, 2))
+
+    def _up(self, x: Array, features: int, train: bool) -> Array:
+        """A residual block at twice the sides."""
+        shortcut = _double(self._conv(x, features, 1, train))  # 1x1: the same before and after doubling
+        h = self._conv(_double(nn.relu(x)), features, 3, train)
+        return self._conv(nn.relu(h), features, 3, train) + shortcut
+
+    def _head(self, h: Array, y: Array | None, train: bool, name: str) -> Array:
+        """Logits of features [B, ..., F], the last axis gone."""
+        dense = nn.Dense(1, kernel_init=_init, dtype=self.dtype, name=f"{name}_logits")
+        logits = (SpectralNorm(dense)(h, train) if self.normalization == "spectral" else dense(h))[..., 0]
+        if y is not None:
+            embedded = nn.Embed(self.classes, h.shape[-1], dtype=self.dtype, name=f"{name}_projection")(y)
+            embedded = embedded.reshape(h.shape[0], *(1,) * (h.ndim - 2), h.shape[-1])
+            logits = logits + jnp.sum(embedded * h, axis=-1)
+        return logits.astype(jnp.float32)
+
+    def _conv(self, x: Array, features: int, side: int, train: bool) -> Array:
+        conv = nn.Conv(features, (side, side), kernel_init=_init, dtype=self.dtype)
+        return SpectralNorm(conv)(x, train) if self.normalization == "spectral" else conv(x)
+
+    def _check(self, x: Array) -> None:
+        if self.normalization not in get_args(Normalization):
+            raise ValueError(
+                f"normalization={self.normalization!r} is unknown; choose one of {get_args(Normalization)}"
+            )
+        if self.stages < 1:
+            raise ValueError(f"a U-Net discriminator needs stages >= 1; got {self.stages}")
+        if x.ndim != 4:
+            raise ValueError(f"a U-Net discriminator takes images [B, H, W, C]; got shape {x.shape}")
+        step = 2**self.stages
+        check_sides(f"a U-Net discriminator with stages={self.stages}", x.shape[1:3], step, least=step)
+
+
+def _double(x: Array) -> Array:
+    """Repeats every pixel, [B, H, W, F] -> [B, 2 H, 2 W, F]."""
+    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)

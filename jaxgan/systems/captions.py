@@ -1,0 +1,194 @@
+"""Images from captions: GAN-CLS, GAN-INT, and GAWWN, which is told where as well as what.
+
+G(z, y) and D(x, y) take y as the batch has it: a caption's embedding [B, T], or a dict of such arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.priors import Prior
+from jaxgan.systems.players import Optimizer, check_batch, check_samples, optimizers_of
+from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Player, PyTree, System, Turn
+
+
+def gan_cls_int(
+    *,
+    loss: Loss,
+    prior: Prior,
+    optimizer: Optimizer,
+    mismatched: float = 0.5,
+    interpolated: float = 1.0,
+    beta: float = 0.5,
+    n_critic: int = 1,
+) -> System:
+    """Text to image: D also refuses real images with captions of others, G also learns between captions.
+
+    D minimises (1 - m) times its loss of (real, samples) plus m times that of (real, real with another's caption): with
+    the paper's m = 1/2, real once and either kind of fake half. G minimises its loss, plus `interpolated` times its
+    loss on captions beta t + (1 - beta) t', where t' is another's. Another's caption is the next one in the batch.
+
+    Metrics: each player's loss; the discriminator's means of `real_logits`, `mismatched_logits` and `fake_logits`.
+
+    Args:
+      loss: of real and fake logits, from `jaxgan.losses`; the paper's is `non_saturating`.
+      prior: the latents, from `jaxgan.priors`.
+      optimizer: one for both players, or {"discriminator": ..., "generator": ...}.
+      mismatched: m, in [0, 1]; 0: a plain conditional GAN.
+      interpolated: weight of G's loss between captions, >= 0; 0: GAN-CLS.
+      beta: in [0, 1].
+      n_critic: discriminator updates per generator update, >= 1.
+    Returns:
+      System with networks "generator" and "discriminator"; it generates from "index" or "z", and "y".
+    Raises:
+      ValueError: an argument is out of range, or the optimizers are not named after the players; at trace time, no
+        captions, captions that are not floating (for `interpolated`), or samples unlike the data.
+    References:
+      Reed et al. Generative Adversarial Text to Image Synthesis. ICML 2016, algorithm 1 and eq. 5.
+    """
+    if not 0 <= mismatched <= 1 or not 0 <= beta <= 1 or not interpolated >= 0:
+        raise ValueError(
+            "gan_cls_int needs mismatched and beta in [0, 1] and interpolated >= 0; "
+            f"got {mismatched}, {beta} and {interpolated}"
+        )
+
+    def between(y: PyTree) -> PyTree:
+        return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, _others(y))
+
+    wrong = [_others] if mismatched else []
+    return _captioned(
+        "gan_cls_int",
+        loss,
+        prior,
+        optimizer,
+        n_critic,
+        wrong,
+        mismatched,
+        between if interpolated else None,
+        interpolated,
+    )
+
+
+def gawwn(
+    *,
+    loss: Loss,
+    prior: Prior,
+    optimizer: Optimizer,
+    mismatched: float = 0.5,
+    entries: Sequence[str] = ("caption", "box"),
+    n_critic: int = 1,
+) -> System:
+    """What and where: y holds a caption and a place, and D refuses real images with either of them another's.
+
+    As `gan_cls_int` without interpolation, for y a dict such as {"caption": [B, T], "box": [B, 4]}: mismatched examples
+    have one of the entries from the next example in the batch, each entry in equal shares. How a place steers a
+    network is the network's business (`networks.places`).
+
+    Args:
+      loss: as in `gan_cls_int`.
+      prior: as in `gan_cls_int`.
+      optimizer: as in `gan_cls_int`.
+      mismatched: m, in [0, 1].
+      entries: of y, those that are mismatched in turn.
+      n_critic: as in `gan_cls_int`.
+    Returns:
+      System with networks "generator" and "discriminator".
+    Raises:
+      ValueError: as in `gan_cls_int`; at trace time, y without these entries.
+    References:
+      Reed et al. Learning What and Where to Draw. NeurIPS 2016, section 4 (its mismatched pairs are of captions; those
+      of places are made likewise here).
+    """
+    if not 0 <= mismatched <= 1 or not entries:
+        raise ValueError(f"gawwn needs mismatched in [0, 1] and entries; got {mismatched} and {list(entries)}")
+
+    def other(entry: str) -> Any:
+        def of(y: PyTree) -> PyTree:
+            if not isinstance(y, dict) or entry not in y:
+                have = sorted(y) if isinstance(y, dict) else type(y).__name__
+                raise ValueError(f"gawwn needs batch['y'] as a dict with {list(entries)}; got {have}")
+            return y | {entry: _others(y[entry])}
+
+        return of
+
+    wrong = [other(entry) for entry in entries] if mismatched else []
+    return _captioned("gawwn", loss, prior, optimizer, n_critic, wrong, mismatched, None, 0.0)
+
+
+def _captioned(
+    system: str,
+    loss: Loss,
+    prior: Prior,
+    optimizer: Optimizer,
+    n_critic: int,
+    wrong: Sequence[Any],
+    mismatched: float,
+    between: Any,
+    interpolated: float,
+) -> System:
+    """Makes the game; `wrong` are functions y -> y of mismatched conditions, `between` of interpolated ones."""
+    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
+
+    def sample(nets: Nets, y: PyTree, n: int, turn: Turn, use: str) -> Array:
+        return nets["generator"](prior(turn.named(use), n, turn.examples), y)
+
+    def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        x, y = _pair(system, batch)
+        fake = sample(nets, y, x.shape[0], turn, "latent")
+        check_samples(x, fake)
+        net = nets["discriminator"]
+        real_logits, fake_logits = net(x, y), net(fake, y)
+        found = [net(x, other(y)) for other in wrong]
+        value = (1 - mismatched if found else 1.0) * loss.discriminator(real_logits, fake_logits)
+        for logits in found:
+            value = value + mismatched / len(found) * loss.discriminator(real_logits, logits)
+        metrics = {"real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+        if found:
+            metrics["mismatched_logits"] = jnp.mean(jnp.stack(found))
+        return value, metrics
+
+    def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        x, y = _pair(system, batch)
+        net = nets["discriminator"]
+        real_logits = net(x, y)  # compiled away where the loss ignores it
+        value = loss.generator(real_logits, net(sample(nets, y, x.shape[0], turn, "latent"), y))
+        if between is None:
+            return value, {}
+        if any(not jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y)):
+            raise ValueError("captions must be floating to interpolate; embed them first, or set interpolated=0")
+        middle = between(y)
+        logits = net(sample(nets, middle, x.shape[0], turn, "latent between"), middle)
+        return value + interpolated * loss.generator(real_logits, logits), {}
+
+    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
+        x, y = _pair(system, batch)
+        return {"generator": (prior(jax.random.key(0), x.shape[0]), y), "discriminator": (x, y)}
+
+    def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
+        check_batch(system, inputs, y="the condition asked for")
+        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+        return nets["generator"](z, inputs["y"])
+
+    return System(
+        players={
+            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
+            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
+        },
+        inputs=inputs,
+        generate=generate,
+    )
+
+
+def _others(y: PyTree) -> PyTree:
+    """Returns for each example the next one's."""
+    return jax.tree.map(lambda leaf: jnp.roll(leaf, -1, axis=0), y)
+
+
+def _pair(system: str, batch: Batch) -> tuple[Array, PyTree]:
+    check_batch(system, batch, y="the captions' embeddings [B, T], or a dict of conditions")
+    return batch["x"], batch["y"]

@@ -1,0 +1,62 @@
+"""What the two-player systems share: optimizers by player, checks of batches, and the usual metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from jaxgan.types import Batch, Metrics
+
+Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
+
+
+def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, optax.GradientTransformation]:
+    """Returns one optimizer for each player: the same for all, or those given by name.
+
+    Raises:
+      ValueError: the names are not the players'.
+    """
+    found: dict[str, Any] = dict(optimizer) if isinstance(optimizer, Mapping) else dict.fromkeys(players, optimizer)
+    if set(found) != set(players):
+        raise ValueError(f"optimizers are named {sorted(found)}; expected {sorted(players)}")
+    return found
+
+
+def check_batch(system: str, batch: Batch, **needed: str) -> None:
+    """Raises ValueError unless the batch holds what a system needs: by name, what that is in words."""
+    for name, words in needed.items():
+        if name not in batch:
+            raise ValueError(f"{system} needs batch[{name!r}], {words}; the batch has {sorted(batch)}")
+
+
+def check_outputs(system: str, outputs: Any, *heads: str) -> None:
+    """Raises ValueError unless a discriminator's outputs have these heads."""
+    have = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
+    if not isinstance(outputs, Mapping) or set(heads) - set(outputs):
+        raise ValueError(
+            f"{system} needs a discriminator with outputs {sorted(heads)}, a networks.heads.Headed; it has {have}"
+        )
+
+
+def check_samples(x: Array, fake: Array) -> None:
+    """Raises ValueError where samples and data differ in shape."""
+    if x.shape != fake.shape:
+        raise ValueError(
+            f"batch['x'] has shape {x.shape} but the generator makes {fake.shape}; "
+            "choose its size and channels after the data"
+        )
+
+
+def logit_metrics(real_logits: Array, fake_logits: Array) -> Metrics:
+    """Returns the means of both logits and of their sigmoids."""
+    return {
+        "real_logits": jnp.mean(real_logits),
+        "fake_logits": jnp.mean(fake_logits),
+        "real_probability": jnp.mean(jax.nn.sigmoid(real_logits)),
+        "fake_probability": jnp.mean(jax.nn.sigmoid(fake_logits)),
+    }

@@ -1,0 +1,189 @@
+"""The U-Net discriminator: outputs, skips, labels; and its game against equations written out in NumPy."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxgan as jg
+from jaxgan.augment import cutmix_masks
+from jaxgan.networks import dcgan, mlp
+from jaxgan.networks.unet import Discriminator
+from jaxgan.parallel import data_parallel
+from jaxgan.systems.unet import unet_gan
+from jaxgan.types import example_keys
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+KEY = jax.random.key(0)
+Y = jnp.array([0, 2], jnp.int32)
+
+
+@pytest.mark.parametrize("normalization", ["spectral", "none"])
+@pytest.mark.parametrize(("shape", "stages"), [((2, 32, 32, 1), 3), ((2, 8, 20, 3), 2), ((2, 6, 4, 5), 1)])
+def test_an_image_and_all_its_pixels_are_judged(shape, stages, normalization):
+    for classes, condition in ((0, ()), (3, (Y,))):
+        network = Discriminator(2, stages, normalization, classes, dtype=jnp.bfloat16)
+        (logits, pixels), variables = jax.eval_shape(network.init_with_output, KEY, jnp.zeros(shape), *condition)
+        assert (logits.shape, logits.dtype) == ((2,), jnp.float32)
+        assert (pixels.shape, pixels.dtype) == (shape[:3], jnp.float32)
+        assert set(variables) == {"params"} | ({"spectral"} if normalization == "spectral" else set())
+        assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+
+
+def test_widths_double_and_skips_are_put_beside():
+    """Encoder 2, 4, 8; the decoder reads 8, then 4 beside 4, then 2 beside 2."""
+    params = jax.eval_shape(Discriminator(2, 3, "none").init, KEY, jnp.zeros((1, 16, 16, 1)))["params"]
+    kernels = [params[f"Conv_{i}"]["kernel"].shape for i in range(18)]
+    assert [k[2:] for k in kernels if k[0] == 1] == [(1, 2), (2, 4), (4, 8), (8, 4), (8, 2), (4, 2)]
+    assert params["image_logits"]["kernel"].shape == (8, 1)
+    assert params["pixels_logits"]["kernel"].shape == (2, 1)
+
+
+def test_examples_do_not_mix_and_every_pixel_sees_far():
+    network = Discriminator(2, 2)
+    x = jax.random.normal(KEY, (2, 8, 8, 1))
+    variables = jax.jit(network.init)(jax.random.key(1), x)
+    apply = jax.jit(lambda x: network.apply(variables, x, train=False))
+    alone, both = apply(x[:1]), apply(x)
+    np.testing.assert_allclose(both[0][:1], alone[0], atol=1e-5)
+    np.testing.assert_allclose(both[1][:1], alone[1], atol=1e-5)
+    slope = jax.jit(jax.grad(lambda x: network.apply(variables, x, train=False)[1][0, 0, 0]))(x)
+    assert (np.asarray(slope[0]) != 0).all(axis=-1).mean() > 0.5  # through the bottleneck
+    np.testing.assert_array_equal(slope[1], 0)
+
+
+def test_labels_enter_both_outputs():
+    network = Discriminator(2, 1, classes=3)
+    x = jnp.ones((2, 4, 4, 1)) * jax.random.normal(KEY, (1, 4, 4, 1))
+    variables = network.init(jax.random.key(1), x, Y)
+    logits, pixels = network.apply(variables, x, Y, train=False)
+    assert logits[0] != logits[1]
+    assert (pixels[0] != pixels[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("network", "shape", "message"),
+    [
+        (Discriminator(2, 3), (2, 28, 32, 1), "multiples of 8, 8 or more; .* nearest to 28 is 24 or 32"),
+        (Discriminator(2, 3), (2, 32, 4, 1), "nearest to 4 is 8"),
+        (Discriminator(2, 1), (2, 8, 8), r"takes images \[B, H, W, C\]"),
+        (Discriminator(2, 0), (2, 8, 8, 1), "stages >= 1; got 0"),
+        (Discriminator(2, 1, "batch"), (2, 8, 8, 1), "'batch' is unknown"),
+        (Discriminator(2, 1, classes=2), (2, 8, 8, 1), "without labels"),
+    ],
+)
+def test_bad_input(network, shape, message):
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(network.init, KEY, jnp.zeros(shape))
+
+
+# The game
+
+
+class Judge(nn.Module):
+    """Logits a + sum of pixels, and b x + c at every pixel."""
+
+    @nn.compact
+    def __call__(self, x):
+        a, b, c = (
+            self.param(name, nn.initializers.constant(v), ()) for name, v in (("a", 0.3), ("b", 2.0), ("c", -0.5))
+        )
+        return a + jnp.sum(x, axis=(1, 2, 3)), b * jnp.sum(x, axis=3) * (1 + jnp.mean(x)) + c
+
+
+class Shift(nn.Module):
+    """Samples that are the latents, moved."""
+
+    @nn.compact
+    def __call__(self, z):
+        return z.reshape(-1, 2, 3, 1) + self.param("shift", nn.initializers.constant(0.2), ())
+
+
+X = np.random.default_rng(0).normal(size=(4, 2, 3, 1)).astype(np.float32)
+
+
+def softplus(x):
+    return np.log1p(np.exp(x))
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_losses_are_the_equations(weight):
+    system = unet_gan(prior=jg.priors.normal(6), optimizer=optax.sgd(0.1), cutmix=lambda step: weight + 0.0 * step)
+    game = jg.game({"generator": Shift(), "discriminator": Judge()}, system)
+    state = game.init(KEY, {"x": X})
+    nets = {
+        "generator": lambda z: Shift().apply({"params": state.params["generator"]}, z),
+        "discriminator": lambda x: Judge().apply({"params": state.params["discriminator"]}, x),
+    }
+    turn = jg.Turn(jax.random.key(9), jnp.zeros((), jnp.int32))
+    loss, told = system.players["discriminator"].loss(nets, {"x": jnp.asarray(X)}, turn)
+    fake = np.asarray(jg.priors.normal(6)(turn.named("latent"), 4)).reshape(4, 2, 3, 1) + 0.2
+    mask = np.asarray(cutmix_masks(example_keys(turn.named("cutmix"), 4), 2, 3))
+    judge = lambda x: (0.3 + x.sum(axis=(1, 2, 3)), 2 * x.sum(axis=3) * (1 + x.mean()) - 0.5)  # noqa: E731
+    (real_image, real_map), (fake_image, fake_map) = judge(X), judge(fake)
+    mixed = np.where(mask[..., None] == 1, X, fake)
+    mixed_image, mixed_map = judge(mixed)
+    plain = [softplus(-real_image), softplus(fake_image), softplus(-real_map), softplus(fake_map)]
+    crossed = np.where(mask == 1, softplus(-mixed_map), softplus(mixed_map))
+    consistency = np.mean((mixed_map - np.where(mask == 1, real_map, fake_map)) ** 2)
+    expected = sum(p.mean() for p in plain) / 2 + weight * (softplus(mixed_image).mean() + crossed.mean() + consistency)
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    np.testing.assert_allclose(told["consistency"], consistency, rtol=1e-4)
+    np.testing.assert_allclose(told["pixel_accuracy"], np.mean((mixed_map > 0) == (mask == 1)), rtol=1e-6)
+    generator, _ = system.players["generator"].loss(nets, {"x": jnp.asarray(X)}, turn)
+    np.testing.assert_allclose(generator, (softplus(-fake_image).mean() + softplus(-fake_map).mean()) / 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["pmap", "sharded"])
+def test_eight_devices_are_one(mode):
+    def build(axis_name):
+        system = unet_gan(
+            prior=jg.priors.normal(2), optimizer=optax.sgd(0.1), augment=jg.augment.diffaugment("translation")
+        )
+        networks = {"generator": mlp.Generator((4, 4, 1), (4,)), "discriminator": Discriminator(1, 1)}
+        return jg.game(networks, system, axis_name=axis_name)
+
+    data = {"x": np.random.default_rng(1).normal(size=(8, 4, 4, 1)).astype(np.float32)}
+    one, many = build(None), data_parallel(build("batch" if mode == "pmap" else None), mode)
+    state, metrics = jax.jit(one.train_step)(one.init(KEY, data), data)
+    spread, told = many.train_step(many.init(KEY, data), data)
+    for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(spread.params), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    np.testing.assert_allclose(metrics["discriminator/consistency"], told["discriminator/consistency"], rtol=1e-3)
+
+
+def test_labels_and_samples():
+    networks = {
+        "generator": dcgan.Generator(1, 28, 2, classes=3),
+        "discriminator": Discriminator(1, 1, classes=3),
+    }
+    game = jg.game(networks, unet_gan(prior=jg.priors.normal(3), optimizer=optax.sgd(0.1)))
+    data = {"x": jnp.zeros((2, 28, 28, 1)), "y": Y}
+    state = jax.eval_shape(game.init, KEY, data)
+    assert jax.eval_shape(game.train_step, state, data)[1]["generator/loss"].shape == ()
+    samples = jax.eval_shape(game.generate, state, KEY, {"index": jnp.arange(2), "y": Y})
+    assert samples.shape == (2, 28, 28, 1)
+
+
+def test_what_does_not_fit_is_said():
+    with pytest.raises(ValueError, match="cutmix >= 0; got -1"):
+        unet_gan(prior=jg.priors.normal(2), optimizer=optax.sgd(0.1), cutmix=-1)
+    system = unet_gan(prior=jg.priors.normal(2), optimizer=optax.sgd(0.1))
+    data = {"x": jnp.zeros((2, 4, 4, 1))}
+    for networks, message in (
+        ({"generator": mlp.Generator((4, 4, 1)), "discriminator": mlp.Discriminator()}, "of images and pixels"),
+        ({"generator": mlp.Generator((4, 4, 3)), "discriminator": Discriminator(1, 1)}, "choose its size and channels"),
+    ):
+        game = jg.game(networks, system)
+        with pytest.raises(ValueError, match=message):
+            jax.eval_shape(game.train_step, jax.eval_shape(game.init, KEY, data), data)

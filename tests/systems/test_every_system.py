@@ -1,0 +1,155 @@
+"""What holds for all systems of this folder: a finite step, who moves what, what they generate, what they refuse."""
+
+import functools
+
+import chex
+import jax
+import jax.numpy as jnp
+import optax
+import pytest
+
+import jaxgan as jg
+from tests.systems.tiny import CAPTIONS, TINY, B, Y, playable
+
+
+def key():
+    return jax.random.key(0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+
+
+@functools.cache
+def played(name):
+    networks, system, batch = TINY[name]()
+    game = jg.game(networks, system)
+    state = game.init(key(), batch)
+    return networks, system, batch, game, state, *jax.jit(game.train_step)(state, batch)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_one_finite_step(name):
+    _, system, _, _, before, after, metrics = played(name)
+    chex.assert_tree_all_finite((metrics, after.params, after.opt_state))
+    assert {metric.split("/")[0] for metric in metrics} == set(system.players)
+    for network in before.params:
+        assert moved(before, after, network), network
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_player_moves_its_own_network_alone(name):
+    networks, system, batch, _, before, *_ = played(name)
+    for player in list(system.players)[:2]:
+
+        def only(rules, state, batch, player=player):
+            return jg.dynamics.alternating()(rules._replace(players={player: rules.players[player]}), state, batch)
+
+        after, _ = jax.jit(jg.game(networks, system, dynamics=only).train_step)(before, batch)
+        for network in networks:
+            assert moved(before, after, network) == (network in system.players[player].owns), (player, network)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_samples_look_like_data_and_do_not_know_their_number(name):
+    _, _, batch, game, *_, after, _ = played(name)
+    asked = {"y": jax.tree.map(lambda leaf: leaf[:3], batch["y"])} if name != "semi_supervised" and "y" in batch else {}
+    index = jnp.arange(3, dtype=jnp.int32)
+    three = game.generate(after, key(), {"index": index, **asked})
+    assert three.shape == (3, *batch["x"].shape[1:])
+    last = jax.tree.map(lambda leaf: leaf[2:], asked)
+    one = game.generate(after, key(), {"index": index[2:], **last})
+    assert jnp.allclose(three[2:], one, atol=1e-6)
+
+
+def moved(before, after, network):
+    pairs = zip(jax.tree.leaves(before.params[network]), jax.tree.leaves(after.params[network]), strict=True)
+    return any(bool((a != b).any()) for a, b in pairs)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_batches_of_any_form_come_from_a_source(name):
+    game, source = playable(name)
+    batch = next(jg.data.batches(source, 4, 0))
+    after, _ = jax.eval_shape(game.train_step, jax.eval_shape(game.init, key(), batch), batch)
+    assert after.ema
+
+
+MISSING = {
+    "acgan": r"acgan needs batch\['y'\], class labels",
+    "contragan": r"contragan needs batch\['y'\], class labels",
+    "reacgan": r"reacgan needs batch\['y'\], class labels",
+    "semi_supervised": r"semi_supervised needs batch\['y'\], their labels",
+    "gan_cls_int": r"gan_cls_int needs batch\['y'\], the captions' embeddings",
+    "gawwn": r"gawwn needs batch\['y'\], the captions' embeddings",
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_missing_labels(name):
+    _, _, batch, game, state, *_ = played(name)
+    without = {key: value for key, value in batch.items() if key != "y"}
+    with pytest.raises(ValueError, match=MISSING[name]):
+        game.init(key(), without)
+    with pytest.raises(ValueError, match=MISSING[name]):
+        game.train_step(state, without)
+
+
+def test_missing_heads_and_entries():
+    networks, system, batch = TINY["acgan"]()
+    bare = networks | {"discriminator": TINY["contragan"]()[0]["discriminator"]}
+    game = jg.game(bare, system)
+    with pytest.raises(ValueError, match=r"outputs \['classes', 'logits'\].* it has \['contrast', 'features'"):
+        game.train_step(game.init(key(), batch), batch)
+    networks, system, batch = TINY["gawwn"]()
+    with pytest.raises(ValueError, match=r"'caption' \[B, T\] and 'box' \[B, 4\]; got \['caption'\]"):
+        jg.game(networks, system).init(key(), {"x": batch["x"], "y": {"caption": CAPTIONS}})
+    networks, system, batch = TINY["gan_cls_int"]()
+    game = jg.game(networks, system)
+    with pytest.raises(ValueError, match=r"captions must be floating to interpolate"):
+        game.train_step(game.init(key(), batch), batch | {"y": jnp.zeros((B, 5), jnp.int32)})
+    game, state = played("lapgan")[3:5]
+    with pytest.raises(ValueError, match=r"sides of 4 k; got \(6, 18, 16, 1\)"):
+        game.train_step(state, {"x": jnp.zeros((6, 18, 16, 1))})
+
+
+def test_settings_out_of_range():
+    from jaxgan.systems.captions import gan_cls_int, gawwn
+    from jaxgan.systems.classes import acgan, reacgan
+    from jaxgan.systems.few_labels import semi_supervised
+    from jaxgan.systems.information import infogan
+    from jaxgan.systems.pyramids import lapgan
+
+    common = {"loss": jg.losses.hinge, "prior": jg.priors.normal(2), "optimizer": optax.sgd(0.1)}
+    noise = {"loss": jg.losses.hinge, "noise": jg.priors.normal(2), "optimizer": optax.sgd(0.1)}
+    with pytest.raises(ValueError, match="acgan needs weight >= 0; got -1"):
+        acgan(**common, weight=-1)
+    with pytest.raises(ValueError, match=r"margin in \[-1, 1\]; got 0.5 and 2"):
+        reacgan(**common, margin=2)
+    with pytest.raises(ValueError, match=r"named \['critic'\]; expected \['discriminator', 'generator'\]"):
+        acgan(**common | {"optimizer": {"critic": optax.sgd(0.1)}})
+    with pytest.raises(ValueError, match="weights >= 0; got -1 and"):
+        infogan(**noise, weight=-1)
+    with pytest.raises(ValueError, match=r"two values or more each, or continuous ones; got \(\) and 0"):
+        infogan(**noise, categorical=())
+    with pytest.raises(ValueError, match="objective='other' is unknown"):
+        semi_supervised(prior=jg.priors.normal(2), optimizer=optax.sgd(0.1), objective="other")
+    with pytest.raises(ValueError, match="levels >= 2; got 1"):
+        lapgan(**common, levels=1)
+    with pytest.raises(ValueError, match=r"got 2, 0\.5 and 1\.0"):
+        gan_cls_int(**common, mismatched=2)
+    with pytest.raises(ValueError, match=r"entries; got 0.5 and \[\]"):
+        gawwn(**common, entries=())
+
+
+def test_codes_are_asked_for_by_label():
+    """Labels choose the first code and leave the rest of the latent as it was."""
+    _, _, _, game, *_, after, _ = played("infogan")
+    z = jg.priors.codes(jg.priors.normal(3), (4, 2), 1)(key(), B)
+    asked = game.generate(after, key(), {"z": z, "y": Y})
+    by_hand = z.at[:, :4].set(jax.nn.one_hot(Y, 4))
+    assert jnp.allclose(asked, game.generate(after, key(), {"z": by_hand}))
+    assert not jnp.allclose(asked, game.generate(after, key(), {"z": z}))

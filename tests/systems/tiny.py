@@ -1,0 +1,129 @@
+"""Every system of this folder with tiny networks and a batch: name -> (networks, system, batch)."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxgan as jg
+from jaxgan.data import Source
+from jaxgan.networks import heads, mlp, unet
+from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
+from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
+from jaxgan.systems.captions import gan_cls_int, gawwn
+from jaxgan.systems.classes import acgan, contragan, reacgan
+from jaxgan.systems.few_labels import semi_supervised
+from jaxgan.systems.information import infogan
+from jaxgan.systems.pyramids import lapgan
+from jaxgan.systems.unet import unet_gan
+
+RNG = np.random.default_rng(0)
+B = 6
+X = jnp.asarray(RNG.normal(size=(B, 2)), jnp.float32)
+Y = jnp.arange(B, dtype=jnp.int32) % 3
+PIXELS = jnp.asarray(RNG.uniform(-1, 1, size=(B, 16, 16, 1)), jnp.float32)
+CAPTIONS = jnp.asarray(RNG.normal(size=(B, 5)), jnp.float32)
+BOXES = jnp.asarray([[0.1, 0.2, 0.5, 0.9]] * 3 + [[0.4, 0.0, 1.0, 0.5]] * 3, jnp.float32)
+ADAM = optax.adam(1e-3)
+PRIOR = jg.priors.normal(3)
+COMMON = {"loss": jg.losses.non_saturating, "prior": PRIOR, "optimizer": ADAM}
+
+
+def headed(**named):
+    return heads.Headed(heads.FullyConnected((4,)), named)
+
+
+def classified(system, **head):
+    networks = {"generator": mlp.Generator((2,), (4,), 3), "discriminator": headed(logits=heads.Logit(), **head)}
+    return networks, system(**COMMON, penalty=jg.penalties.r1(1.0)), {"x": X, "y": Y}
+
+
+def information():
+    networks = {
+        "generator": mlp.Generator((2,), (4,)),
+        "discriminator": headed(logits=heads.Logit(), codes=heads.Codes((4, 2), 1, 4)),
+    }
+    settings = {"loss": jg.losses.hinge, "noise": PRIOR, "optimizer": ADAM, "categorical": (4, 2), "continuous": 1}
+    return networks, infogan(**settings, penalty=jg.penalties.r1(1.0)), {"x": X}
+
+
+def few_labels(objective="feature_matching"):
+    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": headed(classes=heads.Classes(3))}
+    system = semi_supervised(prior=PRIOR, optimizer=ADAM, objective=objective)
+    return networks, system, {"x": X, "labelled": X[::-1], "y": Y}
+
+
+def pyramid():
+    networks = {"generator_0": mlp.Generator((4, 4, 1), (4,)), "discriminator_0": mlp.Discriminator((4,))}
+    for level in (1, 2):
+        networks |= {f"generator_{level}": DetailGenerator(2, 1), f"discriminator_{level}": DetailDiscriminator(2, 4)}
+    return networks, lapgan(**COMMON, levels=3, penalty=jg.penalties.r1(1.0)), {"x": PIXELS}
+
+
+def caption():
+    networks = {"generator": Given(mlp.Generator((2,), (4,))), "discriminator": Given(mlp.Discriminator((4,)))}
+    return networks, gan_cls_int(**COMMON), {"x": X, "y": CAPTIONS}
+
+
+def place():
+    networks = {"generator": BoxGenerator(16, features=2), "discriminator": BoxDiscriminator(features=2)}
+    return networks, gawwn(**COMMON), {"x": PIXELS, "y": {"caption": CAPTIONS, "box": BOXES}}
+
+
+class Given:
+    """A network of one input, given its condition beside it: any object with `init` and `apply` is a network."""
+
+    def __init__(self, network):
+        self.network = network
+
+    def init(self, key, x, y):
+        return self.network.init(key, jnp.concatenate([x, y], axis=-1))
+
+    def apply(self, variables, x, y):
+        return self.network.apply(variables, jnp.concatenate([x, y], axis=-1))
+
+
+def pixels():
+    networks = {"generator": mlp.Generator((16, 16, 1), (4,)), "discriminator": unet.Discriminator(2, 2)}
+    return networks, unet_gan(prior=PRIOR, optimizer=ADAM), {"x": PIXELS}
+
+
+TINY = {
+    "acgan": lambda: classified(acgan, classes=heads.Classes(3)),
+    "contragan": lambda: classified(contragan, contrast=heads.Contrastive(3, 4)),
+    "reacgan": lambda: classified(reacgan, contrast=heads.Contrastive(3, 4)),
+    "infogan": information,
+    "semi_supervised": few_labels,
+    "lapgan": pyramid,
+    "gan_cls_int": caption,
+    "gawwn": place,
+    "unet_gan": pixels,
+}
+
+
+def playable(name):
+    """The game of a system, and a source of its examples, again and again: what `tests.reliability` runs."""
+    networks, system, batch = TINY[name]()
+    first = next(n for n in networks if "generator" in n)
+    rows = {key: jax.tree.map(np.asarray, value) for key, value in batch.items()}
+
+    def read(draw):
+        return jax.tree.map(lambda leaf: leaf[np.asarray(draw.position) % B], rows)
+
+    return jg.game(networks, system, ema={first: 0.9}), Source(name, None, read)
+
+
+def fixed(function, **params):
+    """A network whose parameters are these numbers: `function(params, *inputs)`."""
+    return _Fixed(function, {name: jnp.asarray(value, jnp.float32) for name, value in params.items()})
+
+
+class _Fixed:
+    def __init__(self, function, params):
+        self.function, self.params = function, params
+
+    def init(self, key, *inputs):
+        return {"params": jax.tree.map(jnp.copy, self.params)}
+
+    def apply(self, variables, *inputs):
+        return self.function(variables["params"], *inputs)
