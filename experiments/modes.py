@@ -29,11 +29,11 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.tables import Cell, Table, said, save
-from jaxgan.augment import Augment, instance_noise
+from jaxgan.augment import instance_noise
 from jaxgan.data import Source
 from jaxgan.networks.remedies import MinibatchDiscrimination, Packed
 from jaxgan.parallel import member, segments, sweep
-from jaxgan.types import Batch, Dynamics, Game, Loss, Penalty, Schedule, TrainState, name_index
+from jaxgan.types import Augment, Batch, Dynamics, Game, Loss, Penalty, Schedule, TrainState, name_index
 
 SAMPLES = 2500  # that a generator is judged by, as in the papers
 SEGMENT = 50  # train steps in one call, at most
