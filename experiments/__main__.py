@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from experiments import EXPERIMENTS, TABLES
 from experiments.cli import fail, parse_both, reported
 from experiments.run import run
-from experiments.running import Running
+from experiments.running import Running, compiled_quickly
 from experiments.tables import Where, run_tables
 from jaxgan.parallel import connect, end_together, is_first
 
@@ -42,7 +42,7 @@ def main(words: Sequence[str] | None = None) -> int:
             connect(running.coordinator, running.processes, running.process, running.timeout)
             if not is_first():
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # one process prints
-        with end_together():
+        with end_together(), compiled_quickly(running.smoke):
             return run(name, experiment, config, running)
 
     return reported(work)
@@ -53,7 +53,8 @@ def _tables(name: str, words: Sequence[str]) -> int:
 
     def work() -> int:
         config, where = parse_both(experiment.Config, Where, words, program, experiment.__doc__ or "")
-        return run_tables(name, experiment, config, where)
+        with compiled_quickly(where.smoke):
+            return run_tables(name, experiment, config, where)
 
     return reported(work)
 

@@ -49,6 +49,11 @@ def source(config: Config) -> Source:
     return jg.data.digits("train", size=SIZE)
 
 
+def held_out(config: Config) -> Source:
+    """Real digits that no run trains on."""
+    return jg.data.digits("test", size=SIZE)
+
+
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """BigGAN's networks in the hinge game."""
     prior = jg.priors.normal(config.latent)

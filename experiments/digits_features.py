@@ -24,7 +24,7 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan.networks.layers import StridedConv
 from jaxgan.types import PyTree
 
@@ -49,7 +49,7 @@ class Config:
     gamma: float = 1.0  # weight of R1
 
 
-SMOKE = {"steps": 3, "batch_size": 8, "features": 2, "labels": "50"}
+SMOKE = {"steps": 3, "batch_size": 8, "features": 2, "labels": "50,60"}
 
 
 class Discriminator(nn.Module):
@@ -75,10 +75,20 @@ class Discriminator(nn.Module):
         return self.logits(self.maps(x)[-1].reshape(x.shape[0], -1))[:, 0]
 
 
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which.
+    """
+    at_least(config, seeds=1, steps=1, batch_size=1, features=1)
+    _counts(config)
+
+
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table of accuracies."""
     train, test = _digits("train"), _digits("test")
-    counts = [int(word) for word in config.labels.split(",")]
+    counts = _counts(config)
     found: dict[str, dict[int, list[float]]] = {}
     for seed in range(config.seed, config.seed + config.seeds):
         order = np.random.default_rng(seed).permutation(len(train["y"]))
@@ -103,6 +113,17 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         f"4x4, after {config.steps} steps of {config.batch_size} digits without labels; {config.seeds} seeds"
     )
     yield Table("Linear classifiers on what a discriminator sees", note, rows)
+
+
+def _counts(config: Config) -> list[int]:
+    """Reads the numbers of labels."""
+    try:
+        counts = [int(word) for word in config.labels.split(",")]
+    except ValueError:
+        counts = []
+    if not counts or not all(10 <= count <= 4000 for count in counts):
+        raise ValueError(f"--labels must be numbers in 10..4000 with commas between; got {config.labels!r}")
+    return counts
 
 
 def _discriminators(config: Config, seed: int) -> tuple[PyTree, PyTree]:

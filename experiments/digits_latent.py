@@ -23,7 +23,7 @@ import numpy as np
 import jaxgan as jg
 from experiments import digits_mlp
 from experiments.experiment import draw_images
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.samplers import project, semantic_directions, squared_error
 
@@ -44,6 +44,15 @@ class Config:
 
 
 SMOKE = {"steps": 3, "width": 8, "projection_steps": 3, "judge_steps": 4}
+
+
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which.
+    """
+    at_least(config, steps=1, width=1, projection_steps=1, judge_steps=1)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:

@@ -27,7 +27,7 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.experiment import PICTURED, draw_images
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan.networks import heads
 from jaxgan.systems.few_labels import semi_supervised
 from jaxgan.types import Batch, Game, Metrics, Nets, Player, PyTree, System, TrainState, Turn
@@ -64,9 +64,7 @@ def check(config: Config) -> None:
     """
     if config.labels < CLASSES or config.labels % CLASSES:
         raise ValueError(f"--labels must be a multiple of {CLASSES}; got {config.labels}")
-    for name in ("seeds", "steps", "batch_size", "width"):
-        if getattr(config, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {getattr(config, name)}")
+    at_least(config, seeds=1, steps=1, batch_size=1, width=1)
     if config.batch_size > config.labels:
         raise ValueError(f"--batch-size {config.batch_size} is larger than the {config.labels} labelled examples")
 

@@ -53,6 +53,12 @@ def source(config: Config) -> Source:
     return images if config.labels else jg.data.unlabelled(images)
 
 
+def held_out(config: Config) -> Source:
+    """Real digits that no run trains on, labelled likewise."""
+    images = jg.data.digits("test", size=SIZE)
+    return images if config.labels else jg.data.unlabelled(images)
+
+
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """Residual networks in the hinge game."""
     prior = jg.priors.normal(config.latent)

@@ -57,6 +57,11 @@ def source(config: Config) -> Source:
     return jg.data.unlabelled(jg.data.digits("train", size=config.size))
 
 
+def held_out(config: Config) -> Source:
+    """Real digits that no run trains on."""
+    return jg.data.unlabelled(jg.data.digits("test", size=config.size))
+
+
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """DCGAN's generator against the U-Net, each with its own learning rate."""
     prior = jg.priors.normal(config.latent)

@@ -25,7 +25,7 @@ from jax import Array
 import jaxgan as jg
 from experiments.experiment import PICTURED, draw_images
 from experiments.glyphs import LETTERS, SIZE, draw, ink_box, inside, reader
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks import dcgan, heads
 from jaxgan.systems.captions import gan_cls_int
@@ -100,6 +100,15 @@ def boxes(few: np.random.Generator, chosen: np.ndarray) -> np.ndarray:
     far = np.stack([chosen[:, 3] % 2, chosen[:, 3] // 2], axis=1)  # right, bottom
     corner = np.clip(far * (SIZE - side) + few.integers(-1, 2, far.shape), 0, SIZE - side)
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32) / SIZE
+
+
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which.
+    """
+    at_least(config, seeds=1, steps=1, batch_size=2, features=1, judge_steps=1)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:

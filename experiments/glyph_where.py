@@ -24,7 +24,7 @@ import optax
 import jaxgan as jg
 from experiments.experiment import PICTURED, draw_images
 from experiments.glyphs import LETTERS, SIZE, draw, ink_box, inside, overlap, reader
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
 from jaxgan.systems.captions import gawwn
@@ -70,6 +70,15 @@ def batch_of(seed: int, step: int, n: int) -> dict[str, Any]:
 def caption(letter: np.ndarray, bold: np.ndarray) -> np.ndarray:
     """One-hot letter and weight, [n, letters + 2]."""
     return np.concatenate([np.eye(len(LETTERS))[letter], np.eye(2)[bold]], axis=1).astype(np.float32)
+
+
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which.
+    """
+    at_least(config, seeds=1, steps=1, batch_size=2, features=1, judge_steps=1)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:

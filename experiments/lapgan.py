@@ -25,7 +25,7 @@ import optax
 
 import jaxgan as jg
 from experiments.experiment import PICTURED, draw_images
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
@@ -57,6 +57,15 @@ class Config:
 
 
 SMOKE = {"steps": 3, "batch_size": 8, "width": 8, "features": 2, "judge_steps": 4}
+
+
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which.
+    """
+    at_least(config, seeds=1, steps=1, batch_size=1, width=1, features=1, judge_steps=1)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
@@ -122,15 +131,14 @@ def trained(config: Config, seed: int) -> tuple[Game, TrainState]:
     game = jg.game(networks, system, ema={f"generator_{level}": config.ema for level in range(LEVELS)})
     source = jg.data.unlabelled(jg.data.digits("train", size=SIZE))
     batches = jg.data.batches(source, config.batch_size, seed)
-    step, state = jax.jit(game.train_step, donate_argnums=0), None
-    for number, batch in zip(range(config.steps), batches, strict=False):
-        state = game.init(jax.random.key(seed), batch) if state is None else state
+    step, batch = jax.jit(game.train_step, donate_argnums=0), next(batches)
+    state = game.init(jax.random.key(seed), batch)
+    for number in range(config.steps):
         state, told = step(state, batch)
+        batch = next(batches)
         if number % 500 == 499:
             seen = {name: f"{float(v):.2f}" for name, v in told.items() if name.endswith("probability")}
             print(f"seed {seed}, step {number + 1}: {seen}", flush=True)
-    if state is None:
-        raise ValueError(f"--steps must be at least 1; got {config.steps}")
     return game, state
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan.types import Loss, PyTree
 
 
@@ -88,7 +88,12 @@ def normal(mean: float) -> np.ndarray:
 
 
 def check(config: Config) -> None:
-    """Refuses distances that are no numbers in (0, 8]: farther, and the densities leave the grid."""
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which; distances above 8 leave the grid.
+    """
+    at_least(config, seeds=1, steps=1, batch_size=1, width=1)
     try:
         distances = [float(word) for word in config.distances.split(",")]
     except ValueError:

@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.tables import Cell, Table
+from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks import progressive
 from jaxgan.networks.layers.resampling import NEAREST, downsample, upsample
@@ -60,9 +60,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: says which.
     """
-    for name, least in {"steps": 2, "batch_size": 1, "features": 1, "judged": 10}.items():
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {getattr(config, name)}")
+    at_least(config, steps=2, batch_size=1, features=1, judged=10)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:

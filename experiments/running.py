@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+import jax
 
 from experiments.experiment import Experiment, Judge
 from jaxgan import checkpoint
@@ -46,3 +49,14 @@ class Run(NamedTuple):
     local: Callable[[TrainState], TrainState]  # a state -> the same on one device, to sample from
     judge: Judge
     manager: checkpoint.Checkpoints
+
+
+@contextmanager
+def compiled_quickly(smoke: bool) -> Iterator[None]:
+    """Leaves out most of the compiler's optimisations, if asked: for a few steps they take longer than they save."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", smoke or before)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)

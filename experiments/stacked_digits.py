@@ -26,7 +26,7 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.tables import Cell, Table, said
+from experiments.tables import Cell, Table, at_least, said
 from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
@@ -82,7 +82,15 @@ class Config:
     judge_steps: int = 1000  # training steps of the classifier that reads digits
 
 
-SMOKE = {"seeds": 2, "steps": 4, "batch_size": 8, "features": 4, "samples": 250, "judge_steps": 4}
+SMOKE = {
+    "seeds": 2,
+    "data": "quarter",
+    "methods": "packing 2,rpgan + r1 + r2",
+    "steps": 4,
+    "batch_size": 8,
+    "samples": 250,
+    "judge_steps": 4,
+}
 
 
 class Method(NamedTuple):
@@ -163,9 +171,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: says which, and what is known.
     """
-    for name, least in {"seeds": 2, "steps": 1, "batch_size": 4, "features": 1, "samples": 1, "judge_steps": 1}.items():
-        if getattr(config, name) < least:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {least}; got {getattr(config, name)}")
+    at_least(config, seeds=2, steps=1, batch_size=4, features=1, samples=1, judge_steps=1)
     if config.batch_size % 4:
         raise ValueError(f"--batch-size must be a multiple of 4, the largest pack; got {config.batch_size}")
     for data in _tables(config):
@@ -228,9 +234,8 @@ def build(config: Config, data: str, method: Method) -> Game:
     """The game of one row."""
     critic: nn.Module
     if data == "ablation":
-        small = {"size": SIZE, "features": config.features, "blocks": 1}
-        generator: nn.Module = r3gan.Generator(channels=3, **small)
-        critic = r3gan.Discriminator(**small)
+        generator: nn.Module = r3gan.Generator(channels=3, size=SIZE, features=config.features, blocks=1)
+        critic = r3gan.Discriminator(size=SIZE, features=config.features, blocks=1)
         rates, b1, latent = (config.residual_rate,) * 2, 0.0, 64
     else:
         generator = Generator()

@@ -44,6 +44,17 @@ class Where:
     smoke: bool = False  # tiny games and few steps, to see that everything works
 
 
+def at_least(config: Any, **least: int) -> None:
+    """Refuses fields of a config that are smaller than they may be.
+
+    Raises:
+      ValueError: names the flag, its least value and its value.
+    """
+    for name, value in least.items():
+        if getattr(config, name) < value:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {value}; got {getattr(config, name)}")
+
+
 def run_tables(name: str, experiment: ModuleType, config: Any, where: Where) -> int:
     """Runs a table experiment: prints its tables and writes them.
 

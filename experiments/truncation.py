@@ -37,10 +37,10 @@ class Config:
     steps: int = 3000  # of that training
     truncations: str = "1.0,0.9,0.8,0.7,0.6,0.5,0.3"  # with commas between
     crossing: int = 2  # layers of the row's style in the picture, of eight
-    smoke: bool = False  # train a tiny game
+    tiny: bool = False  # train a tiny game, to see that everything works
 
 
-SMOKE = {"steps": 2, "truncations": "1.0,0.5", "smoke": True}
+SMOKE = {"steps": 2, "truncations": "1.0,0.5", "tiny": True}
 
 
 def check(config: Config) -> None:
@@ -78,7 +78,7 @@ def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
         page = json.loads((Path(config.run) / "config.json").read_text())
         settings = digits_stylegan2.Config(**page["config"])
     else:
-        tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.smoke else {}
+        tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.tiny else {}
         settings = digits_stylegan2.Config(**(tiny | {"seed": config.seed, "steps": config.steps}))
     source = digits_stylegan2.source(settings)
     batches = jg.data.batches(source, settings.batch_size, settings.seed)
@@ -104,14 +104,14 @@ def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int
     generator = digits_stylegan2.generator(settings, 1, 0)
     variables = {"params": (state.params | state.ema)["generator"], **state.model_state["generator"]}
     z = built.prior(jax.random.fold_in(state.key, name_index("mixing")), 16)
-    w = generator.apply(variables, z, train=False, method="mapping")
+    w: Any = generator.apply(variables, z, train=False, method="mapping")
     rows, columns = w[:8], w[8:]
     first = (jnp.arange(w.shape[1]) < crossing).reshape(1, 1, -1, 1)
     inside = jnp.where(first, rows[:, None], columns[None])
     corner = jnp.zeros_like(w[:1, None])
     top = jnp.concatenate([corner, columns[None]], axis=1)
     whole = jnp.concatenate([top, jnp.concatenate([rows[:, None], inside], axis=1)])
-    images = generator.apply(variables, whole.reshape(-1, *w.shape[1:]), train=False, method="synthesis")
+    images: Any = generator.apply(variables, whole.reshape(-1, *w.shape[1:]), train=False, method="synthesis")
     return np.asarray(images)
 
 

@@ -56,7 +56,12 @@ EXAMPLES |= {
     ),
 }
 EXAMPLES |= {f"systems.{name}": (lambda made=made: made()[1]) for name, made in TINY.items()}
-SMALL = {"features": 2, "hidden": (4,), "size": 28, "shape": (28, 28, 1)}  # for networks that take such arguments
+SMALL = {"features": 2, "hidden": (4,)}  # for networks that take such arguments
+SIZES = {  # of families that do not make all of the usual ones
+    "dcgan": (28, 32, 64),
+    "patch": (32, 64, (24, 48)),
+    "unet": (16, 64, (16, 32)),
+}
 
 
 def public(module):
@@ -133,13 +138,32 @@ def networks_for(system):
 
 def network_pairs():
     """By family, a tiny {"generator", "discriminator"} of every file of networks that has both."""
-    found = {}
-    for family, module in vars(jg.networks).items():
-        if not family.startswith("_") and hasattr(module, "Generator") and hasattr(module, "Discriminator"):
-            found[family] = {"generator": _tiny(module.Generator), "discriminator": _tiny(module.Discriminator)}
-    return found
+    return {name: pair(name) for name, module in families().items() if hasattr(module, "Generator")}
 
 
-def _tiny(network: type[nn.Module]) -> nn.Module:
-    known = inspect.signature(network).parameters
-    return network(**{name: value for name, value in SMALL.items() if name in known})
+def families():
+    """By name, every file of networks that has a discriminator of images (or of anything that has a shape)."""
+    found = {name: m for name, m in vars(jg.networks).items() if hasattr(m, "Discriminator") and inspect.ismodule(m)}
+    return dict(sorted(found.items()))
+
+
+def pair(family, size=28, channels=1, classes=0):
+    """Tiny networks of one family for images of a size, a side or (H, W); classes=0 is without labels.
+
+    A file that has no generator of its own is given one that any discriminator can play with.
+    """
+    module = families()[family]
+    height, width = (size, size) if isinstance(size, int) else size
+    settings = SMALL | {"size": size, "shape": (height, width, channels), "channels": channels, "classes": classes}
+
+    def tiny(network: type[nn.Module]) -> nn.Module:
+        known = inspect.signature(network).parameters
+        return network(**{name: value for name, value in settings.items() if name in known})
+
+    generator = getattr(module, "Generator", jg.networks.mlp.Generator)
+    return {"generator": tiny(generator), "discriminator": tiny(module.Discriminator)}
+
+
+def sizes(family):
+    """Sizes of images that the networks of a family are tried at: of all that they can, some of every kind."""
+    return SIZES.get(family, (16, 28, 64, (16, 32)))

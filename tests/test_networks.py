@@ -178,6 +178,11 @@ def test_spectral_norm_makes_the_largest_singular_value_one(layer, x, key):
 def test_spectral_norm_advances_only_when_training(key):
     normalised, x = SpectralNorm(nn.Dense(3)), jnp.ones((2, 4))
     variables = normalised.init(key, x, train=True)
+    # Of the weights that it was initialised with the vector is settled: these are others.
+    params = jax.tree.map(
+        lambda w: w * jnp.arange(1.0, 1 + w.shape[0]).reshape(-1, *[1] * (w.ndim - 1)), variables["params"]
+    )
+    variables = variables | {"params": params}
     _, evaluated = normalised.apply(variables, x, train=False, mutable=["spectral"])
     _, trained = normalised.apply(variables, x, train=True, mutable=["spectral"])
     chex.assert_trees_all_equal(evaluated["spectral"], variables["spectral"])

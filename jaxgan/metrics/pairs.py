@@ -1,13 +1,14 @@
 """The matrix of distances between two sets, bounded a block at a time on the devices.
 
 The bounds come from one matrix product in float32 and hold for any order of summation. A block that they leave largely
-undecided is bounded again in float64.
+undecided is bounded again in float64, a part of its rows at a time, so that it needs no more memory.
 """
 
 from __future__ import annotations
 
 import collections
 import hashlib
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from jax import Array, lax
 from jaxgan.metrics.check import ROWS
 
 ENTRIES = 2**24  # of the distance matrix in a block: its bounds take a few times 64 MiB
+PARTS = 4  # of a block in float64
 LARGEST = 1e150  # features further from their mean cannot be squared in float64
 
 Progress = Callable[[int, int], None]  # (rows done, rows in all), after every block
@@ -67,9 +69,9 @@ def sweep(
     size = min(len(x), max(1, ENTRIES // len(y)))
     blocks = [slice(start, min(start + size, len(x))) for start in range(0, len(x), size)]
 
-    def run(rows: slice, whole: Points, device: jax.Device, dtype: type) -> Any:
-        block = points_of(x[rows], copy_x[rows], size, frame, dtype)
-        scaled = [_scaled(r if len(r) == 1 else _padded(r[rows], size), frame, dtype) for r in radii]
+    def run(rows: slice, length: int, whole: Points, device: jax.Device, dtype: type) -> Any:
+        block = points_of(x[rows], copy_x[rows], length, frame, dtype)
+        scaled = [_scaled(r if len(r) == 1 else _padded(r[rows], length), frame, dtype) for r in radii]
         return kernel(*jax.device_put((block, whole, scaled), device))
 
     wholes = [jax.device_put(points_of(y, copy_y, len(y), frame, np.float32), device) for device in devices]
@@ -78,15 +80,21 @@ def sweep(
     for turn in range(len(blocks) + len(devices)):  # every device has a block at work while the host finishes another
         if turn < len(blocks):
             n = turn % len(devices)
-            pending.append((blocks[turn], run(blocks[turn], wholes[n], devices[n], np.float32)))
+            pending.append((blocks[turn], run(blocks[turn], size, wholes[n], devices[n], np.float32)))
         if turn >= len(devices):
             rows, outputs = pending.popleft()
             host = _host() if _many(outputs[1], rows, len(y)) else None
-            if host is not None:
-                with jax.enable_x64(True):
-                    precise = precise or [jax.device_put(points_of(y, copy_y, len(y), frame, np.float64), host)]
-                    outputs = run(rows, precise[0], host, np.float64)
-            yield rows, *jax.device_get(outputs)
+            if host is None:
+                yield rows, *jax.device_get(outputs)
+            else:
+                del outputs
+                precise = precise or [_precise(y, copy_y, frame, host)]
+                length = -(-size // PARTS)
+                for start in range(rows.start, rows.stop, length):
+                    part = slice(start, min(start + length, rows.stop))
+                    with jax.enable_x64(True):
+                        found = jax.device_get(run(part, length, precise[0], host, np.float64))
+                    yield part, *found
             if progress is not None:
                 progress(rows.stop, len(x))
 
@@ -103,13 +111,27 @@ def frame_of(x: np.ndarray, y: np.ndarray) -> Frame:
 
 def points_of(x: np.ndarray, copy: np.ndarray, length: int, frame: Frame, dtype: type) -> Any:
     """Returns the rows in the frame as Points of this length on the host, the missing rows zero."""
-    values: np.ndarray = np.zeros((length, x.shape[1]), dtype)
+    values = _aligned((length, x.shape[1]), dtype)
     squares: np.ndarray = np.zeros(length, dtype)
     for i in range(0, len(x), ROWS):
         rows = (x[i : i + ROWS].astype(np.float64) - frame.centre) / frame.scale
         values[i : i + len(rows)] = rows
         squares[i : i + len(rows)] = np.einsum("nf,nf->n", rows, rows)
     return Points(values, squares, np.pad(copy, (0, length - len(copy)), constant_values=-1))  # type: ignore[arg-type]
+
+
+def _precise(y: np.ndarray, copy: np.ndarray, frame: Frame, host: jax.Device) -> Points:
+    with jax.enable_x64(True):
+        points: Points = jax.device_put(points_of(y, copy, len(y), frame, np.float64), host)
+    return points
+
+
+def _aligned(shape: tuple[int, int], dtype: type) -> np.ndarray:
+    """Returns zeros that begin where XLA's CPU client takes an array as it is, without a copy: at 64 bytes."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory: np.ndarray = np.zeros(size + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def _scaled(squared_radii: np.ndarray, frame: Frame, dtype: type) -> np.ndarray:

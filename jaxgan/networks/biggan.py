@@ -72,7 +72,7 @@ class Generator(nn.Module):
     """
 
     channels: int = 3
-    size: int | tuple[int, int] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
+    size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int = 96  # "ch" of the paper: of the largest map at 128 pixels
     deep: bool = False  # BigGAN-deep
     attention: int | None = None  # height of the map that looks at itself; None: 64, or half the images'; 0: none
@@ -130,7 +130,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by projection."""
 
-    size: int | tuple[int, int] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
+    size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int = 96  # "ch" of the paper: of the first block at 128 pixels
     deep: bool = False  # BigGAN-deep
     attention: int | None = None  # height of the map that looks at itself; None: 64, or half the images'; 0: none
@@ -161,8 +161,16 @@ class Discriminator(nn.Module):
                 x = DownBlock(features, features, block < halved, lambda x: x, convolve)(x)
             if block < halved:
                 x = self._attend(x, attention, train)
-        settings = {"spectral": True, "epsilon": self.epsilon, "kernel_init": _orthogonal, "dtype": self.dtype}
-        return head(pooled(nn.relu(x), "sum"), y, self.classes, train=train, **settings)
+        return head(
+            pooled(nn.relu(x), "sum"),
+            y,
+            self.classes,
+            spectral=True,
+            train=train,
+            epsilon=self.epsilon,
+            kernel_init=_orthogonal,
+            dtype=self.dtype,
+        )
 
     def _attend(self, x: Array, attention: int, train: bool) -> Array:
         if x.shape[1] != attention:

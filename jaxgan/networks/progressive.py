@@ -32,7 +32,7 @@ class Generator(nn.Module):
     """z [B, Z] (and labels y [B]) -> images [B, H, W, channels], not bounded; labels stand beside z, one hot."""
 
     channels: int = 3
-    size: int | tuple[int, int] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
+    size: int | tuple[int, ...] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
     features: int = 512  # of the smallest map
     flat: int = 4  # levels of that width; further ones halve it
     classes: int = 0  # number of labels; 0: unconditional
@@ -76,7 +76,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; a minibatch's standard deviation is seen at the end."""
 
-    size: int | tuple[int, int] = 32
+    size: int | tuple[int, ...] = 32
     features: int = 512  # of the smallest map
     flat: int = 4  # levels of that width; further ones halve it
     classes: int = 0  # number of labels, which enter by projection; 0: unconditional

@@ -28,7 +28,7 @@ class Generator(nn.Module):
     """z [B, Z] (and labels y [B]) -> images [B, H, W, channels], not bounded; labels enter as an embedding beside z."""
 
     channels: int = 3
-    size: int | tuple[int, int] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
+    size: int | tuple[int, ...] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
     features: int | Sequence[int] = 768  # of every map, or of each from the smallest to the largest
     blocks: int = 2  # residual blocks at each size
     expansion: int = 2  # of the features inside a block
@@ -62,7 +62,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by a product with their embedding."""
 
-    size: int | tuple[int, int] = 32
+    size: int | tuple[int, ...] = 32
     features: int | Sequence[int] = 768  # as the generator's: of each map from the smallest to the largest
     blocks: int = 2
     expansion: int = 2

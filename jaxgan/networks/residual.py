@@ -11,6 +11,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.normalization import SpectralNorm
+from jaxgan.networks.layers.resampling import height_and_width
 
 # What a block is made of. Both make their layers inside the block that calls them.
 Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
@@ -125,7 +126,7 @@ def head(
     return logits
 
 
-def halvings(size: int | tuple[int, int], count: int | None, name: str) -> tuple[tuple[int, int], int]:
+def halvings(size: int | tuple[int, ...], count: int | None, name: str) -> tuple[tuple[int, int], int]:
     """How often a network halves its images.
 
     Args:
@@ -135,9 +136,9 @@ def halvings(size: int | tuple[int, int], count: int | None, name: str) -> tuple
     Returns:
       ((H, W), how often).
     Raises:
-      ValueError: the sides do not divide; the nearest that do are named.
+      ValueError: the sides do not divide, and the nearest that do are named; or there are not two.
     """
-    sides = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+    sides = height_and_width(size)
     factor, least = (4, 16) if count is None else (2**count, 2**count)
     if any(side % factor or side < least for side in sides):
         near = [

@@ -49,7 +49,7 @@ class Generator(nn.Module):
     """
 
     channels: int = 3
-    size: int | tuple[int, int] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
+    size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int | Sequence[int] = 256  # of the widest map; or of every map, the smallest first
     normalization: Literal["batch", "none"] = "batch"
     spectral: bool = False  # spectral normalisation of every layer
@@ -99,7 +99,7 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by projection."""
 
-    size: int | tuple[int, int] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
+    size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int | Sequence[int] = 128  # of the widest block; or of every block
     # "spectral" is of every layer; "layer" suits gradient penalties, which "batch" does not: it mixes examples
     normalization: Literal["spectral", "layer", "batch", "none"] = "spectral"
@@ -121,8 +121,9 @@ class Discriminator(nn.Module):
         sides, widths, halved = self._maps()
         check_images(self, x, sides)
         spectral = self.normalization == "spectral"
-        settings = {"spectral": spectral, "iterations": self.iterations, "dtype": self.dtype, "train": train}
-        convolve = functools.partial(_convolve, **settings)
+        convolve = functools.partial(
+            _convolve, spectral=spectral, iterations=self.iterations, dtype=self.dtype, train=train
+        )
         normalize = functools.partial(_normalize, self.normalization, self, None, train)
         for block, features in enumerate(widths):
             if block == 0:
@@ -131,7 +132,15 @@ class Discriminator(nn.Module):
                 x = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)(x)
             if x.shape[1] == self.attention and block < halved:
                 x = SelfAttention(spectral, dtype=self.dtype)(x, train)
-        return head(pooled(nn.relu(x), self.pool), y, self.classes, **settings)
+        return head(
+            pooled(nn.relu(x), self.pool),
+            y,
+            self.classes,
+            spectral=spectral,
+            iterations=self.iterations,
+            dtype=self.dtype,
+            train=train,
+        )
 
     def _maps(self) -> tuple[tuple[int, int], list[int], int]:
         """Returns the images' sides, the blocks' widths, and how many of the blocks halve the map."""

@@ -92,7 +92,7 @@ class Synthesis(nn.Module):
     """w of every layer [B, layers, W] -> images [B, H, W, channels], not bounded."""
 
     channels: int = 3
-    size: int | tuple[int, int] = 256
+    size: int | tuple[int, ...] = 256
     features: int = 64
     max_features: int = 512
     architecture: Architecture = "skip"
@@ -135,7 +135,7 @@ class Generator(nn.Module):
     """
 
     channels: int = 3
-    size: int | tuple[int, int] = 256  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
+    size: int | tuple[int, ...] = 256  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
     features: int = 64  # of the largest maps; doubled at every halving of the side
     max_features: int = 512
     hidden: Sequence[int] = (512,) * 8  # widths of the mapping's layers; the last is that of w
@@ -212,7 +212,7 @@ class Discriminator(nn.Module):
     Labels enter by projection on a mapped embedding. A minibatch's standard deviation is seen before the last layers.
     """
 
-    size: int | tuple[int, int] = 256
+    size: int | tuple[int, ...] = 256
     features: int = 64  # of the largest maps; doubled at every halving of the side
     max_features: int = 512
     classes: int = 0  # number of labels; 0: unconditional

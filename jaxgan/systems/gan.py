@@ -7,11 +7,11 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
+from jaxgan.systems.players import Optimizer, check_samples, logit_metrics, optimizers_of
 from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
@@ -22,7 +22,7 @@ def gan(
     *,
     loss: Loss | Callable[[Turn], Loss],
     prior: Prior,
-    optimizer: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
+    optimizer: Optimizer,
     penalty: Penalty | None = None,
     n_critic: int = 1,
     augment: Augment | str | None = None,
@@ -56,10 +56,7 @@ def gan(
       Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014.
       Mirza, Osindero. Conditional Generative Adversarial Nets. 2014.
     """
-    names = ("discriminator", "generator")
-    optimizers = dict(optimizer) if isinstance(optimizer, Mapping) else dict.fromkeys(names, optimizer)
-    if set(optimizers) != set(names):
-        raise ValueError(f"optimizers are named {sorted(optimizers)}; expected {sorted(names)}")
+    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
 
     def sample(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
         """Returns samples and the cost of having moved their latents."""
@@ -77,11 +74,7 @@ def gan(
     def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         fake, _ = sample(nets, batch, turn)
         condition = _condition(batch)
-        if batch["x"].shape != fake.shape:
-            raise ValueError(
-                f"batch['x'] has shape {batch['x'].shape} but the generator makes {fake.shape}; "
-                "choose its size and channels after the data"
-            )
+        check_samples(batch["x"], fake)
         if replay and condition:
             raise ValueError(f"replay={replay!r} keeps samples without their labels; leave 'y' out of the batch")
         real = seen(nets, batch["x"], turn, "real")
@@ -89,12 +82,7 @@ def gan(
         real_logits = nets["discriminator"](real, *condition)
         fake_logits = nets["discriminator"](fake, *condition)
         value = _at(loss, turn).discriminator(real_logits, fake_logits)
-        metrics = {
-            "real_logits": jnp.mean(real_logits),
-            "fake_logits": jnp.mean(fake_logits),
-            "real_probability": jnp.mean(jax.nn.sigmoid(real_logits)),
-            "fake_probability": jnp.mean(jax.nn.sigmoid(fake_logits)),
-        }
+        metrics = logit_metrics(real_logits, fake_logits)
         if isinstance(augment, str):
             metrics |= nets[augment](real_logits, method="observe")
         if penalty is None:

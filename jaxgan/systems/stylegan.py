@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
 
 from jaxgan.game import frozen
@@ -14,13 +13,14 @@ from jaxgan.losses import non_saturating
 from jaxgan.penalties import path_length
 from jaxgan.priors import Prior
 from jaxgan.systems.gan import gan
+from jaxgan.systems.players import Optimizer
 from jaxgan.types import Augment, Batch, Loss, Metrics, Nets, Penalty, System, Turn
 
 
 def stylegan2(
     *,
     prior: Prior,
-    optimizer: optax.GradientTransformation | Mapping[str, optax.GradientTransformation],
+    optimizer: Optimizer,
     loss: Loss | Callable[[Turn], Loss] = non_saturating,
     penalty: Penalty | None = None,
     augment: Augment | str | None = None,

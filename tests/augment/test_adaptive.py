@@ -17,10 +17,12 @@ X = np.random.default_rng(0).normal(size=(16, 4, 4, 1)).astype(np.float32)
 
 def observed(module, rounds):
     """Returns p and r after each round of logits."""
-    state = {"adaptive": dict(module.init(jax.random.key(0), jnp.asarray(X), turn(), "real")["adaptive"])}
+    init = jax.jit(lambda key: module.init(key, jnp.asarray(X), turn(), "real"))
+    observe = jax.jit(lambda state, logits: module.apply(state, logits, method="observe", mutable=["adaptive"]))
+    state = {"adaptive": dict(init(jax.random.key(0))["adaptive"])}
     seen = []
     for logits in rounds:
-        told, state = module.apply(state, jnp.asarray(logits), method="observe", mutable=["adaptive"])
+        told, state = observe(state, jnp.asarray(logits))
         seen.append((float(told["augment_probability"]), float(told["overfitting"])))
     return seen
 

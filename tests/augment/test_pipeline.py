@@ -24,7 +24,7 @@ def run(names, x, probability, examples=None, use="real"):
     return jax.jit(lambda x, p: augment(x, p, turn(examples), use))(x, probability)
 
 
-@pytest.mark.parametrize("shape", [(6, 8, 8, 1), (6, 6, 10, 3), (6, 9, 4, 5)])
+@pytest.mark.parametrize("shape", [(6, 8, 8, 1), (6, 6, 10, 3)])
 def test_the_identity_at_probability_0_and_change_at_1(shape):
     x = images(shape)
     augment = jax.jit(lambda x, p: ada(*EVERY)(x, p, turn(), "real"))

@@ -1,5 +1,6 @@
 """Every experiment runs, its folder holds what is promised, and the commands work on it."""
 
+import dataclasses
 import json
 import re
 
@@ -8,11 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxgan as jg
 from experiments import EXPERIMENTS, digits
 from experiments.__main__ import main
 from experiments.commands import main as jaxgan
 from jaxgan.report import read_metrics
 from tests.experiments.conftest import bits
+
+ELSEWHERE = {"digits", "digits_conditional", "tfds"}  # experiments that other tests here run
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +83,34 @@ def test_a_run_leaves_what_the_readme_promises(out, capsys):
     assert any("quality/frechet_distance" in row for row in rows)
 
 
-@pytest.mark.parametrize("name", ["ring", "folder"])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in ELSEWHERE])
 def test_smoke_runs_of_the_others(name, out, pictures):
     more = ["--path", str(pictures), "--labels"] if name == "folder" else []
     assert main([name, "--smoke", "--out", str(out), "--id", "smoke", *more]) == 0
-    assert (out / name / "smoke" / "report.html").exists()
+    run = out / name / "smoke"
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["step"] == summary["judged_at_step"] == EXPERIMENTS[name].SMOKE["steps"]
+    assert summary["best_by"] in summary["figures"]
+    assert np.isfinite(list(summary["figures"].values())).all()
+    assert summary["skipped_steps"] == 0
+    assert (run / "report.html").exists()
+    assert len(list((run / "samples").glob("*.png"))) == 2  # real ones and the last
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_settings_of_an_experiment(name):
+    """What every experiment promises without being run."""
+    experiment = EXPERIMENTS[name]
+    fields = {field.name for field in dataclasses.fields(experiment.Config)}
+    assert {"seed", "steps", "batch_size"} <= fields
+    assert set(experiment.SMOKE) <= fields
+    assert set(experiment.MAY_DIFFER) <= fields
+    if name.startswith("digits"):
+        train, test = (getattr(experiment, split)(experiment.Config()) for split in ("source", "held_out"))
+        assert (train.size, test.size, train.classes) == (4000, 1000, test.classes)
+        every = [source.read(jg.data.Draw(0, *(np.arange(source.size),) * 2))["x"] for source in (train, test)]
+        assert not {x.tobytes() for x in every[0]} & {x.tobytes() for x in every[1]}
 
 
 def test_tfds_experiment_reads_a_prepared_set(out, tmp_path, prepared):
@@ -148,6 +175,21 @@ def test_jaxgan_sample_and_report(conditional, capsys):
     assert jaxgan(["sample", str(conditional), "--n", "3", "--out", str(conditional / "a.png")]) == 0
     assert jaxgan(["sample", str(conditional), "--n", "3", "--out", str(conditional / "b.png")]) == 0
     assert (conditional / "a.png").read_bytes() == (conditional / "b.png").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["digits_infogan", "digits_mlp"])
+def test_jaxgan_works_on_games_of_other_kinds(name, out, capsys):
+    """Codes beside the noise, and networks without a single convolution."""
+    run = out / name / "smoke"
+    if not run.exists():
+        assert main([name, "--smoke", "--out", str(out), "--id", "smoke"]) == 0
+    for flags in (["--n", "7"], ["--interpolate", "--n", "2"]):
+        assert jaxgan(["sample", str(run), *flags]) == 0
+        assert Image.open(capsys.readouterr().out.strip().splitlines()[-1]).size[0] > 100
+    assert jaxgan(["evaluate", str(run), "--n", "40", "--resamples", "0", "--metrics", "frechet"]) == 0
+    assert "held-out digits" in capsys.readouterr().out
+    assert jaxgan(["doctor", str(run), "--samples", "40", "--no-spectrum"]) == 0
+    assert (run / "doctor.json").exists()
 
 
 def test_a_longer_run_may_go_on_from_a_shorter_one(conditional):

@@ -57,6 +57,24 @@ def test_small_networks_are_as_small_as_the_papers():
     assert set(plain) == {"params"}
 
 
+@pytest.mark.parametrize("data", stacked_digits.TITLES)
+def test_every_method_of_stacked_digits_makes_a_step(data):
+    config = stacked_digits.Config(features=2, batch_size=8)
+    methods = stacked_digits.methods(config, data)
+    assert set(stacked_digits.PAPERS[data]) - {"unrolled"} <= set(methods)
+    batch, losses = {"x": jnp.zeros((8, 28, 28, 3))}, {}
+    for name, method in methods.items():
+        game = stacked_digits.build(config, data, method)
+        state = jax.eval_shape(game.init, jax.random.key(0), batch)
+        after, told = jax.eval_shape(game.train_step, state, batch)
+        assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
+        assert ("discriminator/penalty" in told) == (method.penalty is not None), name
+        losses[name] = method.loss
+    assert {name for name, loss in losses.items() if loss is jg.losses.relativistic} == {
+        name for name in methods if name.startswith("rpgan")
+    }
+
+
 def test_dcgan_of_stacked_mnist_has_the_authors_sides():
     generator = stacked_mnist_pacgan.Generator(2)
     images, variables = jax.eval_shape(generator.init_with_output, jax.random.key(0), jnp.zeros((3, 4)))

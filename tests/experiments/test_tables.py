@@ -22,8 +22,52 @@ COLUMNS = {
         {"remedy", "distance", "verdict"},
         {"remedy", "at the start", "at the end"},
     ],
+    "optimal_discriminator": [{"loss", "distance", "value, theory", "value, trained", "mean error of D"}],
+    "digits_semi": [{"trained on", "test error, %", "labels learned, %", "seconds"}],
+    "digits_features": [{"features", "50 labels", "60 labels"}],
+    "digits_latent": [{"what", "before", "after"}],
+    "lapgan": [{"level", "upsampling alone", "with details"}],
+    "progressive": [{"pixels", "jump", "parameters carried over", "Fréchet distance", "seconds"}],
+    "truncation": [{"truncation", "frechet_distance", "precision", "recall", "classes"}],
+    "stacked_digits": [{"method", "modes", "KL", "papers", "seconds"}],
+    "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
 }
-PICTURES = {"dirac": {"dirac.png"}, "modes": {"ring.png", "grid.png"}, "remedies": {"remedies.png"}}
+FIRST = {  # the first cell of every row, table by table
+    "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
+    "modes": [["vanilla", "packing 2"]] * 2,
+    "remedies": [
+        None,
+        ["none, alternating steps", "mean of all iterates"],
+        ["none (minimax)", "minimax + instance noise, std 3"],
+    ],
+    "optimal_discriminator": [["minimax", "least_squares", "hinge"]],
+    "digits_semi": [["labels alone", "and unlabelled digits"]],
+    "digits_features": [["raw pixels", "untrained discriminator", "trained discriminator"]],
+    "digits_latent": [["class by vector", "ink, -2 and +2 along its direction", "error of inversion"]],
+    "lapgan": [["8 -> 16, from real", "16 -> 32, from real", "all levels generated"]],
+    "progressive": [["8", "16, grown", "32, grown", "32, from nothing"]],
+    "truncation": [[1.0, 0.5]],
+    "stacked_digits": [["real stacks", "packing 2", "rpgan + r1 + r2"]],
+    "glyph_text": [["real", "generated"]],
+    "glyph_where": [["real", "generated"]],
+}
+PICTURES = {
+    "dirac": {"dirac.png"},
+    "modes": {"ring.png", "grid.png"},
+    "remedies": {"remedies.png"},
+    "optimal_discriminator": set(),
+    "digits_semi": {"samples.png"},
+    "digits_features": set(),
+    "digits_latent": {"classes.png", "directions.png", "interpolation.png"},
+    "lapgan": {"samples.png"},
+    "progressive": {"8.png", "16.png", "32.png", "scratch.png"},
+    "truncation": {"judge.npz", "mixing.png"},
+    "stacked_digits": {"judge.npz", "quarter-packing2.png", "quarter-rpgan+r1+r2.png"},
+    "glyph_text": {"samples.png"},
+    "glyph_where": {"samples.png"},
+}
+TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
 
 def test_they_are_listed(capsys):
@@ -58,11 +102,18 @@ def test_smoke(name, few, tmp_path, capsys):
     assert page["experiment"] == name
     assert page["command"].startswith(f"python -m experiments {name} --seed 3")
     assert page["config"]["seed"] == 3
-    assert page["seeds"] == ([3, 4] if name != "dirac" else [3])
+    assert page["seeds"] == ([3, 4] if name in TWO_SEEDS else [3])
     assert {"jax", "flax", "optax"} <= set(page["environment"]["versions"])
-    assert [set(table["rows"][0]) for table in page["tables"]] == COLUMNS[name]
-    for table in page["tables"]:
+    assert len(page["tables"]) == len(COLUMNS[name])
+    for table, columns, first in zip(page["tables"], COLUMNS[name], FIRST[name], strict=True):
+        assert all(set(row) == columns for row in table["rows"])
+        if first:
+            assert [next(iter(row.values())) for row in table["rows"]] == first
+        for row in table["rows"]:
+            for cell in row.values():
+                assert not isinstance(cell, list) or len(cell) == len(page["seeds"])
         assert table["title"]
+        assert table["note"]
         assert table["seconds"] >= 0
     assert {path.name for path in folder.iterdir()} == {"table.json"} | PICTURES[name]
     printed = capsys.readouterr().out
@@ -80,6 +131,18 @@ def test_smoke(name, few, tmp_path, capsys):
         (["modes", "--steps", "-1"], "--steps must be at least 0"),
         (["remedies", "--dirac-steps", "0"], "--dirac-steps must be at least 4"),
         (["dirac", "--learning-rate", "0"], "--learning-rate must be positive; got 0"),
+        (["optimal_discriminator", "--distances", "1,9"], "numbers in (0, 8] with commas between; got '1,9'"),
+        (["optimal_discriminator", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["digits_semi", "--labels", "105"], "--labels must be a multiple of 10; got 105"),
+        (["digits_semi", "--labels", "50"], "--batch-size 100 is larger than the 50 labelled examples"),
+        (["digits_features", "--labels", "100,many"], "--labels must be numbers in 10..4000"),
+        (["digits_latent", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["lapgan", "--seeds", "0"], "--seeds must be at least 1; got 0"),
+        (["progressive", "--steps", "1"], "--steps must be at least 2; got 1"),
+        (["truncation", "--crossing", "0"], "--steps and --crossing must be at least 1; got 3000 and 0"),
+        (["stacked_digits", "--batch-size", "10"], "--batch-size must be a multiple of 4, the largest pack; got 10"),
+        (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
+        (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

@@ -121,6 +121,30 @@ def test_what_float32_cannot_tell_is_told_by_float64(monkeypatch, host):
     assert len(passes) == host
 
 
+def test_float64_works_on_a_part_of_a_block_at_a_time(monkeypatch):
+    rng = np.random.default_rng(0)
+    x = np.repeat(rng.normal(size=(3, 16)), 100, axis=0) * 1e3 + rng.normal(size=(300, 16)) * 1e-2
+    made, plain = [], pairs.points_of
+    monkeypatch.setattr(pairs, "points_of", lambda *a: made.append((a[2], a[4])) or plain(*a))
+    monkeypatch.setattr(pairs, "ENTRIES", 50 * 300)
+    radii = np.sort(brute(x, x), axis=1)[:, 3]
+    np.testing.assert_array_equal(squared_radii(x, [3])[0], radii)
+    [found] = within(x, x, [radii[:, None]], True)
+    np.testing.assert_array_equal(found.rows, (brute(x, x) <= radii[:, None]).sum(axis=1))
+    np.testing.assert_array_equal(found.columns, (brute(x, x) <= radii[:, None]).sum(axis=0))
+    assert {length for length, dtype in made if dtype == np.float64} == {300, 13}  # all of y once; 13, 13, 13, 11 rows
+
+
+def test_devices_take_points_uncopied():
+    for n in (7, 8, 9, 10, 11, 200_000):  # small and large arrays come from different places
+        x = np.random.default_rng(0).normal(size=(n, 3))
+        for dtype in (np.float32, np.float64):
+            values = pairs.points_of(x, np.arange(n), n + 2, pairs.frame_of(x, x), dtype).x
+            assert values.ctypes.data % 64 == 0
+            assert values.shape == (n + 2, 3)
+            assert not values[n:].any()
+
+
 def test_bounds_hold():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(50, 300)) + 5.0, rng.normal(size=(60, 300)) * 0.01 + 5.0

@@ -9,14 +9,6 @@ import pytest
 from jaxgan.networks.layers.attention import SelfAttention
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def shapes(network, key, x):
     return jax.eval_shape(lambda key, x: network.init(key, x, train=True), key, x)
 
@@ -62,14 +54,14 @@ def test_attention_by_hand(shape, key):
 def test_the_gate_starts_at_the_identity_and_learns(key):
     x = jax.random.normal(key, (2, 4, 4, 8))
     attention = SelfAttention()
-    y, variables = attention.init_with_output(jax.random.fold_in(key, 1), x, train=True)
+    y, variables = jax.jit(lambda key: attention.init_with_output(key, x, train=True))(jax.random.fold_in(key, 1))
     np.testing.assert_array_equal(y, x)
     assert variables["params"]["gamma"] == 0
 
     def objective(params):
         return jnp.sum(attention.apply(variables | {"params": params}, x, train=False) ** 2)
 
-    slopes = jax.grad(objective)(variables["params"])
+    slopes = jax.jit(jax.grad(objective))(variables["params"])
     assert abs(slopes.pop("gamma")) > 1e-3
     chex.assert_trees_all_equal(slopes, jax.tree.map(jnp.zeros_like, slopes))  # the others wait for the gate
 

@@ -9,15 +9,6 @@ import pytest
 from jaxgan.networks import biggan
 from jaxgan.networks.layers.normalization import spectral_norms
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 Y = jnp.zeros((2,), jnp.int32)
 
 
@@ -47,9 +38,7 @@ def test_parameters_of_biggan_deep_128_are_those_published():
 
 
 @pytest.mark.parametrize("deep", [False, True])
-@pytest.mark.parametrize(
-    ("size", "channels", "latent"), [(28, 1, 9), (32, 3, 8), (64, 2, 10), ((16, 48), 1, 6), (256, 3, 14)], ids=str
-)
+@pytest.mark.parametrize(("size", "channels", "latent"), [(28, 1, 9), ((16, 48), 2, 6), (256, 3, 14)], ids=str)
 def test_shapes(size, channels, latent, deep):
     height, width = (size, size) if isinstance(size, int) else size
     for classes, condition in [(0, ()), (10, (Y,))]:

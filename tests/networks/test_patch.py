@@ -8,15 +8,6 @@ import pytest
 from jaxgan.networks import patch
 from jaxgan.networks.patch import Discriminator, MultiScale, receptive_field
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 Y = jnp.array([0, 2], jnp.int32)
 
 

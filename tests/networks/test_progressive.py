@@ -14,13 +14,6 @@ from jaxgan.types import Turn
 Z, Y = jnp.zeros((4, 3)), jnp.zeros((4,), jnp.int32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def widen(x):
     return np.repeat(np.repeat(x, 2, axis=1), 2, axis=2)
 
@@ -36,7 +29,9 @@ def with_alpha(params, alpha):
 
 def pair(network, *inputs):
     """Variables of the small network, and of the large one after growing."""
-    small, large = (net.init(jax.random.key(k), *x) for k, (net, x) in enumerate(zip(network, inputs, strict=True)))
+    small, large = (
+        jax.jit(net.init)(jax.random.key(k), *x) for k, (net, x) in enumerate(zip(network, inputs, strict=True))
+    )
     return small["params"], grow(small["params"], large["params"])
 
 
@@ -56,13 +51,12 @@ def test_a_generator_starts_as_the_smaller_one(size, labelled):
     networks = [Generator(2, (k * sides[0], k * sides[1]), 8, flat=1, classes=classes) for k in (1, 2)]
     z = jax.random.normal(jax.random.key(3), (4, 3))
     small, large = pair(networks, (z, *condition), (z, *condition))
-    before = networks[0].apply(with_alpha(small, 1.0), z, *condition)
+    before = jax.jit(networks[0].apply)(with_alpha(small, 1.0), z, *condition)
     assert before.shape == (4, *sides, 2)
-    start = networks[1].apply(with_alpha(large, 0.0), z, *condition)
+    generate = jax.jit(networks[1].apply)
+    start, middle, end = (generate(with_alpha(large, alpha), z, *condition) for alpha in (0.0, 0.25, 1.0))
     np.testing.assert_array_equal(start, widen(before))
-    end = networks[1].apply(with_alpha(large, 1.0), z, *condition)
     assert (end != start).any()
-    middle = networks[1].apply(with_alpha(large, 0.25), z, *condition)
     np.testing.assert_allclose(middle, 0.75 * start + 0.25 * end, atol=1e-5)
 
 
@@ -73,15 +67,16 @@ def test_a_discriminator_starts_as_the_smaller_one(labelled):
     x = jax.random.normal(jax.random.key(3), (4, 16, 16, 2))
     coarse = jnp.asarray(average(x))
     small, large = pair(networks, (coarse, *condition), (x, *condition))
-    before = networks[0].apply(with_alpha(small, 1.0), coarse, *condition)
-    start = networks[1].apply(with_alpha(large, 0.0), x, *condition)
+    before = jax.jit(networks[0].apply)(with_alpha(small, 1.0), coarse, *condition)
+    judge = jax.jit(networks[1].apply)
+    start = judge(with_alpha(large, 0.0), x, *condition)
     np.testing.assert_allclose(start, before, rtol=1e-5, atol=1e-6)
-    assert (networks[1].apply(with_alpha(large, 0.5), x, *condition) != start).all()
+    assert (judge(with_alpha(large, 0.5), x, *condition) != start).all()
 
 
 def test_growing_keeps_what_is_shared_and_nothing_else():
     networks = [Generator(1, size, 8, flat=1) for size in (8, 16)]
-    small, large = (net.init(jax.random.key(k), Z)["params"] for k, net in enumerate(networks))
+    small, large = (jax.jit(net.init)(jax.random.key(k), Z)["params"] for k, net in enumerate(networks))
     result = grow(small, large)
     assert jax.tree.structure(result) == jax.tree.structure(large)
     for name in result:
@@ -122,10 +117,10 @@ def batch(size):
 def test_a_game_grows():
     alpha = optax.linear_schedule(0.0, 1.0, 4)
     small, large = played(4, alpha), played(8, alpha)
-    state = small.init(jax.random.key(0), batch(4))
+    state, step = jax.jit(small.init)(jax.random.key(0), batch(4)), jax.jit(small.train_step)
     for _ in range(2):
-        state, _ = jax.jit(small.train_step)(state, batch(4))
-    after = grown(state, large.init(jax.random.key(1), batch(8)))
+        state, _ = step(state, batch(4))
+    after = grown(state, jax.jit(large.init)(jax.random.key(1), batch(8)))
     after = after._replace(model_state=jax.tree.map(jnp.zeros_like, after.model_state))
     first, second = (jg.sample(g, s, jax.random.key(2), n=3) for g, s in ((small, state), (large, after)))
     np.testing.assert_array_equal(second, widen(first))  # by averaged parameters, which carry over too

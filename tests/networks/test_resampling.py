@@ -23,13 +23,6 @@ ASYMMETRIC = (1.0, -2.0, 4.0)
 FILTERS = (BILINEAR, (1.0, 2.0, 5.0), (1.0, 4.0))
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def by_definition(signal, taps, up, down, before, after):
     """y[n] = sum_k f[k] u[n down + K - 1 - k] with `np.convolve`, which flips its kernel: a true convolution."""
     u = np.zeros(up * len(signal))

@@ -11,14 +11,6 @@ from jaxgan.networks.layers import ConvTranspose
 from jaxgan.networks.layers.normalization import SpectralNorm, spectral_norms
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def sigma(kernel, axis=-1):
     matrix = np.moveaxis(np.asarray(kernel), axis, -1).reshape(-1, kernel.shape[axis])
     return np.linalg.svd(matrix, compute_uv=False)[0]

@@ -16,15 +16,10 @@ from jaxgan.systems.unet import unet_gan
 from jaxgan.types import example_keys
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+def key():
+    return jax.random.key(0)
 
 
-KEY = jax.random.key(0)
 Y = jnp.array([0, 2], jnp.int32)
 
 
@@ -33,7 +28,7 @@ Y = jnp.array([0, 2], jnp.int32)
 def test_an_image_and_all_its_pixels_are_judged(shape, stages, normalization):
     for classes, condition in ((0, ()), (3, (Y,))):
         network = Discriminator(2, stages, normalization, classes, dtype=jnp.bfloat16)
-        (logits, pixels), variables = jax.eval_shape(network.init_with_output, KEY, jnp.zeros(shape), *condition)
+        (logits, pixels), variables = jax.eval_shape(network.init_with_output, key(), jnp.zeros(shape), *condition)
         assert (logits.shape, logits.dtype) == ((2,), jnp.float32)
         assert (pixels.shape, pixels.dtype) == (shape[:3], jnp.float32)
         assert set(variables) == {"params"} | ({"spectral"} if normalization == "spectral" else set())
@@ -42,7 +37,7 @@ def test_an_image_and_all_its_pixels_are_judged(shape, stages, normalization):
 
 def test_widths_double_and_skips_are_put_beside():
     """Encoder 2, 4, 8; the decoder reads 8, then 4 beside 4, then 2 beside 2."""
-    params = jax.eval_shape(Discriminator(2, 3, "none").init, KEY, jnp.zeros((1, 16, 16, 1)))["params"]
+    params = jax.eval_shape(Discriminator(2, 3, "none").init, key(), jnp.zeros((1, 16, 16, 1)))["params"]
     kernels = [params[f"Conv_{i}"]["kernel"].shape for i in range(18)]
     assert [k[2:] for k in kernels if k[0] == 1] == [(1, 2), (2, 4), (4, 8), (8, 4), (8, 2), (4, 2)]
     assert params["image_logits"]["kernel"].shape == (8, 1)
@@ -51,7 +46,7 @@ def test_widths_double_and_skips_are_put_beside():
 
 def test_examples_do_not_mix_and_every_pixel_sees_far():
     network = Discriminator(2, 2)
-    x = jax.random.normal(KEY, (2, 8, 8, 1))
+    x = jax.random.normal(key(), (2, 8, 8, 1))
     variables = jax.jit(network.init)(jax.random.key(1), x)
     apply = jax.jit(lambda x: network.apply(variables, x, train=False))
     alone, both = apply(x[:1]), apply(x)
@@ -64,9 +59,9 @@ def test_examples_do_not_mix_and_every_pixel_sees_far():
 
 def test_labels_enter_both_outputs():
     network = Discriminator(2, 1, classes=3)
-    x = jnp.ones((2, 4, 4, 1)) * jax.random.normal(KEY, (1, 4, 4, 1))
-    variables = network.init(jax.random.key(1), x, Y)
-    logits, pixels = network.apply(variables, x, Y, train=False)
+    x = jnp.ones((2, 4, 4, 1)) * jax.random.normal(key(), (1, 4, 4, 1))
+    variables = jax.jit(network.init)(jax.random.key(1), x, Y)
+    logits, pixels = jax.jit(lambda v: network.apply(v, x, Y, train=False))(variables)
     assert logits[0] != logits[1]
     assert (pixels[0] != pixels[1]).any()
 
@@ -84,7 +79,7 @@ def test_labels_enter_both_outputs():
 )
 def test_bad_input(network, shape, message):
     with pytest.raises(ValueError, match=message):
-        jax.eval_shape(network.init, KEY, jnp.zeros(shape))
+        jax.eval_shape(network.init, key(), jnp.zeros(shape))
 
 
 # The game
@@ -120,7 +115,7 @@ def softplus(x):
 def test_losses_are_the_equations(weight):
     system = unet_gan(prior=jg.priors.normal(6), optimizer=optax.sgd(0.1), cutmix=lambda step: weight + 0.0 * step)
     game = jg.game({"generator": Shift(), "discriminator": Judge()}, system)
-    state = game.init(KEY, {"x": X})
+    state = game.init(key(), {"x": X})
     nets = {
         "generator": lambda z: Shift().apply({"params": state.params["generator"]}, z),
         "discriminator": lambda x: Judge().apply({"params": state.params["discriminator"]}, x),
@@ -155,8 +150,8 @@ def test_eight_devices_are_one(mode):
 
     data = {"x": np.random.default_rng(1).normal(size=(8, 4, 4, 1)).astype(np.float32)}
     one, many = build(None), data_parallel(build("batch" if mode == "pmap" else None), mode)
-    state, metrics = jax.jit(one.train_step)(one.init(KEY, data), data)
-    spread, told = many.train_step(many.init(KEY, data), data)
+    state, metrics = jax.jit(one.train_step)(one.init(key(), data), data)
+    spread, told = many.train_step(many.init(key(), data), data)
     for a, b in zip(jax.tree.leaves(state.params), jax.tree.leaves(spread.params), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     np.testing.assert_allclose(metrics["discriminator/consistency"], told["discriminator/consistency"], rtol=1e-3)
@@ -169,9 +164,9 @@ def test_labels_and_samples():
     }
     game = jg.game(networks, unet_gan(prior=jg.priors.normal(3), optimizer=optax.sgd(0.1)))
     data = {"x": jnp.zeros((2, 28, 28, 1)), "y": Y}
-    state = jax.eval_shape(game.init, KEY, data)
+    state = jax.eval_shape(game.init, key(), data)
     assert jax.eval_shape(game.train_step, state, data)[1]["generator/loss"].shape == ()
-    samples = jax.eval_shape(game.generate, state, KEY, {"index": jnp.arange(2), "y": Y})
+    samples = jax.eval_shape(game.generate, state, key(), {"index": jnp.arange(2), "y": Y})
     assert samples.shape == (2, 28, 28, 1)
 
 
@@ -186,4 +181,4 @@ def test_what_does_not_fit_is_said():
     ):
         game = jg.game(networks, system)
         with pytest.raises(ValueError, match=message):
-            jax.eval_shape(game.train_step, jax.eval_shape(game.init, KEY, data), data)
+            jax.eval_shape(game.train_step, jax.eval_shape(game.init, key(), data), data)

@@ -71,7 +71,8 @@ def test_saved_and_restored_at_any_step_is_the_uninterrupted_run(name, tmp_path,
 
     def run(state):
         for batch in itertools.islice(jg.data.batches(source, size, 0, start=int(state.step)), STEPS - int(state.step)):
-            state, _ = step(state, batch)
+            state, metrics = step(state, batch)
+            assert all(np.isfinite(value).all() for value in jax.tree.leaves((metrics, state.params))), name
         return state
 
     def start(seed):

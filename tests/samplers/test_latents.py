@@ -13,13 +13,6 @@ from jaxgan.networks import dcgan, mlp
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def test_directions_are_eigenvectors():
     """NumPy's eigendecomposition of A^T A, for A the transpose of a Flax kernel."""
     kernel = RNG.normal(size=(6, 3, 5)).astype(np.float32)

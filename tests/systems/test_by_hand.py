@@ -23,13 +23,6 @@ Z = 0.5  # of every example
 RATE = 0.1
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def constant(key, n, index=None):
     return jnp.full((n, 1), Z)
 
@@ -38,7 +31,7 @@ def step(networks, system, batch, rate=0.0):
     """Metrics of the first step with these rates, and the parameters after it."""
     system = system._replace(players={n: p._replace(optimizer=optax.sgd(rate)) for n, p in system.players.items()})
     game = jg.game(networks, system)
-    after, metrics = game.train_step(game.init(jax.random.key(0), batch), batch)
+    after, metrics = jax.jit(game.train_step)(jax.jit(game.init)(jax.random.key(0), batch), batch)
     return {name: float(value) for name, value in metrics.items()}, after.params
 
 
@@ -206,7 +199,7 @@ def test_information_moves_the_generator_too():
     system.players["generator"] = system.players["generator"]._replace(optimizer=optax.sgd(RATE))
     game = jg.game(networks, system)
     batch = {"x": np.ones((8, 4), np.float32)}
-    after, _ = game.train_step(game.init(jax.random.key(0), batch), batch)
+    after, _ = jax.jit(game.train_step)(jax.jit(game.init)(jax.random.key(0), batch), batch)
     assert float(after.params["generator"]["g"]) == pytest.approx(-RATE * 0.5, rel=1e-4)  # the softmax ignores g
 
 

@@ -16,18 +16,11 @@ def key():
     return jax.random.key(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @functools.cache
 def played(name):
     networks, system, batch = TINY[name]()
     game = jg.game(networks, system)
-    state = game.init(key(), batch)
+    state = jax.jit(game.init)(key(), batch)
     return networks, system, batch, game, state, *jax.jit(game.train_step)(state, batch)
 
 
@@ -58,10 +51,11 @@ def test_samples_look_like_data_and_do_not_know_their_number(name):
     _, _, batch, game, *_, after, _ = played(name)
     asked = {"y": jax.tree.map(lambda leaf: leaf[:3], batch["y"])} if name != "semi_supervised" and "y" in batch else {}
     index = jnp.arange(3, dtype=jnp.int32)
-    three = game.generate(after, key(), {"index": index, **asked})
+    generate = jax.jit(game.generate)
+    three = generate(after, key(), {"index": index, **asked})
     assert three.shape == (3, *batch["x"].shape[1:])
     last = jax.tree.map(lambda leaf: leaf[2:], asked)
-    one = game.generate(after, key(), {"index": index[2:], **last})
+    one = generate(after, key(), {"index": index[2:], **last})
     assert jnp.allclose(three[2:], one, atol=1e-6)
 
 
@@ -93,9 +87,9 @@ def test_missing_labels(name):
     _, _, batch, game, state, *_ = played(name)
     without = {key: value for key, value in batch.items() if key != "y"}
     with pytest.raises(ValueError, match=MISSING[name]):
-        game.init(key(), without)
+        jax.eval_shape(game.init, key(), without)
     with pytest.raises(ValueError, match=MISSING[name]):
-        game.train_step(state, without)
+        jax.eval_shape(game.train_step, state, without)
 
 
 def test_missing_heads_and_entries():
@@ -103,17 +97,19 @@ def test_missing_heads_and_entries():
     bare = networks | {"discriminator": TINY["contragan"]()[0]["discriminator"]}
     game = jg.game(bare, system)
     with pytest.raises(ValueError, match=r"outputs \['classes', 'logits'\].* it has \['contrast', 'features'"):
-        game.train_step(game.init(key(), batch), batch)
+        jax.eval_shape(game.train_step, jax.eval_shape(game.init, key(), batch), batch)
     networks, system, batch = TINY["gawwn"]()
     with pytest.raises(ValueError, match=r"'caption' \[B, T\] and 'box' \[B, 4\]; got \['caption'\]"):
         jg.game(networks, system).init(key(), {"x": batch["x"], "y": {"caption": CAPTIONS}})
     networks, system, batch = TINY["gan_cls_int"]()
     game = jg.game(networks, system)
     with pytest.raises(ValueError, match=r"captions must be floating to interpolate"):
-        game.train_step(game.init(key(), batch), batch | {"y": jnp.zeros((B, 5), jnp.int32)})
+        jax.eval_shape(
+            game.train_step, jax.eval_shape(game.init, key(), batch), batch | {"y": jnp.zeros((B, 5), jnp.int32)}
+        )
     game, state = played("lapgan")[3:5]
     with pytest.raises(ValueError, match=r"sides of 4 k; got \(6, 18, 16, 1\)"):
-        game.train_step(state, {"x": jnp.zeros((6, 18, 16, 1))})
+        jax.eval_shape(game.train_step, state, {"x": jnp.zeros((6, 18, 16, 1))})
 
 
 def test_settings_out_of_range():

@@ -16,13 +16,6 @@ X = jax.random.normal(jax.random.key(1), (5, 2))
 Y = jnp.array([0, 2, 1, 1, 0], jnp.int32)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 def key():
     return jax.random.key(0)
 

@@ -84,7 +84,7 @@ class Given:
 
 
 def pixels():
-    networks = {"generator": mlp.Generator((16, 16, 1), (4,)), "discriminator": unet.Discriminator(2, 2)}
+    networks = {"generator": mlp.Generator((16, 16, 1), (4,)), "discriminator": unet.Discriminator(1, 1)}
     return networks, unet_gan(prior=PRIOR, optimizer=ADAM), {"x": PIXELS}
 
 

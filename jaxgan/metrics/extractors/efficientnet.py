@@ -84,7 +84,10 @@ class EfficientNetLite0(nn.Module):
 
 
 def normalised(pixels: Array) -> Array:
-    """Returns (value - 127) / 128 of pixel values in [0, 255], as the network was trained."""
+    """Returns (value - 127) / 128 of pixel values in [0, 255], as the network was trained.
+
+    Some ports take (value - 127.5) / 127.5: the same first classes, probabilities that differ in the second digit.
+    """
     return (jnp.asarray(pixels, jnp.float32) - 127.0) / 128.0
 
 

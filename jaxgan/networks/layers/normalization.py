@@ -48,7 +48,8 @@ class SpectralNorm(nn.Module):
         normalised = jax.tree_util.tree_map_with_path(
             lambda path, w: w if w.ndim < 2 else self._normalise(path, w, train), variables["params"]
         )
-        return layer.apply({"params": normalised}, x)
+        y: Any = layer.apply({"params": normalised}, x)
+        return y
 
     def _normalise(self, path: tuple[Any, ...], weights: Array, train: bool) -> Array:
         matrix = _matrix(lax.stop_gradient(weights), self.axis)

@@ -122,7 +122,23 @@ def resampled_conv(x: Array, kernel: Array, up: int = 1, down: int = 1, taps: Fi
     return strided_conv(_append(blurred), kernel, 2)[:, : height // 2, : width // 2]
 
 
-def resolutions(size: int | tuple[int, int]) -> tuple[tuple[int, int], ...]:
+def height_and_width(size: int | tuple[int, ...]) -> tuple[int, int]:
+    """The two sides of an image, of which one number means both.
+
+    Args:
+      size: one number, or (H, W).
+    Returns:
+      (H, W).
+    Raises:
+      ValueError: there are not two sides, as where a whole shape [H, W, C] is given.
+    """
+    sides = (size, size) if isinstance(size, int) else tuple(size)
+    if len(sides) != 2:
+        raise ValueError(f"size={size} is not a side or (height, width); of a shape [H, W, C] pass shape[:2]")
+    return int(sides[0]), int(sides[1])
+
+
+def resolutions(size: int | tuple[int, ...]) -> tuple[tuple[int, int], ...]:
     """The sides (H, W) of a pyramid of maps, from the smallest to the image; each is twice the one before.
 
     The smaller side of the smallest map has 4 to 7 pixels: sizes 4..7 times a power of two, not necessarily square.
@@ -132,9 +148,10 @@ def resolutions(size: int | tuple[int, int]) -> tuple[tuple[int, int], ...]:
     Returns:
       One (H, W) for each level.
     Raises:
-      ValueError: the size is not reached by doubling; the nearest that are reached are named.
+      ValueError: the size is not reached by doubling, and the nearest that are reached are named; or it has not one or
+        two sides.
     """
-    height, width = (size, size) if isinstance(size, int) else size
+    height, width = height_and_width(size)
     factor = 1
     while height % (2 * factor) == width % (2 * factor) == 0 and min(height, width) // (2 * factor) >= 4:
         factor *= 2

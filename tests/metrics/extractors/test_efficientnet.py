@@ -36,7 +36,7 @@ def test_agrees_with_another_implementation(golden, state_dict):
     for tap, width in efficientnet.TAPS.items():
         assert ours[tap].shape == (2, width)
         assert golden[tap].std(axis=0).max() > 1e-2 * golden[tap].max()
-        # random weights amplify the rounding of fifty layers, here and there
+        # rounding: in float32 both are 1e-5 to 2e-5 from this network in float64, and up to 3e-5 from each other
         assert np.abs(ours[tap] - golden[tap]).max() < 1e-4 * np.abs(golden[tap]).max()
 
 

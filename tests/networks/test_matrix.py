@@ -1,0 +1,106 @@
+"""Every network at every kind of size, of one channel and of three, with labels and without: traced, with one step.
+
+What is added to the library is added to the matrix: `tests.registry` finds it by its names.
+"""
+
+import inspect
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import jaxgan as jg
+from tests import registry
+from tests.systems.tiny import TINY
+
+B, LATENT, CLASSES = 4, 60, 3  # BigGAN cuts latents into 3, 4 or 5 parts of one width
+FAMILIES = registry.families()
+# At the first size every combination; at the others each number of channels and each conditioning, once.
+CELLS = [
+    pytest.param(family, size, channels, classes, id=f"{family}-{size}-{channels}-{classes}")
+    for family in FAMILIES
+    for size in registry.sizes(family)
+    for channels, classes in ((1, CLASSES), (3, 0), (1, 0), (3, CLASSES))[
+        : 4 if size == registry.sizes(family)[0] else 2
+    ]
+]
+
+
+def example(size, channels, classes):
+    height, width = (size, size) if isinstance(size, int) else size
+    x = np.random.default_rng(0).uniform(-1, 1, (B, height, width, channels)).astype(np.float32)
+    return {"x": x} | ({"y": np.arange(B, dtype=np.int32) % classes} if classes else {})
+
+
+def game(family, *cell):
+    settings = {"prior": jg.priors.normal(LATENT), "optimizer": optax.adam(1e-3, b1=0.5)}
+    if family == "unet":  # its two outputs have a game of their own
+        system = jg.systems.unet_gan(**settings)
+    else:
+        system = jg.systems.gan(loss=jg.losses.non_saturating, **settings)
+    return jg.game(registry.pair(family, *cell), system, ema={"generator": 0.9})
+
+
+def applied(network, key, *inputs):
+    """Outputs in every mode that a network has, and its collections, before and after a call that trains."""
+    modes = [{"train": t} for t in (True, False) if "train" in inspect.signature(type(network).__call__).parameters]
+    streams = dict.fromkeys(("params", "global"), key)
+    variables = network.init(streams, *inputs, **(modes or [{}])[0])
+    state = [name for name in variables if name != "params"]
+    outputs, updated = zip(
+        *(network.apply(variables, *inputs, **mode, mutable=state, rngs=streams) for mode in modes or [{}]), strict=True
+    )
+    return outputs, {name: variables[name] for name in state}, updated
+
+
+@pytest.mark.parametrize(("family", "size", "channels", "classes"), CELLS)
+def test_every_network_initialises_and_applies_in_every_mode(family, size, channels, classes, key):
+    networks, batch = registry.pair(family, size, channels, classes), example(size, channels, classes)
+    condition = (batch["y"],) if classes else ()
+    for network, x, shape in (
+        (networks["generator"], jnp.zeros((B, LATENT)), batch["x"].shape),
+        (networks["discriminator"], batch["x"], (B,)),
+    ):
+        outputs, before, after = jax.eval_shape(lambda key, *a, n=network: applied(n, key, *a), key, x, *condition)
+        for output in outputs:
+            first = jax.tree.leaves(output)[0]  # of several, images come first
+            assert first.dtype == jnp.float32
+            assert first.shape == shape or (family == "patch" and first.shape[0] == B)
+        for state in after:
+            assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), state) == jax.tree.map(
+                lambda leaf: (leaf.shape, leaf.dtype), before
+            )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_network_takes_a_train_step_and_makes_samples_with_labels(family):
+    """Traced; `tests/reliability/test_registries.py` takes steps of pairs without labels, and finds them finite."""
+    cell = registry.sizes(family)[0], 3, CLASSES
+    played, batch = game(family, *cell), example(*cell)
+    before = jax.eval_shape(played.init, jax.random.key(0), batch)
+    after, metrics = jax.eval_shape(played.train_step, before, batch)
+    assert jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), after) == jax.tree.map(
+        lambda leaf: (leaf.shape, leaf.dtype), before
+    )
+    assert {name.split("/")[0] for name in metrics} == {"generator", "discriminator"}
+    asked = {"index": jnp.arange(2, dtype=jnp.int32), "y": batch["y"][:2]}
+    samples = jax.eval_shape(played.generate, after, jax.random.key(1), asked)
+    assert (samples.shape, samples.dtype) == ((2, *batch["x"].shape[1:]), jnp.float32)
+
+
+def test_no_network_is_left_out():
+    """Those that are called otherwise, with a smaller image or a caption, are played by the systems they are for."""
+    played = {type(network) for family in FAMILIES for network in registry.pair(family).values()}
+    played |= {type(network) for made in TINY.values() for network in made()[0].values()}
+    offered = {
+        value
+        for module in vars(jg.networks).values()
+        if inspect.ismodule(module)
+        for name, value in vars(module).items()
+        if name.endswith(("Generator", "Discriminator")) and isinstance(value, type) and issubclass(value, nn.Module)
+    }
+    assert len(offered) > 10
+    assert offered <= played
