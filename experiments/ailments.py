@@ -10,7 +10,7 @@ Every run is that of `ring` or `digits` made small, changed in one thing:
 - dead normalisation (digits): batch statistics with momentum 1, which never move
 
 Command: python -m experiments.ailments [--seeds 3] [--only divergence]
-Takes: about two minutes for each seed on 2 CPU cores. Expected result: experiments/README.md.
+Takes: about three minutes for each seed on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ SMOKE = {
     "dataset": SYNTHETIC,
     "steps": 2,
     "n_critic": 2,
-    "batch_size": 4,
+    "batch_size": 8,
     "generator_features": 1,
     "discriminator_features": 1,
     "judged": 10,

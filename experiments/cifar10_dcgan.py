@@ -45,7 +45,7 @@ class Config:
 SMOKE = {
     "dataset": SYNTHETIC,
     "steps": 2,
-    "batch_size": 4,
+    "batch_size": 8,
     "generator_features": 2,
     "discriminator_features": 2,
     "judged": 8,

@@ -51,7 +51,7 @@ SMOKE = {
     "dataset": SYNTHETIC,
     "steps": 2,
     "n_critic": 2,
-    "batch_size": 4,
+    "batch_size": 8,
     "generator_features": 2,
     "discriminator_features": 2,
     "judged": 8,

@@ -53,7 +53,7 @@ class Config:
 SMOKE = {
     "dataset": SYNTHETIC,
     "steps": 1,
-    "batch_size": 2,
+    "batch_size": 8,
     "generator_features": 1,
     "discriminator_features": 1,
     "judged": 10,

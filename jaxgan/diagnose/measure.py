@@ -120,11 +120,18 @@ def _with_slope(system: System) -> System:
         condition = (batch["y"],) if "y" in batch else ()
         index = jnp.arange(batch["x"].shape[0], dtype=jnp.int32)
         asked = {"index": index} | ({"y": batch["y"]} if condition else {})
-        fake = nets["discriminator"](system.generate(nets, turn.named("latent"), asked), *condition)
-        return jnp.mean(fake), {"real": nets["discriminator"](batch["x"], *condition), "fake": fake}
+        fake = _of_images(nets["discriminator"](system.generate(nets, turn.named("latent"), asked), *condition))
+        return jnp.mean(fake), {"real": _of_images(nets["discriminator"](batch["x"], *condition)), "fake": fake}
 
     player = system.players["generator"]._replace(loss=loss, gradient=autodiff)
     return system._replace(players=system.players | {"generator": player})
+
+
+def _of_images(outputs: Any) -> Array:
+    """Returns the logits of a discriminator that may have other outputs: heads by name, or images before pixels."""
+    if isinstance(outputs, Mapping):
+        return outputs["logits"]
+    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def _logits(found: Mapping[str, Any], gradient: float) -> Logits:

@@ -17,6 +17,12 @@ from jaxgan.report import read_metrics
 from tests.experiments.conftest import bits
 
 ELSEWHERE = {"digits", "digits_conditional", "tfds"}  # experiments that other tests here run
+LONG = {"cifar10_sagan", "cifar10_biggan", "cifar10_stylegan2_ada", "imagenet128_biggan"}  # half a minute to compile
+OTHERS = [
+    pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
+    for name in EXPERIMENTS
+    if name not in ELSEWHERE
+]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +89,7 @@ def test_a_run_leaves_what_the_readme_promises(out, capsys):
     assert any("quality/frechet_distance" in row for row in rows)
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in ELSEWHERE])
+@pytest.mark.parametrize("name", OTHERS)
 def test_smoke_runs_of_the_others(name, out, pictures):
     more = ["--path", str(pictures), "--labels"] if name == "folder" else []
     assert main([name, "--smoke", "--out", str(out), "--id", "smoke", *more]) == 0

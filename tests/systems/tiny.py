@@ -101,6 +101,9 @@ TINY = {
 }
 
 
+CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn")  # systems that are asked for a "y"
+
+
 def playable(name):
     """The game of a system, and a source of its examples, again and again: what `tests.reliability` runs."""
     networks, system, batch = TINY[name]()
