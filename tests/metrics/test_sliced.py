@@ -139,3 +139,11 @@ def test_flat_channels_are_not_blown_up(key):
 def test_refuses(key, real, fake, kwargs, message):
     with pytest.raises(ValueError, match=message):
         laplacian_swd(real, fake, key, **kwargs)
+
+
+def test_rounding_in_a_flat_channel_is_not_blown_up(key):
+    rng = np.random.default_rng(0)
+    dots, stripes = rng.normal(size=(8, 16, 16, 1)), np.sign(rng.normal(size=(8, 16, 1, 1))) * np.ones((1, 1, 16, 1))
+    flat = laplacian_swd((1e-7 * dots).astype(np.float32), (1e-7 * stripes).astype(np.float32), key)
+    assert flat.mean < 1e-2
+    assert laplacian_swd(dots.astype(np.float32), stripes.astype(np.float32), key).mean > 10
