@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from jaxgan.checkpoint import folder as folders
 from jaxgan.checkpoint import manifest
 from jaxgan.parallel import is_first
 from jaxgan.types import TrainState
+
+FULL = 2**20  # bytes: a disk with less room is full
 
 
 class CheckpointError(OSError):
@@ -157,11 +160,14 @@ def explained(manager: Checkpoints, what: str) -> Iterator[None]:
     except (CheckpointError, KeyboardInterrupt):
         raise
     except Exception as error:  # TensorStore raises ValueError, OSError and bare Exception alike
+        why = cause(error)
+        if "No such file" in why and shutil.disk_usage(manager.folder).free < FULL:
+            why = "the disk is full"  # one thread met that, and removed what another was still writing
         folders.remove_leftovers(manager.folder, unfinished=True)
         manager.reload()
         have = sorted(manager.all_steps())
         good = f"the last good checkpoint is step {have[-1]}" if have else "there is no earlier checkpoint"
-        raise CheckpointError(f"{what} in {manager.folder}: {cause(error)}; {good}") from error
+        raise CheckpointError(f"{what} in {manager.folder}: {why}; {good}") from error
 
 
 def cause(error: Exception) -> str:
