@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_batch, check_samples, optimizers_of
+from jaxgan.systems.players import Optimizer, check_batch, check_samples, latents, optimizers_of
 from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Player, PyTree, System, Turn
 
 
@@ -171,7 +171,7 @@ def _captioned(
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         check_batch(system, inputs, y="the condition asked for")
-        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+        z = latents(prior, key, inputs)
         return nets["generator"](z, inputs["y"])
 
     return System(

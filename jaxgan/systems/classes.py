@@ -22,6 +22,7 @@ from jaxgan.systems.players import (
     check_batch,
     check_outputs,
     check_samples,
+    latents,
     logit_metrics,
     optimizers_of,
 )
@@ -214,7 +215,7 @@ def _class_game(
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         check_batch(system, inputs, y="the classes asked for, [n] int32")
-        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+        z = latents(prior, key, inputs)
         return nets["generator"](z, inputs["y"])
 
     return System(

@@ -11,7 +11,7 @@ from jax import Array
 from jaxgan.losses import feature_matching, non_saturating, real_evidence
 from jaxgan.losses import semi_supervised as classified
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_batch, check_outputs, check_samples, optimizers_of
+from jaxgan.systems.players import Optimizer, check_batch, check_outputs, check_samples, latents, optimizers_of
 from jaxgan.types import Batch, Inputs, Metrics, Nets, Player, System, Turn
 
 
@@ -82,7 +82,7 @@ def semi_supervised(
         return {"generator": (z,), "discriminator": (batch["x"],)}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+        z = latents(prior, key, inputs)
         return nets["generator"](z)
 
     return System(

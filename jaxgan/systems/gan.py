@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -11,7 +11,7 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_samples, logit_metrics, optimizers_of
+from jaxgan.systems.players import Optimizer, check_samples, condition_of, latents, logit_metrics, optimizers_of
 from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
@@ -60,7 +60,7 @@ def gan(
 
     def sample(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
         """Returns samples and the cost of having moved their latents."""
-        z, condition = prior(turn.named("latent"), batch["x"].shape[0], turn.examples), _condition(batch)
+        z, condition = prior(turn.named("latent"), batch["x"].shape[0], turn.examples), condition_of(batch)
         cost = jnp.zeros(())
         if optimize_latents:
             z, cost = optimize_latents(nets, z, condition, turn)
@@ -73,7 +73,7 @@ def gan(
 
     def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         fake, _ = sample(nets, batch, turn)
-        condition = _condition(batch)
+        condition = condition_of(batch)
         check_samples(batch["x"], fake)
         if replay and condition:
             raise ValueError(f"replay={replay!r} keeps samples without their labels; leave 'y' out of the batch")
@@ -93,15 +93,15 @@ def gan(
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         fake, cost = sample(nets, batch, turn)
-        fake_logits = nets["discriminator"](seen(nets, fake, turn, "fake"), *_condition(batch))
+        fake_logits = nets["discriminator"](seen(nets, fake, turn, "fake"), *condition_of(batch))
         real = seen(nets, batch["x"], turn, "real")
-        real_logits = nets["discriminator"](real, *_condition(batch))  # compiled away where the loss ignores it
+        real_logits = nets["discriminator"](real, *condition_of(batch))  # compiled away where the loss ignores it
         return _at(loss, turn).generator(real_logits, fake_logits) + cost, {}
 
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
         z = prior(jax.random.key(0), batch["x"].shape[0])  # only its shape matters
         made: dict[str, tuple[Any, ...]]
-        made = {"generator": (z, *_condition(batch)), "discriminator": (batch["x"], *_condition(batch))}
+        made = {"generator": (z, *condition_of(batch)), "discriminator": (batch["x"], *condition_of(batch))}
         if replay:
             made[replay] = (batch["x"],)
         if isinstance(augment, str):
@@ -109,8 +109,8 @@ def gan(
         return made
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
-        return nets["generator"](z, *_condition(inputs))
+        z = latents(prior, key, inputs)
+        return nets["generator"](z, *condition_of(inputs))
 
     return System(
         players={
@@ -163,7 +163,3 @@ def latent_optimization(
 
 def _at(loss: Loss | Callable[[Turn], Loss], turn: Turn) -> Loss:
     return loss if isinstance(loss, Loss) else loss(turn)
-
-
-def _condition(batch: Mapping[str, Array]) -> tuple[Array, ...]:
-    return (batch["y"],) if "y" in batch else ()

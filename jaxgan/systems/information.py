@@ -14,7 +14,7 @@ from jaxgan.game import frozen
 from jaxgan.losses import categorical_information, gaussian_information
 from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
-from jaxgan.systems.players import Optimizer, check_outputs, check_samples, logit_metrics, optimizers_of
+from jaxgan.systems.players import Optimizer, check_outputs, check_samples, latents, logit_metrics, optimizers_of
 from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn
 
 
@@ -112,7 +112,7 @@ def infogan(
         return {"generator": (z,), "discriminator": (batch["x"],)}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        z = inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+        z = latents(prior, key, inputs)
         if "y" in inputs:
             if not categorical:
                 raise ValueError("this infogan has no categorical code to ask for; leave 'y' out")

@@ -1,4 +1,4 @@
-"""What the two-player systems share: optimizers by player, checks of batches, and the usual metrics."""
+"""What two-player systems share: optimizers by player, conditions and latents, checks of batches, common metrics."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxgan.types import Batch, Metrics
+from jaxgan.priors import Prior
+from jaxgan.types import Batch, Inputs, Metrics
 
 Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 
@@ -25,6 +26,16 @@ def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, opt
     if set(found) != set(players):
         raise ValueError(f"optimizers are named {sorted(found)}; expected {sorted(players)}")
     return found
+
+
+def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Returns what networks are called with besides: the condition "y" where the batch has one."""
+    return (batch["y"],) if "y" in batch else ()
+
+
+def latents(prior: Prior, key: Array, inputs: Inputs) -> Array:
+    """Returns the latents to generate from: those given as "z", or one drawn for each "index"."""
+    return inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
 
 
 def check_batch(system: str, batch: Batch, **needed: str) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -15,7 +12,7 @@ from jaxgan.losses import non_saturating
 from jaxgan.penalties import weight_at
 from jaxgan.priors import Prior
 from jaxgan.systems.gan import gan
-from jaxgan.systems.players import Optimizer, check_samples
+from jaxgan.systems.players import Optimizer, check_samples, condition_of
 from jaxgan.types import Augment, Batch, Metrics, Nets, Player, Schedule, System, Turn, example_keys
 
 
@@ -62,12 +59,12 @@ def unet_gan(
 
     def sample(nets: Nets, batch: Batch, turn: Turn) -> Array:
         z = prior(turn.named("latent"), batch["x"].shape[0], turn.examples)
-        fake = nets["generator"](z, *_condition(batch))
+        fake = nets["generator"](z, *condition_of(batch))
         check_samples(batch["x"], fake)
         return augment(fake, turn, "fake") if augment else fake
 
     def judge(nets: Nets, x: Array, batch: Batch) -> tuple[Array, Array]:
-        logits = nets["discriminator"](x, *_condition(batch))
+        logits = nets["discriminator"](x, *condition_of(batch))
         if not isinstance(logits, tuple) or len(logits) != 2 or logits[1].shape != x.shape[:3]:
             raise ValueError("unet_gan needs a discriminator of images and pixels, such as networks.unet.Discriminator")
         return logits
@@ -99,7 +96,3 @@ def unet_gan(
     losses = {"discriminator": discriminator_loss, "generator": generator_loss}
     players: dict[str, Player] = {name: player._replace(loss=losses[name]) for name, player in plain.players.items()}
     return plain._replace(players=players)
-
-
-def _condition(batch: Mapping[str, Any]) -> tuple[Array, ...]:
-    return (batch["y"],) if "y" in batch else ()
