@@ -47,8 +47,10 @@ class Config:
     features: int = 16  # channels of the generator's widest map, and of the discriminator's first
     mismatched: float = 0.5  # share of mismatched captions in what D refuses; 0: a plain conditional GAN
     interpolated: float = 1.0  # weight of G's loss between captions; 0: none
-    learning_rate: float = 5e-4  # Adam's, of both players
-    b1: float = 0.5  # Adam's momentum
+    learning_rate: float = 1e-3  # Adam's, of both players
+    b1: float = 0.0  # Adam's momentum
+    b2: float = 0.99  # Adam's decay of squared gradients
+    gamma: float = 1.0  # weight of R1; 0: none, as in the paper
     ema: float = 0.998  # decay of the averaged generator, per step
     judge_steps: int = 800  # training steps of the classifier that reads
 
@@ -156,9 +158,10 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
     system = gan_cls_int(
         loss=jg.losses.non_saturating,
         prior=jg.priors.normal(config.latent),
-        optimizer=optax.adam(config.learning_rate, b1=config.b1),
+        optimizer=optax.adam(config.learning_rate, b1=config.b1, b2=config.b2),
         mismatched=config.mismatched,
         interpolated=config.interpolated,
+        penalty=jg.penalties.r1(config.gamma) if config.gamma else None,
     )
     game = jg.game(networks, system, ema={"generator": config.ema})
     step = jax.jit(game.train_step, donate_argnums=0)

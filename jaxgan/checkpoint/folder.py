@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -127,5 +128,7 @@ def quarantine(folder: Path, step: int) -> Path:
 def remove_leftovers(folder: Path, unfinished: bool = False) -> None:
     """Deletes old checkpoints that were put away, and those whose saving failed: else a full disk stays full."""
     shutil.rmtree(folder / TRASH, ignore_errors=True)
-    for leftover in folder.glob("*.orbax-checkpoint-tmp*") if unfinished else ():
-        shutil.rmtree(leftover, ignore_errors=True)
+    for pause in (0.0, 0.05, 0.1, 0.2) if unfinished else ():  # threads of a failed save make their folders anew
+        time.sleep(pause)
+        for leftover in folder.glob("*.orbax-checkpoint-tmp*"):
+            shutil.rmtree(leftover, ignore_errors=True)

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan.game import frozen
 from jaxgan.priors import Prior
 from jaxgan.systems.players import Optimizer, check_batch, check_samples, latents, optimizers_of
-from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Player, PyTree, System, Turn
+from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, PyTree, System, Turn
 
 
 def gan_cls_int(
@@ -25,6 +26,7 @@ def gan_cls_int(
     mismatched: float = 0.5,
     interpolated: float = 1.0,
     beta: float = 0.5,
+    penalty: Penalty | None = None,
     n_critic: int = 1,
 ) -> System:
     """Text to image: D also refuses real images with captions of others, G also learns between captions.
@@ -33,7 +35,8 @@ def gan_cls_int(
     the paper's m = 1/2, real once and either kind of fake half. G minimises its loss, plus `interpolated` times its
     loss on captions beta t + (1 - beta) t', where t' is another's. Another's caption is the next one in the batch.
 
-    Metrics: each player's loss; the discriminator's means of `real_logits`, `mismatched_logits` and `fake_logits`.
+    Metrics: each player's loss; the discriminator's means of `real_logits`, `mismatched_logits` and `fake_logits`,
+    and `penalty` where there is one.
 
     Args:
       loss: of real and fake logits, from `jaxgan.losses`; the paper's is `non_saturating`.
@@ -42,6 +45,7 @@ def gan_cls_int(
       mismatched: m, in [0, 1]; 0: a plain conditional GAN.
       interpolated: weight of G's loss between captions, >= 0; 0: GAN-CLS.
       beta: in [0, 1].
+      penalty: added to the discriminator's loss, of images with their own captions; the paper has none.
       n_critic: discriminator updates per generator update, >= 1.
     Returns:
       System with networks "generator" and "discriminator"; it generates from "index" or "z", and "y".
@@ -61,17 +65,9 @@ def gan_cls_int(
         return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, _others(y))
 
     wrong = [_others] if mismatched else []
-    return _captioned(
-        "gan_cls_int",
-        loss,
-        prior,
-        optimizer,
-        n_critic,
-        wrong,
-        mismatched,
-        between if interpolated else None,
-        interpolated,
-    )
+    middle = between if interpolated else None
+    settings = (loss, prior, optimizer, penalty, n_critic)
+    return _captioned("gan_cls_int", *settings, wrong, mismatched, middle, interpolated)
 
 
 def gawwn(
@@ -81,6 +77,7 @@ def gawwn(
     optimizer: Optimizer,
     mismatched: float = 0.5,
     entries: Sequence[str] = ("caption", "box"),
+    penalty: Penalty | None = None,
     n_critic: int = 1,
 ) -> System:
     """What and where: y holds a caption and a place, and D refuses real images with either of them another's.
@@ -95,6 +92,7 @@ def gawwn(
       optimizer: as in `gan_cls_int`.
       mismatched: m, in [0, 1].
       entries: of y, those that are mismatched in turn.
+      penalty: as in `gan_cls_int`.
       n_critic: as in `gan_cls_int`.
     Returns:
       System with networks "generator" and "discriminator".
@@ -117,7 +115,7 @@ def gawwn(
         return of
 
     wrong = [other(entry) for entry in entries] if mismatched else []
-    return _captioned("gawwn", loss, prior, optimizer, n_critic, wrong, mismatched, None, 0.0)
+    return _captioned("gawwn", loss, prior, optimizer, penalty, n_critic, wrong, mismatched, None, 0.0)
 
 
 def _captioned(
@@ -125,6 +123,7 @@ def _captioned(
     loss: Loss,
     prior: Prior,
     optimizer: Optimizer,
+    penalty: Penalty | None,
     n_critic: int,
     wrong: Sequence[Any],
     mismatched: float,
@@ -150,7 +149,11 @@ def _captioned(
         metrics = {"real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
         if found:
             metrics["mismatched_logits"] = jnp.mean(jnp.stack(found))
-        return value, metrics
+        if penalty is None:
+            return value, metrics
+        critic = frozen(net)
+        cost = penalty(lambda x: critic(x, y), x, fake, turn)
+        return value + cost, metrics | {"penalty": cost}
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         x, y = _pair(system, batch)

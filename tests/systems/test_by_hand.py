@@ -274,6 +274,20 @@ def test_gawwn_mismatches_what_and_where_in_turn():
     assert metrics["discriminator/loss"] == pytest.approx(np.mean(softplus(-real)) + wrong, rel=1e-5)
 
 
+def test_the_penalty_of_captioned_images_is_of_their_own_captions():
+    batches = {"gan_cls_int": {"x": X, "y": T}, "gawwn": {"x": X, "y": {"caption": T, "box": T}}}
+    for name, game in (("gan_cls_int", gan_cls_int), ("gawwn", gawwn)):
+        networks = captioned()
+        if name == "gawwn":
+            networks["generator"] = fixed(lambda p, z, y: z + p["g"] + y["caption"], g=1.0)
+            networks["discriminator"] = fixed(lambda p, x, y: p["w"] * x[:, 0] * y["caption"][:, 0], w=0.3)
+        metrics, _ = step(networks, game(**COMMON, penalty=jg.penalties.r1(2.0)), batches[name])
+        assert metrics["discriminator/penalty"] == pytest.approx(np.mean((0.3 * T) ** 2), rel=1e-5)
+        plain, _ = step(networks, game(**COMMON), batches[name])
+        both = plain["discriminator/loss"] + metrics["discriminator/penalty"]
+        assert metrics["discriminator/loss"] == pytest.approx(both, rel=1e-6)
+
+
 # LAPGAN
 
 
