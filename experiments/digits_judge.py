@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 import jaxgan as jg
-from experiments.experiment import Judge, Judgement, labels
+from experiments.experiment import Judge, Judgement, as_pictures, labels
 from jaxgan import metrics
 
 
@@ -39,8 +39,8 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
     n = len(held_out[0])
 
     def judge(samples: Any) -> Judgement:
-        seen = metrics.features(classifier, samples)
-        probabilities = metrics.probabilities(classifier, samples)
+        images = as_pictures(samples)
+        seen, probabilities = metrics.features(classifier, images), metrics.probabilities(classifier, images)
         histogram = metrics.label_histogram(probabilities)
         precision, recall = metrics.precision_recall(features, seen, k=3)
         figures = {

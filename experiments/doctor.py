@@ -13,7 +13,7 @@ import numpy as np
 import tyro
 
 import jaxgan as jg
-from experiments.experiment import labels
+from experiments.experiment import as_pictures, labels
 from experiments.loading import load
 from experiments.run_folder import write_json
 from jaxgan.data import Source
@@ -219,4 +219,4 @@ def _examples(source: Source, n: int, seed: int) -> np.ndarray:
 def _fake(subject: Subject, n: int) -> np.ndarray:
     game = jg.game(subject.networks, subject.system)
     key = jax.random.fold_in(subject.state.key, name_index("doctor"))
-    return np.asarray(jg.sample(game, subject.state, key, n=n, y=labels(subject.source.classes, n)))
+    return as_pictures(jg.sample(game, subject.state, key, n=n, y=labels(subject.source.classes, n)))

@@ -14,7 +14,7 @@ import scipy.special
 import tyro
 
 import jaxgan as jg
-from experiments.experiment import labels
+from experiments.experiment import as_pictures, labels
 from experiments.loading import Trained, load
 from experiments.run_folder import write_json
 from jaxgan import metrics
@@ -182,7 +182,7 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
         state = standing_statistics(game, state, jax.random.fold_in(key, 1), batches=batches, batch_size=rows, y=known)
     if flags.normalization == "batch" and (rehearse := game.rehearse):
         game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
-    x = np.asarray(jg.sample(game, state, key, n=flags.n, y=labels(classes, flags.n)))
+    x = as_pictures(jg.sample(game, state, key, n=flags.n, y=labels(classes, flags.n)))
     return Side(f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization)
 
 

@@ -52,6 +52,15 @@ def labels(classes: int, n: int) -> np.ndarray | None:
     return np.arange(n, dtype=np.int32) * classes // n if classes else None
 
 
+def as_pictures(samples: Any) -> np.ndarray:
+    """Returns samples as they are judged: images [n, H, W, C] clipped to [-1, 1], as pictures are; points as they are.
+
+    StyleGAN2's images, among others, are not bounded.
+    """
+    x = np.asarray(samples)
+    return np.clip(x, -1, 1) if x.ndim == 4 else x
+
+
 def draw_images(path: Path, images: Any) -> Path:
     """Draws images [n, H, W, C] in [-1, 1] as a grid, ten to a row."""
     return save_grid(path, images, columns=10)

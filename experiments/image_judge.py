@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import jaxgan as jg
-from experiments.experiment import Judge, Judgement
+from experiments.experiment import Judge, Judgement, as_pictures
 from jaxgan import metrics
 from jaxgan.data import Source
 
@@ -30,7 +30,7 @@ def image_judge(source: Source, samples: int) -> Judge:
     real = _small(source.read(jg.data.Draw(0, np.arange(n), index))["x"])
 
     def judge(images: Any) -> Judgement:
-        seen = _small(images)
+        seen = _small(as_pictures(images))
         precision, recall = metrics.precision_recall(real, seen, k=3)
         return Judgement({"frechet_distance": metrics.fid(real, seen), "precision": precision, "recall": recall})
 

@@ -51,6 +51,10 @@ EXAMPLES |= {
     "systems.several_discriminators": lambda: jg.systems.several_discriminators(EXAMPLES["systems.gan"](), 2, 1.0),
     "systems.mixture": lambda: jg.systems.mixture(EXAMPLES["systems.gan"](), 2),
     "systems.fading": lambda: jg.systems.fading(EXAMPLES["systems.gan"](), optax.linear_schedule(0.0, 1.0, 10)),
+    "systems.zcr": lambda: jg.systems.zcr(EXAMPLES["systems.gan"](), jg.priors.normal(3)),
+    "systems.regularized": lambda: jg.systems.regularized(
+        EXAMPLES["systems.gan"](), "generator", jg.penalties.orthogonal_off_diagonal, 1e-4
+    ),
     "systems.stylegan2": lambda: jg.systems.stylegan2(
         prior=jg.priors.normal(3), optimizer=optax.adam(1e-3, b1=0.5), path_weight=0.0
     ),

@@ -10,6 +10,7 @@ from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminat
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.pyramids import lapgan
 from jaxgan.systems.stylegan import stylegan2
+from jaxgan.systems.terms import regularized, zcr
 from jaxgan.systems.unet import unet_gan
 
 __all__ = [
@@ -28,8 +29,10 @@ __all__ = [
     "latent_optimization",
     "mixture",
     "reacgan",
+    "regularized",
     "semi_supervised",
     "several_discriminators",
     "stylegan2",
     "unet_gan",
+    "zcr",
 ]

@@ -288,6 +288,69 @@ def test_the_penalty_of_captioned_images_is_of_their_own_captions():
         assert metrics["discriminator/loss"] == pytest.approx(both, rel=1e-6)
 
 
+# Terms added to a system: G(z) = z + g, D(x) = w x
+
+
+def test_zcr_by_hand():
+    networks = {
+        "generator": fixed(lambda p, z: p["g"] * z, g=2.0),
+        "discriminator": fixed(lambda p, x: p["w"] * x[:, 0], w=0.3),
+    }
+    plain = jg.systems.gan(**COMMON)
+    system = jg.systems.zcr(plain, constant, deviation=0.1, consistency=20.0, diversity=0.5)
+    many = {"x": np.ones((5000, 1), np.float32)}
+    metrics, _ = step(networks, system, many)
+    moved = 0.1**2 * 2.0**2  # of the samples: the noise's variance through G; five standard errors are 10 % of it
+    assert metrics["discriminator/zcr"] == pytest.approx(20 * 0.3**2 * moved, rel=0.1)
+    assert metrics["generator/zcr"] == pytest.approx(-0.5 * moved, rel=0.1)
+    without, _ = step(networks, plain, many)
+    for player in ("discriminator", "generator"):
+        both = without[f"{player}/loss"] + metrics[f"{player}/zcr"]
+        assert metrics[f"{player}/loss"] == pytest.approx(both, rel=1e-6)
+    still, _ = step(networks, jg.systems.zcr(plain, constant, deviation=0.0), many)
+    assert still["discriminator/zcr"] == still["generator/zcr"] == 0
+
+
+def test_zcr_moves_both_players():
+    networks = {
+        "generator": fixed(lambda p, z: p["g"] * z, g=2.0),
+        "discriminator": fixed(lambda p, x: p["w"] * x[:, 0], w=0.3),
+    }
+    settings = {"deviation": 1.0, "consistency": 100.0, "diversity": 100.0}
+    _, plain = step(networks, jg.systems.gan(**COMMON), {"x": X}, rate=1e-3)
+    _, params = step(networks, jg.systems.zcr(jg.systems.gan(**COMMON), constant, **settings), {"x": X}, rate=1e-3)
+    assert params["discriminator"]["w"] < plain["discriminator"]["w"]  # flatter
+    assert params["generator"]["g"] > plain["generator"]["g"]  # more diverse
+
+
+def test_a_regularizer_is_paid_by_the_owner_of_the_network():
+    networks = {
+        "generator": fixed(lambda p, z: z * p["g"], g=2.0),
+        "discriminator": fixed(lambda p, x: p["w"] * x[:, 0], w=0.3),
+    }
+    plain = jg.systems.gan(**COMMON)
+    system = jg.systems.regularized(plain, "generator", lambda params: params["g"] ** 2, lambda t: 0.25 + t)
+    metrics, params = step(networks, system, {"x": X}, rate=RATE)
+    without, others = step(networks, plain, {"x": X}, rate=RATE)
+    assert metrics["generator/generator_regularizer"] == pytest.approx(1.0)
+    assert metrics["generator/loss"] == pytest.approx(without["generator/loss"] + 1.0, rel=1e-6)
+    assert metrics["discriminator/loss"] == without["discriminator/loss"]
+    paid = RATE * 0.25 * 2 * 2.0
+    assert float(params["generator"]["g"]) == pytest.approx(float(others["generator"]["g"]) - paid, rel=1e-5)
+
+
+def test_terms_refuse():
+    plain = jg.systems.gan(**COMMON)
+    with pytest.raises(ValueError, match="deviation >= 0; got -1"):
+        jg.systems.zcr(plain, constant, deviation=-1)
+    with pytest.raises(ValueError, match="needs a player 'discriminator'"):
+        jg.systems.zcr(plain._replace(players={}), constant)
+    with pytest.raises(ValueError, match="nobody owns network 'critic'"):
+        jg.systems.regularized(plain, "critic", jg.penalties.orthogonal, 1.0)
+    with pytest.raises(ValueError, match="weight >= 0; got -1"):
+        jg.systems.regularized(plain, "generator", jg.penalties.orthogonal, -1)
+
+
 # LAPGAN
 
 

@@ -1,0 +1,108 @@
+"""Terms added to the losses of a system: consistency in its latents, and regularisers of a network's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from jax import Array
+
+from jaxgan.game import frozen
+from jaxgan.penalties import latent_consistency, latent_diversity
+from jaxgan.penalties.weights import Weight, check_at_least_zero, weight_at
+from jaxgan.priors import Prior
+from jaxgan.systems.players import condition_of
+from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys
+
+
+def zcr(
+    system: System, prior: Prior, *, deviation: float = 0.05, consistency: float = 20.0, diversity: float = 0.5
+) -> System:
+    """zCR: a latent that moves a little shall move the sample, and not what the discriminator thinks of it.
+
+    D also minimises consistency * E (D(G(z)) - D(G(z + noise)))^2 and G -diversity * E (G(z) - G(z + noise))^2, on
+    latents drawn for it. With `penalties.balanced_consistency` (bCR) in the system it is ICR.
+
+    Metrics: those of the system, and each player's `zcr`, its term with its weight.
+
+    Args:
+      system: with players and networks "generator" and "discriminator", such as `gan(...)`.
+      prior: the latents of the system.
+      deviation: of the normal noise, >= 0.
+      consistency: weight for D, >= 0; its default and the others' are StudioGAN's.
+      diversity: weight for G, >= 0.
+    Returns:
+      The system with the same players.
+    Raises:
+      ValueError: a number is negative, or the system has other players.
+    References:
+      Zhao et al. Improved Consistency Regularization for GANs. AAAI 2021.
+    """
+    for name, value in (("deviation", deviation), ("consistency", consistency), ("diversity", diversity)):
+        check_at_least_zero("zcr", name, value)
+
+    def samples(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
+        size, generator = batch["x"].shape[0], frozen(nets["generator"])
+        z = prior(turn.named("zcr latent"), size, turn.examples)
+        keys = example_keys(turn.named("zcr noise"), size, turn.examples)
+        moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
+        return generator(z, *condition_of(batch)), generator(moved, *condition_of(batch))
+
+    def logits(nets: Nets, x: Array, batch: Batch) -> Any:
+        scores = frozen(nets["discriminator"])(x, *condition_of(batch))
+        return scores["logits"] if isinstance(scores, Mapping) else scores
+
+    def of_discriminator(nets: Nets, batch: Batch, turn: Turn) -> Array:
+        fake, moved = samples(nets, batch, turn)
+        return consistency * latent_consistency(logits(nets, fake, batch), logits(nets, moved, batch))
+
+    def of_generator(nets: Nets, batch: Batch, turn: Turn) -> Array:
+        return diversity * latent_diversity(*samples(nets, batch, turn))
+
+    return _added(_added(system, "discriminator", "zcr", of_discriminator), "generator", "zcr", of_generator)
+
+
+def regularized(system: System, network: str, term: Callable[[PyTree], Array], weight: Weight) -> System:
+    """Adds a regulariser of a network's parameters to the loss of the player that owns it.
+
+    BigGAN's: `regularized(system, "generator", penalties.orthogonal_off_diagonal, 1e-4)`.
+
+    Metrics: those of the system, and the player's `<network>_regularizer`, the term with its weight.
+
+    Args:
+      system: any.
+      network: name of the network.
+      term: params -> [], such as `penalties.orthogonal`, or a function that picks the parameters that are meant.
+      weight: >= 0, or a schedule of the step.
+    Returns:
+      The system with the same players.
+    Raises:
+      ValueError: the weight is negative, or nobody owns the network.
+    """
+    check_at_least_zero("regularized", "weight", 0.0 if callable(weight) else weight)
+    owners = [name for name, player in system.players.items() if network in player.owns]
+    if not owners:
+        owned = sorted(name for player in system.players.values() for name in player.owns)
+        raise ValueError(f"regularized: nobody owns network {network!r}; the players own {owned}")
+
+    def cost(nets: Nets, batch: Batch, turn: Turn) -> Array:
+        return weight_at(weight, turn) * term(nets[network].params)
+
+    for owner in owners:
+        system = _added(system, owner, f"{network}_regularizer", cost)
+    return system
+
+
+def _added(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
+    """Adds a term to a player's loss, and to its metrics under a name."""
+    if player not in system.players:
+        raise ValueError(f"{name} needs a player {player!r}; the system has {sorted(system.players)}")
+    loss: LossFn = system.players[player].loss
+
+    def more(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        value, metrics = loss(nets, batch, turn)
+        cost = term(nets, batch, turn)
+        return value + cost, metrics | {name: cost}
+
+    return system._replace(players=dict(system.players) | {player: system.players[player]._replace(loss=more)})
