@@ -1,7 +1,7 @@
 """A residual GAN with spectral normalisation of handwritten digits: every layer of D has norm 1, and nothing else.
 
-SNGAN (Miyato et al. 2018): the hinge loss, no penalty, no batch statistics in D. `spectral_error` measures, by singular
-value decomposition, how far the layers of a trained D are from norm 1. Judged as `digits`.
+SNGAN (Miyato et al. 2018): the hinge loss, no penalty, no batch statistics in D. Judged as `digits`, and by
+`spectral_error`: how far the layers of D are from norm 1, by singular value decomposition.
 
 Command: python -m experiments digits_sngan
 Takes: about five minutes of training on 2 CPU cores. Expected result: experiments/README.md.
@@ -83,7 +83,8 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
             "discriminator": optax.adam(falling(config.discriminator_learning_rate), b1=config.b1, b2=config.b2),
         },
     )
-    return Experiment(jg.game(networks, system, ema={"generator": config.ema}), prior, classes, draw_images)
+    game = jg.game(networks, system, ema={"generator": config.ema})
+    return Experiment(game, prior, classes, draw_images, lambda state: {"spectral_error": spectral_error(state)})
 
 
 def judge(config: Config, folder: Path) -> Judge:
@@ -92,9 +93,6 @@ def judge(config: Config, folder: Path) -> Judge:
 
 
 def spectral_error(state: TrainState, network: str = "discriminator") -> float:
-    """Largest |sigma - 1| over the layers of a network, sigma being the norm of the weights that the layer applies.
-
-    A judge sees samples only; this is for whoever has the state of a run.
-    """
+    """Largest |sigma - 1| over the layers of a network, sigma being the norm of the weights that the layer applies."""
     norms = spectral_norms({"params": state.params[network], **state.model_state[network]})
     return max(abs(norm - 1) for norm in norms.values())

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgan.priors import Prior
 from jaxgan.sample import save_grid
-from jaxgan.types import Game
+from jaxgan.types import Game, TrainState
 
 PICTURED = 100  # samples in a grid: ten rows of ten
 LOWER = ("frechet_distance", "missed", "reverse_kl")  # figures that are better when lower
@@ -24,6 +24,7 @@ class Experiment(NamedTuple):
     prior: Prior  # of its latents, for interpolation
     classes: int  # labels that the game is conditioned on; 0: none
     draw: Callable[[Path, Any], Path]  # (file, samples [PICTURED, ...]) -> the picture written
+    examine: Callable[[TrainState], dict[str, float]] | None = None  # figures of the networks, beside the samples'
 
 
 class Judgement(NamedTuple):

@@ -65,7 +65,7 @@ def train_run(
             with drawn():
                 run.built.draw(folder / "samples" / f"{step:06d}.png", _samples(run.built, here, PICTURED, "pictures"))
             judged = judge.judge(_samples(run.built, here, judge.samples, "judgement"))
-            figures = judged.figures
+            figures = judged.figures | (run.built.examine(here) if run.built.examine else {})
             latest.update(figures=figures, histogram=judged.histogram)
             if judge.best not in figures:
                 print(f"step {step}: no figure {judge.best!r} in this evaluation; it has {sorted(figures)}", flush=True)
