@@ -3,10 +3,15 @@
 import os
 from pathlib import Path
 
-os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=8 " + os.environ.get("XLA_FLAGS", "")
+# Compilation is the clock of this suite: programs are tiny and run a few times. The newer of XLA's two ways to emit
+# code for CPUs takes twice the time of the older, and optimizations (but see `optimized`) twice that again.
+# Tests of precision need them left out, too: a pass may keep more digits than a program says.
+QUICK_CODE = "--xla_cpu_use_fusion_emitters=false"
+os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=8 {QUICK_CODE} " + os.environ.get("XLA_FLAGS", "")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("NPROC", "1")  # CPU bits depend on the number of threads; bitwise tests need it fixed
-# Compilation is the clock of this suite: processes that the tests start, and later runs, read what was compiled before.
+# Processes that the tests start, and later runs, read what was compiled before.
 # What is compiled depends on the number of threads, which JAX's own key leaves out.
 CACHE = Path(__file__).parents[1] / ".cache" / f"jax-{os.environ['NPROC']}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
@@ -32,6 +37,22 @@ hypothesis.settings.load_profile("reproducible")
 @pytest.fixture
 def key():
     return jax.random.key(0)
+
+
+@pytest.fixture
+def optimized():
+    """XLA's optimizations: for programs that run long, and for tests of what they do."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture(autouse=True)
+def optimized_where_slow(request):
+    """Minutes of learning are worth the compilation."""
+    if request.node.get_closest_marker("slow"):
+        request.getfixturevalue("optimized")
 
 
 @pytest.fixture(scope="session")

@@ -30,15 +30,6 @@ from jaxgan.loop import train
 from jaxgan.networks import mlp
 from tests.dynamics.games import Numbers
 
-
-@pytest.fixture(scope="module", autouse=True)
-def less_compilation():
-    """Optimised code is not what these tests are about."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 RNG = np.random.default_rng(0)
 WELL = Measurements(
     gradients={"discriminator": 0.5, "generator": 0.4},

@@ -14,15 +14,6 @@ from flax import nnx
 import jaxgan as jg
 from jaxgan.types import Rules
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run a few times: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 # Small networks that remember: batch statistics, singular vectors, dropout.
 
 

@@ -21,15 +21,6 @@ from jaxgan.networks.layers import (
     strided_conv,
 )
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run once: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 # Transposed convolution
 
 

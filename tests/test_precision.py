@@ -22,14 +22,6 @@ from jaxgan.types import autodiff
 NARROW = (jnp.bfloat16, jnp.float16)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run a few times; and no pass may keep more digits than the program says."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 # What is narrow and what is not
 
 

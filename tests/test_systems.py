@@ -12,15 +12,6 @@ import pytest
 import jaxgan as jg
 from jaxgan.networks import dcgan, mlp
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run a few times: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein")
 PENALTIES = {
     "none": None,

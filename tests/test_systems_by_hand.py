@@ -14,15 +14,6 @@ import jaxgan as jg
 from jaxgan import checkpoint
 from jaxgan.networks.mlp import Discriminator, Generator
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run a few times: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 LOSS = jg.losses.non_saturating
 PRIOR = jg.priors.normal(2)
 

@@ -12,15 +12,6 @@ import jaxgan as jg
 from jaxgan.networks.virtual import VirtualBatchNorm, WithReference
 from jaxgan.parallel import data_parallel
 
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Programs here are tiny and run a few times: XLA's optimizations would take most of the time."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 # The layer
 
 

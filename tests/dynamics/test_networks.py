@@ -14,15 +14,6 @@ from jaxgan.networks import dcgan, mlp
 from jaxgan.parallel import data_parallel
 from tests import registry
 
-
-@pytest.fixture(scope="module", autouse=True)
-def less_compilation():
-    """Optimised code is not what these tests are about, but for the one that counts operations."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 BATCH = {"x": np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)}
 DYNAMICS = registry.dynamics()
 
@@ -101,10 +92,8 @@ def test_second_derivatives_of_convolutions_and_batch_statistics(name):
     )
 
 
-def test_simultaneous_players_share_their_forward_pass():
+def test_simultaneous_players_share_their_forward_pass(optimized):
     """The samples, and what the discriminator says of them, are computed once: fewer operations than in turns."""
-
-    jax.config.update("jax_disable_most_optimizations", False)
 
     def operations(play):
         networks = {"generator": mlp.Generator((2,), (256, 256)), "discriminator": mlp.Discriminator((256, 256))}

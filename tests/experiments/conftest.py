@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from experiments.loading import load
+from tests.conftest import QUICK_CODE
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def own_strictness():
 
 def start(*words, module="experiments", environment=None, **settings):
     """Starts `python -m MODULE ...` as a process; bits depend on the number of threads, so there is one."""
-    inherited = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"}
+    inherited = os.environ | {"XLA_FLAGS": QUICK_CODE, "JAX_PLATFORMS": "cpu", "NPROC": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", module, *map(str, words)],
         cwd=ROOT,

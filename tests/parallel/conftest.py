@@ -3,21 +3,12 @@
 import jax
 import numpy as np
 import optax
-import pytest
 
 import jaxgan as jg
 from jaxgan.networks import dcgan, mlp
 
 DIGITS = jg.data.digits("train", size=28, source="sklearn")
 STEPS = 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def less_compilation():
-    """Optimised code is not what these tests are about."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def game_of(kind, axis_name, local_statistics=False):

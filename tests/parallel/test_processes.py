@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgan.parallel import connect
+from tests.conftest import QUICK_CODE
 from tests.parallel.conftest import STEPS, batches, game_of
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +24,7 @@ def free_port():
 
 
 def start(process, port, *words):
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=4"}
+    environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count=4 {QUICK_CODE}"}
     return subprocess.Popen(
         [sys.executable, "-m", "tests.parallel.worker", str(port), "2", str(process), *map(str, words)],
         cwd=ROOT,

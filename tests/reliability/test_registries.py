@@ -43,14 +43,6 @@ GAMES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def less_compilation():
-    """Optimised code is not what these tests are about: both sides of every comparison are compiled alike."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @pytest.fixture(autouse=True)
 def no_key_twice(own_strictness):
     """R28: all that follows, compiled or not."""

@@ -19,6 +19,7 @@ from experiments import EXPERIMENTS, run_folder
 from experiments.__main__ import main
 from experiments.loading import load
 from jaxgan.guard import is_finite
+from tests.conftest import QUICK_CODE
 from tests.experiments.conftest import ROOT, bits, finish, signal_after_checkpoint, start
 from tests.reliability import files
 from tests.reliability.conftest import RING
@@ -97,7 +98,7 @@ def test_a_second_signal_during_a_save_ends_at_once(second, tmp_path, scorecard)
         # Where the tests run in the background of a shell, a child would ignore Ctrl-C.
         ["env", "--default-signal=INT", sys.executable, "-m", "experiments", *words, "--out", tmp_path, "--id", "run"],
         cwd=ROOT,
-        env={k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu", "NPROC": "1"},
+        env=os.environ | {"XLA_FLAGS": QUICK_CODE, "JAX_PLATFORMS": "cpu", "NPROC": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
