@@ -2,7 +2,8 @@
 
 Of a run of `digits_stylegan2` (`--run runs/digits_stylegan2/ID`), or of one that is trained here without `--run`:
 samples are drawn nearer and nearer to the mean style (Karras, Laine, Aila 2019), and each set is measured as the run
-was. The picture crosses styles: its first layers are of the latent of the row, the rest of that of the column.
+was. The picture crosses styles: its first layers are of the latent of the row, the rest of that of the column; a second
+table says which of the two decides the digit.
 
 Command: python -m experiments truncation --run runs/digits_stylegan2/ID
 Takes: minutes on 2 CPU cores, beside the training. Expected result: experiments/README.md.
@@ -10,7 +11,6 @@ Takes: minutes on 2 CPU cores, beside the training. Expected result: experiments
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,10 +22,13 @@ import numpy as np
 
 import jaxgan as jg
 from experiments import digits_stylegan2
+from experiments.experiment import as_pictures
 from experiments.tables import Cell, Table, said
-from jaxgan import checkpoint
+from jaxgan import metrics
 from jaxgan.sample import save_grid
 from jaxgan.types import TrainState, name_index
+
+PAIRS = 500  # of latents that are crossed
 
 
 @dataclass(frozen=True)
@@ -70,26 +73,26 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         print(", ".join(f"{name} {said(value)}" for name, value in row.items()), flush=True)
     save_grid(folder / "mixing.png", _crossed(settings, state, config.crossing), columns=9)
     yield Table("Truncation of digits", judge.protocol, rows)
+    note = (
+        f"Of {PAIRS} pairs of latents, those whose images are read as different digits: as which of them the image is "
+        "read whose first layers have the style of one and the others that of the other"
+    )
+    if shares := _shares(settings, state, folder):
+        yield Table("Style mixing of digits", note, shares)
 
 
 def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
     """Reads the run, or trains one."""
     if config.run:
-        page = json.loads((Path(config.run) / "config.json").read_text())
-        settings = digits_stylegan2.Config(**page["config"])
-    else:
-        tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.tiny else {}
-        settings = digits_stylegan2.Config(**(tiny | {"seed": config.seed, "steps": config.steps}))
-    source = digits_stylegan2.source(settings)
-    batches = jg.data.batches(source, settings.batch_size, settings.seed)
+        from experiments.loading import load  # it knows all experiments, this one too
+
+        run = load(Path(config.run))
+        return run.config, run.state
+    tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.tiny else {}
+    settings = digits_stylegan2.Config(**(tiny | {"seed": config.seed, "steps": config.steps}))
+    batches = jg.data.batches(digits_stylegan2.source(settings), settings.batch_size, settings.seed)
     batch = next(batches)
     game = digits_stylegan2.build(settings, tuple(batch["x"].shape[1:]), 0).game
-    if config.run:
-        target = jax.eval_shape(game.init, jax.random.key(settings.seed), batch)
-        manager = checkpoint.open_checkpoints(Path(config.run) / "checkpoints", read_only=True)
-        state = checkpoint.restore(manager, target, page["config"], may_differ=digits_stylegan2.MAY_DIFFER)
-        manager.close()
-        return settings, state
     state, step = game.init(jax.random.key(settings.seed), batch), jax.jit(game.train_step, donate_argnums=0)
     for _ in range(settings.steps):
         state, _ = step(state, batch)
@@ -97,22 +100,51 @@ def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
     return settings, state
 
 
-def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int) -> np.ndarray:
-    """Nine rows of nine: the latents' own images along the edges, crossed styles inside; [81, H, W, 1]."""
-    size = (settings.size, settings.size, 1)
-    built = digits_stylegan2.build(settings, size, 0)
+def _synthesis(settings: digits_stylegan2.Config, state: TrainState) -> tuple[Any, Any]:
+    """Returns both halves of the averaged generator: z [B, Z] -> w [B, layers, W] -> images [B, H, W, 1]."""
     generator = digits_stylegan2.generator(settings, 1, 0)
     variables = {"params": (state.params | state.ema)["generator"], **state.model_state["generator"]}
-    z = built.prior(jax.random.fold_in(state.key, name_index("mixing")), 16)
-    w: Any = generator.apply(variables, z, train=False, method="mapping")
+    mapping = jax.jit(lambda z: generator.apply(variables, z, train=False, method="mapping"))
+    return mapping, jax.jit(lambda w: generator.apply(variables, w, train=False, method="synthesis"))
+
+
+def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int) -> np.ndarray:
+    """Nine rows of nine: the latents' own images along the edges, crossed styles inside; [81, H, W, 1]."""
+    mapping, synthesis = _synthesis(settings, state)
+    w = mapping(_latents(settings, state, 16))
     rows, columns = w[:8], w[8:]
     first = (jnp.arange(w.shape[1]) < crossing).reshape(1, 1, -1, 1)
     inside = jnp.where(first, rows[:, None], columns[None])
     corner = jnp.zeros_like(w[:1, None])
     top = jnp.concatenate([corner, columns[None]], axis=1)
     whole = jnp.concatenate([top, jnp.concatenate([rows[:, None], inside], axis=1)])
-    images: Any = generator.apply(variables, whole.reshape(-1, *w.shape[1:]), train=False, method="synthesis")
-    return np.asarray(images)
+    return np.asarray(synthesis(whole.reshape(-1, *w.shape[1:])))
+
+
+def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) -> list[dict[str, Cell]]:
+    """How often a crossed image has the class of the latent that rules its first layers, and of the other."""
+    classifier = metrics.load_classifier(folder / "judge.npz")
+    mapping, synthesis = _synthesis(settings, state)
+
+    def read(w: Any) -> np.ndarray:
+        return np.argmax(metrics.probabilities(classifier, as_pictures(synthesis(w))), axis=1)
+
+    w = mapping(_latents(settings, state, 2 * PAIRS))
+    first, second = w[:PAIRS], w[PAIRS:]
+    own, other = read(first), read(second)
+    differ = own != other
+    if not differ.any():
+        return []
+    rows: list[dict[str, Cell]] = []
+    for crossing in range(w.shape[1] + 1):
+        found = read(jnp.where((jnp.arange(w.shape[1]) < crossing)[None, :, None], first, second))
+        shares = {name: float(np.mean((found == of)[differ])) for name, of in (("first", own), ("second", other))}
+        rows.append({"layers of the first": crossing} | {f"class of the {name}": x for name, x in shares.items()})
+    return rows
+
+
+def _latents(settings: digits_stylegan2.Config, state: TrainState, n: int) -> Any:
+    return jg.priors.normal(settings.latent)(jax.random.fold_in(state.key, name_index("mixing")), n)
 
 
 def _truncations(config: Config) -> list[float]:
