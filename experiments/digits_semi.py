@@ -42,7 +42,7 @@ class Config:
     seed: int = 0  # the first; of parameters, data order and the choice of labels
     seeds: int = 3  # runs of each method
     labels: int = 100  # labelled examples, in equal shares
-    steps: int = 2000  # train steps
+    steps: int = 4000  # train steps
     batch_size: int = 100  # examples of each kind in a step
     width: int = 500  # units of the classifier's first hidden layer; the second and third have half
     noise: float = 0.5  # standard deviation at its hidden layers

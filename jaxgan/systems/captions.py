@@ -14,8 +14,8 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_batch, check_samples, latents, optimizers_of
-from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, PyTree, System, Turn
+from jaxgan.systems.players import Optimizer, check_batch, check_samples, latents, two_players
+from jaxgan.types import Batch, Inputs, Loss, Metrics, Nets, Penalty, PyTree, System, Turn
 
 
 def gan_cls_int(
@@ -131,7 +131,6 @@ def _captioned(
     interpolated: float,
 ) -> System:
     """Makes the game; `wrong` are functions y -> y of mismatched conditions, `between` of interpolated ones."""
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
 
     def sample(nets: Nets, y: PyTree, n: int, turn: Turn, use: str) -> Array:
         return nets["generator"](prior(turn.named(use), n, turn.examples), y)
@@ -178,10 +177,7 @@ def _captioned(
         return nets["generator"](z, inputs["y"])
 
     return System(
-        players={
-            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-        },
+        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
         inputs=inputs,
         generate=generate,
     )

@@ -24,9 +24,9 @@ from jaxgan.systems.players import (
     check_samples,
     latents,
     logit_metrics,
-    optimizers_of,
+    two_players,
 )
-from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, System, Turn
 
 ClassTerm = Callable[[Any, Array], Array]  # (a head's output, labels [B]) -> scalar
 
@@ -171,7 +171,6 @@ def _class_game(
     told: Callable[[Any, Array], Metrics] = lambda output, labels: {},
 ) -> System:
     """Makes a game whose players add a term of classes: of real examples for D (`samples_too`: and of samples)."""
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
     if not isinstance(weight, jax.core.Tracer) and not weight >= 0:
         raise ValueError(f"{system} needs weight >= 0; got {weight}")
 
@@ -219,10 +218,7 @@ def _class_game(
         return nets["generator"](z, inputs["y"])
 
     return System(
-        players={
-            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-        },
+        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
         inputs=inputs,
         generate=generate,
     )

@@ -11,8 +11,8 @@ from jax import Array
 from jaxgan.losses import feature_matching, non_saturating, real_evidence
 from jaxgan.losses import semi_supervised as classified
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_batch, check_outputs, check_samples, latents, optimizers_of
-from jaxgan.types import Batch, Inputs, Metrics, Nets, Player, System, Turn
+from jaxgan.systems.players import Optimizer, check_batch, check_outputs, check_samples, latents, two_players
+from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn
 
 
 def semi_supervised(
@@ -48,7 +48,6 @@ def semi_supervised(
       Springenberg. Unsupervised and Semi-supervised Learning with Categorical Generative Adversarial Networks. ICLR
       2016 (the same aim by entropies instead of a further class).
     """
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
     if objective not in ("feature_matching", "non_saturating"):
         raise ValueError(f"objective={objective!r} is unknown; choose 'feature_matching' or 'non_saturating'")
 
@@ -86,10 +85,7 @@ def semi_supervised(
         return nets["generator"](z)
 
     return System(
-        players={
-            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-        },
+        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
         inputs=inputs,
         generate=generate,
     )

@@ -11,8 +11,8 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_samples, condition_of, latents, logit_metrics, optimizers_of
-from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn, example_keys
+from jaxgan.systems.players import Optimizer, check_samples, condition_of, latents, logit_metrics, two_players
+from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
 OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
@@ -56,7 +56,6 @@ def gan(
       Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014.
       Mirza, Osindero. Conditional Generative Adversarial Nets. 2014.
     """
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
 
     def sample(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
         """Returns samples and the cost of having moved their latents."""
@@ -113,10 +112,7 @@ def gan(
         return nets["generator"](z, *condition_of(inputs))
 
     return System(
-        players={
-            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-        },
+        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
         inputs=inputs,
         generate=generate,
         frozen=tuple(name for name in (replay, augment) if isinstance(name, str)),

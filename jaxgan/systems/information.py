@@ -14,8 +14,8 @@ from jaxgan.game import frozen
 from jaxgan.losses import categorical_information, gaussian_information
 from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
-from jaxgan.systems.players import Optimizer, check_outputs, check_samples, latents, logit_metrics, optimizers_of
-from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.systems.players import Optimizer, check_outputs, check_samples, latents, logit_metrics, two_players
+from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, System, Turn
 
 
 def infogan(
@@ -61,7 +61,6 @@ def infogan(
       Chen et al. InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets.
       NeurIPS 2016, section 5.
     """
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
     if weight < 0 or continuous_weight < 0:
         raise ValueError(f"infogan needs weights >= 0; got {weight} and {continuous_weight}")
     prior = codes(noise, categorical, continuous)
@@ -121,10 +120,7 @@ def infogan(
         return nets["generator"](z)
 
     return System(
-        players={
-            "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-            "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-        },
+        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
         inputs=inputs,
         generate=generate,
     )

@@ -1,4 +1,4 @@
-"""What two-player systems share: optimizers by player, conditions and latents, checks of batches, common metrics."""
+"""What two-player systems share: the players, conditions and latents, checks of batches, common metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, Metrics
+from jaxgan.types import Batch, Inputs, LossFn, Metrics, Player
 
 Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 
@@ -26,6 +26,21 @@ def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, opt
     if set(found) != set(players):
         raise ValueError(f"optimizers are named {sorted(found)}; expected {sorted(players)}")
     return found
+
+
+def two_players(
+    optimizer: Optimizer, discriminator_loss: LossFn, generator_loss: LossFn, n_critic: int
+) -> dict[str, Player]:
+    """Returns "discriminator", which moves first and n_critic times, and "generator", each owning its own network.
+
+    Raises:
+      ValueError: as `optimizers_of`.
+    """
+    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
+    return {
+        "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
+        "generator": Player(("generator",), generator_loss, optimizers["generator"]),
+    }
 
 
 def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:
