@@ -235,7 +235,7 @@ def build(config: Config, data: str, method: Method) -> Game:
     critic: nn.Module
     if data == "ablation":
         # one group: the derivatives of grouped convolutions are ten times as slow on CPU
-        form: dict[str, int] = {"size": SIZE, "features": config.features, "blocks": 1, "group": 2 * config.features}
+        form: dict[str, Any] = {"size": SIZE, "features": config.features, "blocks": 1, "group": 2 * config.features}
         generator: nn.Module = r3gan.Generator(channels=3, **form)
         critic = r3gan.Discriminator(**form)
         rates, b1, latent = (config.residual_rate,) * 2, 0.0, 64

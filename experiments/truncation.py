@@ -138,8 +138,10 @@ def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) 
     rows: list[dict[str, Cell]] = []
     for crossing in range(w.shape[1] + 1):
         found = read(jnp.where((jnp.arange(w.shape[1]) < crossing)[None, :, None], first, second))
-        shares = {name: float(np.mean((found == of)[differ])) for name, of in (("first", own), ("second", other))}
-        rows.append({"layers of the first": crossing} | {f"class of the {name}": x for name, x in shares.items()})
+        row: dict[str, Cell] = {"layers of the first": crossing}
+        for name, label in (("first", own), ("second", other)):
+            row[f"class of the {name}"] = float(np.mean((found == label)[differ]))
+        rows.append(row)
     return rows
 
 
