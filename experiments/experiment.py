@@ -13,8 +13,8 @@ from jaxgan.sample import save_grid
 from jaxgan.types import Game, TrainState
 
 PICTURED = 100  # samples in a grid: ten rows of ten
-LOWER = ("frechet_distance", "missed", "reverse_kl")  # figures that are better when lower
-HIGHER = ("precision", "recall", "classes", "label_agreement", "modes", "high_quality")  # and when higher
+LOWER = ("frechet_distance", "missed", "reverse_kl", "spectral_error")  # figures that are better when lower
+HIGHER = ("precision", "recall", "classes", "label_agreement", "modes", "high_quality", "accuracy", "information")
 
 
 class Experiment(NamedTuple):

@@ -120,4 +120,5 @@ def _real(source: Any, classes: int) -> np.ndarray:
     n = min(PICTURED, source.size or PICTURED)
     spread = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
     read = source.read(jg.data.Draw(0, np.arange(n), spread))
-    return np.asarray(read["x"])[np.argsort(read["y"], kind="stable")] if classes else np.asarray(read["x"])
+    x = np.asarray(read["x"])
+    return x[np.argsort(read["y"], kind="stable")] if classes and "y" in read else x
