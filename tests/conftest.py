@@ -1,12 +1,15 @@
 """Strictness for every test: several CPU devices, no implicit rank promotion, no key used twice."""
 
+import gc
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 # Compilation is the clock of this suite: programs are tiny and run a few times. The newer of XLA's two ways to emit
 # code for CPUs takes twice the time of the older, and optimizations (but see `optimized`) twice that again.
 # Tests of precision need them left out, too: a pass may keep more digits than a program says.
-QUICK_CODE = "--xla_cpu_use_fusion_emitters=false"
+# XLA aborts on flags that it does not know, and that of JAX 0.12 has the newer way only.
+QUICK_CODE = "--xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=8 {QUICK_CODE} " + os.environ.get("XLA_FLAGS", "")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
@@ -15,7 +18,7 @@ os.environ.setdefault("NPROC", "1")  # CPU bits depend on the number of threads;
 # What is compiled depends on the number of threads, which JAX's own key leaves out.
 CACHE = Path(__file__).parents[1] / ".cache" / f"jax-{os.environ['NPROC']}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
 
 import hypothesis
 import jax
@@ -28,6 +31,7 @@ from tests.reliability.table import pytest_terminal_summary  # noqa: F401  (here
 
 N = 60  # examples of the prepared set
 
+gc.set_threshold(50_000, 20, 20)  # tracing makes many small objects, and few cycles among them
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_debug_key_reuse", True)
 hypothesis.settings.register_profile("reproducible", derandomize=True, database=None, deadline=None)
@@ -39,9 +43,9 @@ def key():
     return jax.random.key(0)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def optimized():
-    """XLA's optimizations: for programs that run long, and for tests of what they do."""
+    """XLA's optimizations to the end of a file: for programs that run long, and for tests of what they do."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
     yield

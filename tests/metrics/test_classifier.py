@@ -20,6 +20,8 @@ from jaxgan.metrics import (
 )
 from jaxgan.metrics.classifier import BATCH, _moved
 
+pytestmark = pytest.mark.usefixtures("optimized")  # it learns for long enough
+
 
 @pytest.fixture(scope="module")
 def small():

@@ -1,5 +1,7 @@
 """StyleGAN2's networks and game: published sizes, mixing, truncation, the tracked mean, path length."""
 
+import functools
+
 import jax
 import jax.flatten_util
 import jax.numpy as jnp
@@ -52,10 +54,15 @@ def test_shapes(size, channels, classes, architecture):
     assert (logits.shape, logits.dtype) == ((4,), jnp.float32)
 
 
-def made(**settings):
-    generator = Generator(1, 8, **TINY, **settings)
+@functools.cache
+def started():
+    """Variables and latents of a tiny generator, whatever its settings: none of those below changes how it starts."""
     z = jax.random.normal(jax.random.key(1), (4, 3))
-    return generator, jax.jit(generator.init)(jax.random.key(0), z), z
+    return jax.jit(Generator(1, 8, **TINY).init)(jax.random.key(0), z), z
+
+
+def made(**settings):
+    return Generator(1, 8, **TINY, **settings), *started()
 
 
 def test_labels_and_channels_matter():
@@ -95,8 +102,11 @@ def test_bfloat16_inside_float32_outside():
 
 
 def styles(generator, variables, z, train, key=None):
-    call = {"rngs": {"global": key}} if train else {}
-    out = generator.apply(variables, z, train=train, method="mapping", mutable=["average"] if train else [], **call)
+    def mapped(variables, z, key):
+        call = {"rngs": {"global": key}, "mutable": ["average"]} if train else {"mutable": []}
+        return generator.apply(variables, z, train=train, method="mapping", **call)
+
+    out = jax.jit(mapped)(variables, z, key)
     return out[0], out[1].get("average")
 
 
@@ -205,9 +215,9 @@ def test_path_length_is_paid_once_in_a_while_and_its_mean_kept():
 def test_path_length_moves_the_generator_by_k_times_its_weight():
     """With SGD the change of parameters is linear in the weight, and in the period at a step that pays."""
     found = {}
+    state = jax.jit(game().init)(jax.random.key(0), batch())
     for weight, every in ((0.0, 1), (1.0, 1), (1.0, 4)):
         played = game(rate=1.0, path_weight=weight, path_every=every)
-        state = jax.jit(played.init)(jax.random.key(0), batch())
         after, _ = jax.jit(played.train_step)(state, batch())
         found[weight, every] = jax.flatten_util.ravel_pytree(after.params["generator"])[0]
         assert (after.params["discriminator"]["logits"]["kernel"] != 0).any()
@@ -244,11 +254,13 @@ def test_devices_do_not_change_the_latents_of_the_path():
         (lambda: game(path_weight=-1.0), "path_weight >= 0"),
         (lambda: game(path_every=0), "path_every >= 1"),
         (
-            lambda: jax.eval_shape(game(path_shrink=3).train_step, game().init(jax.random.key(0), batch()), batch()),
+            lambda: jax.eval_shape(
+                game(path_shrink=3).train_step, jax.eval_shape(game().init, jax.random.key(0), batch()), batch()
+            ),
             "does not divide the batch of 4",
         ),
         (
-            lambda: made()[0].apply(made()[1], jnp.ones((2, 3, 5)), method="synthesis"),
+            lambda: made()[0].apply(started()[0], jnp.ones((2, 3, 5)), method="synthesis"),
             r"styles \[B, 4, 5\]; got shape \(2, 3, 5\)",
         ),
     ],
