@@ -1,9 +1,9 @@
 """Arithmetic with latents: a class changed by a vector, thickness by a direction, a digit found and walked from.
 
-The fully connected GAN of `digits_mlp`, without labels. A classifier reads 5,000 samples. The mean latent of class b
-minus that of class a is added to samples of a (Radford et al. 2016): how many are then read as b? The direction along
-which ink grows is fitted by least squares and followed. Held-out digits are inverted by optimisation and compared with
-what random latents make.
+The fully connected GAN of `digits_mlp`, without labels. A classifier reads 5,000 samples. Twice the mean latent of
+class b minus that of class a is added to samples of a (Radford et al. 2016): how many are then read as b? The direction
+along which ink grows is fitted by least squares and followed. Held-out digits are inverted by optimisation and compared
+with what random latents make.
 
 Command: python -m experiments digits_latent
 Takes: about three minutes on 2 CPU cores. Expected result: experiments/README.md.
@@ -85,9 +85,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     paths = jg.interpolate(built.game, state, jax.random.key(0), jnp.asarray(z[:10]), jnp.asarray(z[10:20]), steps=10)
     draw_images(folder / "interpolation.png", np.asarray(paths).reshape(-1, *x.shape[1:]))
     note = (
-        f"A fully connected GAN after {config.steps} steps; directions from {READ} samples. Class vectors: share of "
-        f"samples read as the class that is asked for, over all pairs, {MOVED} samples at most each. Ink: mean pixel, "
-        f"two units either way along its direction. Inversion: mean squared error of {INVERTED} held-out digits"
+        f"A fully connected GAN after {config.steps} steps; directions from {READ} samples. Class vectors, twice the "
+        "difference of means: share of samples read as the class that is asked for, over all pairs, "
+        f"{MOVED} samples at most each. Ink: mean pixel, two units either way along its direction. Inversion: mean "
+        f"squared error of {INVERTED} held-out digits"
     )
     yield Table("Arithmetic with latents", note, rows)
 
