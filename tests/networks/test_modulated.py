@@ -120,7 +120,7 @@ def test_noise_of_samples_is_one_map_that_no_key_changes():
 def test_noise_does_not_know_the_device_count():
     x, key = jnp.zeros((8, 2, 2, 1)), jax.random.key(3)
     mapped = jax.pmap(lambda x: noisy(True, key, x, axis_name="batch"), axis_name="batch")(x.reshape(4, 2, 2, 2, 1))
-    np.testing.assert_array_equal(mapped.reshape(x.shape), noisy(True, key, x))
+    np.testing.assert_allclose(mapped.reshape(x.shape), noisy(True, key, x), rtol=1e-6)  # one rounding or two
 
 
 # Equalised layers

@@ -92,8 +92,12 @@ def test_one_run_through_every_end_of_a_peer(whole, tmp_path, scorecard):
     pair[1].kill()
     pair[1].communicate()
     assert code == 3, err
-    assert re.search(r"error: process 0 of 2 stalled: step \d+ took more than 5 s", err), err
-    scorecard("R24", "one of two stalls, --watchdog 5: the other exits 3, names its rank and step", seconds, limit=7)
+    # The peer's last moment may be that of a checkpoint, for which there is more time.
+    said = r"process 0 of 2 stalled: (?:step \d+ took more than (5)|what is done after step \d+ took more than (50)) s"
+    stalled = re.search(said, err)
+    assert stalled, err
+    limit = int(stalled[1] or stalled[2]) + 2
+    scorecard("R24", "one of two stalls, --watchdog 5: the other exits 3, names its rank and step", seconds, limit)
     pair, fault = began("--watchdog", 0, "--timeout", 10, which=signal.SIGSTOP, after=newest(run) + EVERY)
     code, _, err = finish(pair[0])
     seconds = time.monotonic() - fault
