@@ -37,7 +37,7 @@ class Config:
 
     seed: int = 0  # of the training, where there is no run
     run: str = ""  # folder of a run of digits_stylegan2; none: one is trained
-    steps: int = 3000  # of that training
+    steps: int = 4000  # of that training
     truncations: str = "1.0,0.9,0.8,0.7,0.6,0.5,0.3"  # with commas between
     crossing: int = 2  # layers of the row's style in the picture, of eight
     tiny: bool = False  # train a tiny game, to see that everything works

@@ -142,7 +142,7 @@ def test_smoke(name, few, tmp_path, capsys):
         (["digits_latent", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["lapgan", "--seeds", "0"], "--seeds must be at least 1; got 0"),
         (["progressive", "--steps", "1"], "--steps must be at least 2; got 1"),
-        (["truncation", "--crossing", "0"], "--steps and --crossing must be at least 1; got 3000 and 0"),
+        (["truncation", "--crossing", "0"], "--steps and --crossing must be at least 1; got 4000 and 0"),
         (["stacked_digits", "--batch-size", "10"], "--batch-size must be a multiple of 4, the largest pack; got 10"),
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
