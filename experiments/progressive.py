@@ -43,7 +43,7 @@ class Config:
     batch_size: int = 16  # real images a step
     latent: int = 64  # width of z
     features: int = 64  # channels of the smallest map; halved at every doubling of its side
-    learning_rate: float = 1e-3  # Adam's, of both players; b1 = 0, b2 = 0.99
+    learning_rate: float = 5e-3  # Adam's, of both players; b1 = 0, b2 = 0.99
     penalty: float = 10.0  # weight of the gradient penalty
     drift: float = 1e-3  # weight of the squared logits of real data
     ema: float = 0.99  # decay of the averaged generator, per step
