@@ -6,8 +6,7 @@ generator is averaged. `generator/path_length` and `generator/path_penalty` are 
 judges samples nearer to the mean style. Judged like `digits`.
 
 Command: python -m experiments digits_stylegan2
-Takes: ten to twenty minutes of training on 2 CPU cores, and looks collapsed for the first third of them. Expected result:
-experiments/README.md.
+Takes: ten to twenty minutes on 2 CPU cores; looks collapsed for a third of it. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
