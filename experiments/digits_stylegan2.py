@@ -51,6 +51,7 @@ class Config:
 
 SMOKE = {
     "steps": 4,
+    "size": 28,  # three sizes of maps, not four
     "batch_size": 8,
     "features": 2,
     "max_features": 4,

@@ -50,7 +50,7 @@ FIRST = {  # the first cell of every row, table by table
     "digits_latent": [["class by vector", "ink, -2 and +2 along its direction", "error of inversion"]],
     "lapgan": [["8 -> 16, from real", "16 -> 32, from real", "all levels generated"]],
     "progressive": [["8", "16, grown", "32, grown", "32, from nothing"]],
-    "truncation": [[1.0, 0.5], list(range(9))],
+    "truncation": [[1.0, 0.5], list(range(7))],
     "stacked_digits": [["real stacks", "packing 2", "rpgan + r1 + r2"]],
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
