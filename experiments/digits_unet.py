@@ -8,7 +8,7 @@ between its map of the mixed image and the mixture of its maps. Both are also me
 them, with --cutmix 0.
 
 Command: python -m experiments digits_unet [--cutmix 0]
-Takes: three to five minutes of training on 2 CPU cores. Expected result: experiments/README.md.
+Takes: five to ten minutes of training on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Config:
     """A U-Net discriminator with CutMix on handwritten digits."""
 
     seed: int = 0  # of parameters, latents and data order
-    steps: int = 1500  # train steps
+    steps: int = 2500  # train steps
     batch_size: int = 32  # real images a step
     size: int = 32  # side of the images: 32 or 64
     latent: int = 64  # width of z
