@@ -5,8 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 
+import jax
+
 from experiments import EXPERIMENTS, TABLES
 from experiments.cli import fail, parse_both, reported
+from experiments.ending import EXIT
 from experiments.run import run
 from experiments.running import Running, compiled_quickly
 from experiments.tables import Where, run_tables
@@ -68,7 +71,9 @@ def _list() -> int:
 
 if __name__ == "__main__":
     code = main()
-    if code in (1, 2):  # what a failed save left behind would complain at exit, after the line that says it all
+    # What a failed save left behind would complain at exit, after the line that says it all; one that was interrupted
+    # would be waited for without end (but peers wait for each other).
+    if code in (1, 2) or (code == EXIT["SIGINT"] and jax.process_count() == 1):
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
