@@ -13,6 +13,7 @@ from jax import Array
 
 from jaxgan.diagnose.samples import Variety
 from jaxgan.game import game
+from jaxgan.systems.players import condition_of, image_logits
 from jaxgan.types import Batch, Metrics, Minibatches, Nets, Network, PyTree, Rules, System, TrainState, Turn, autodiff
 
 SMALL_SCALE = 1e-2  # |scale| of a normalisation below which a channel is switched off; it starts at 1
@@ -117,21 +118,14 @@ def _with_slope(system: System) -> System:
     """The same system, but its generator minimises the mean logit of its samples, and tells all logits."""
 
     def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        condition = (batch["y"],) if "y" in batch else ()
+        condition = condition_of(batch)
         index = jnp.arange(batch["x"].shape[0], dtype=jnp.int32)
         asked = {"index": index} | ({"y": batch["y"]} if condition else {})
-        fake = _of_images(nets["discriminator"](system.generate(nets, turn.named("latent"), asked), *condition))
-        return jnp.mean(fake), {"real": _of_images(nets["discriminator"](batch["x"], *condition)), "fake": fake}
+        fake = image_logits(nets["discriminator"](system.generate(nets, turn.named("latent"), asked), *condition))
+        return jnp.mean(fake), {"real": image_logits(nets["discriminator"](batch["x"], *condition)), "fake": fake}
 
     player = system.players["generator"]._replace(loss=loss, gradient=autodiff)
     return system._replace(players=system.players | {"generator": player})
-
-
-def _of_images(outputs: Any) -> Array:
-    """Returns the logits of a discriminator that may have other outputs: heads by name, or images before pixels."""
-    if isinstance(outputs, Mapping):
-        return outputs["logits"]
-    return outputs[0] if isinstance(outputs, tuple) else outputs
 
 
 def _logits(found: Mapping[str, Any], gradient: float) -> Logits:

@@ -48,6 +48,13 @@ def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:
     return (batch["y"],) if "y" in batch else ()
 
 
+def image_logits(outputs: Any) -> Array:
+    """Returns the logits of a discriminator that may have other outputs: heads by name, or images before pixels."""
+    if isinstance(outputs, Mapping):
+        return outputs["logits"]
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
 def latents(prior: Prior, key: Array, inputs: Inputs) -> Array:
     """Returns the latents to generate from: those given as "z", or one drawn for each "index"."""
     return inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])

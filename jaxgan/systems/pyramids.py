@@ -10,7 +10,7 @@ from jax import Array
 from jaxgan.game import frozen
 from jaxgan.networks.layers.pyramid import downsample, upsample
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_samples, logit_metrics, optimizers_of
+from jaxgan.systems.players import Optimizer, check_samples, condition_of, logit_metrics, optimizers_of
 from jaxgan.types import Batch, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
 
 
@@ -56,7 +56,7 @@ def lapgan(
 
     def pair(nets: Nets, batch: Batch, turn: Turn, level: int) -> tuple[Array, Array, tuple[Array, ...]]:
         """Returns what is real at this level, a sample of it, and their condition."""
-        real, condition = _level(batch["x"], level, levels), _labels(batch)
+        real, condition = _level(batch["x"], level, levels), condition_of(batch)
         if level:
             low = upsample(_level(batch["x"], level - 1, levels), *real.shape[1:3])
             real, condition = real - low, (low, *condition)
@@ -88,7 +88,7 @@ def lapgan(
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
         found: dict[str, tuple[Any, ...]] = {}
         for level in range(levels):
-            real, condition = _level(batch["x"], level, levels), _labels(batch)
+            real, condition = _level(batch["x"], level, levels), condition_of(batch)
             if level:
                 condition = (real, *condition)  # a blurred image has the same shape
             found[f"discriminator_{level}"] = (real, *condition)
@@ -96,7 +96,7 @@ def lapgan(
         return found
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        labels, n = _labels(inputs), inputs["z" if "z" in inputs else "index"].shape[0]
+        labels, n = condition_of(inputs), inputs["z" if "z" in inputs else "index"].shape[0]
         given = [level for level in range(levels) if f"level_{level}" in inputs]
         start = given[-1] if given else 0
         z = [
@@ -125,7 +125,3 @@ def _level(x: Array, level: int, levels: int) -> Array:
     for _ in range(levels - 1 - level):
         x = downsample(x)
     return x
-
-
-def _labels(batch: Batch | Inputs) -> tuple[Array, ...]:
-    return (batch["y"],) if "y" in batch else ()

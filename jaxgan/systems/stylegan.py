@@ -13,7 +13,7 @@ from jaxgan.losses import non_saturating
 from jaxgan.penalties import path_length
 from jaxgan.priors import Prior
 from jaxgan.systems.gan import gan
-from jaxgan.systems.players import Optimizer
+from jaxgan.systems.players import Optimizer, condition_of
 from jaxgan.types import Augment, Batch, Loss, Metrics, Nets, Penalty, System, Turn
 
 
@@ -73,7 +73,7 @@ def stylegan2(
         examples = jnp.arange(size) if turn.examples is None else turn.examples
         examples = examples[::path_shrink] // path_shrink
         z = prior(turn.named("path latent"), size // path_shrink, examples)
-        condition = (batch["y"][::path_shrink],) if "y" in batch else ()
+        condition = tuple(y[::path_shrink] for y in condition_of(batch))
         styles = generator(z, *condition, method="mapping")
         return path_length(
             lambda w: generator(w, method="synthesis"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import jax
 from jax import Array
@@ -12,7 +11,7 @@ from jaxgan.game import frozen
 from jaxgan.penalties import latent_consistency, latent_diversity
 from jaxgan.penalties.weights import Weight, check_at_least_zero, weight_at
 from jaxgan.priors import Prior
-from jaxgan.systems.players import condition_of
+from jaxgan.systems.players import condition_of, image_logits
 from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys
 
 
@@ -49,9 +48,8 @@ def zcr(
         moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
         return generator(z, *condition_of(batch)), generator(moved, *condition_of(batch))
 
-    def logits(nets: Nets, x: Array, batch: Batch) -> Any:
-        scores = frozen(nets["discriminator"])(x, *condition_of(batch))
-        return scores["logits"] if isinstance(scores, Mapping) else scores
+    def logits(nets: Nets, x: Array, batch: Batch) -> Array:
+        return image_logits(frozen(nets["discriminator"])(x, *condition_of(batch)))
 
     def of_discriminator(nets: Nets, batch: Batch, turn: Turn) -> Array:
         fake, moved = samples(nets, batch, turn)
