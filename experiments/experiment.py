@@ -13,7 +13,8 @@ from jaxgan.sample import save_grid
 from jaxgan.types import Game, TrainState
 
 PICTURED = 100  # samples in a grid: ten rows of ten
-LOWER = ("frechet_distance", "missed", "reverse_kl", "spectral_error")  # figures that are better when lower
+# Figures that are better when lower, and those that are better when higher.
+LOWER = ("frechet_distance", "missed", "reverse_kl", "spectral_error", "path_length", "path_deviation")
 HIGHER = ("precision", "recall", "classes", "label_agreement", "modes", "high_quality", "accuracy", "information")
 
 

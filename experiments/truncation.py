@@ -2,8 +2,8 @@
 
 Of a run of `digits_stylegan2` (`--run runs/digits_stylegan2/ID`), or of one that is trained here without `--run`:
 samples are drawn nearer and nearer to the mean style (Karras, Laine, Aila 2019), and each set is measured as the run
-was. The picture crosses styles: its first layers are of the latent of the row, the rest of that of the column; a second
-table says which of the two decides the digit.
+was, and by perceptual path length (in w, in features of the classifier). The picture crosses styles: its first layers
+are of the latent of the row, the rest of that of the column; a second table says which of the two decides the digit.
 
 Command: python -m experiments truncation --run runs/digits_stylegan2/ID
 Takes: minutes on 2 CPU cores, beside the training. Expected result: experiments/README.md.
@@ -25,6 +25,7 @@ from experiments import digits_stylegan2
 from experiments.experiment import as_pictures
 from experiments.tables import Cell, Table, said
 from jaxgan import metrics
+from jaxgan.metrics.classifier import Network
 from jaxgan.sample import save_grid
 from jaxgan.types import TrainState, name_index
 
@@ -69,6 +70,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         built = digits_stylegan2.build(replace(settings, truncation=truncation), shape, 0)
         samples = jg.sample(built.game, state, key, n=judge.samples)
         row: dict[str, Cell] = {"truncation": truncation, **judge.judge(samples).figures}
+        row["perceptual path length"] = _perceived(replace(settings, truncation=truncation), state, folder)
         rows.append(row)
         print(", ".join(f"{name} {said(value)}" for name, value in row.items()), flush=True)
     save_grid(folder / "mixing.png", _crossed(settings, state, config.crossing), columns=9)
@@ -100,17 +102,9 @@ def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
     return settings, state
 
 
-def _synthesis(settings: digits_stylegan2.Config, state: TrainState) -> tuple[Any, Any]:
-    """Returns both halves of the averaged generator: z [B, Z] -> w [B, layers, W] -> images [B, H, W, 1]."""
-    generator = digits_stylegan2.generator(settings, 1, 0)
-    variables = {"params": (state.params | state.ema)["generator"], **state.model_state["generator"]}
-    mapping = jax.jit(lambda z: generator.apply(variables, z, train=False, method="mapping"))
-    return mapping, jax.jit(lambda w: generator.apply(variables, w, train=False, method="synthesis"))
-
-
 def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int) -> np.ndarray:
     """Nine rows of nine: the latents' own images along the edges, crossed styles inside; [81, H, W, 1]."""
-    mapping, synthesis = _synthesis(settings, state)
+    mapping, synthesis = _halves(settings, state)
     w = mapping(_latents(settings, state, 16))
     rows, columns = w[:8], w[8:]
     first = (jnp.arange(w.shape[1]) < crossing).reshape(1, 1, -1, 1)
@@ -121,10 +115,25 @@ def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int
     return np.asarray(synthesis(whole.reshape(-1, *w.shape[1:])))
 
 
+def _perceived(settings: digits_stylegan2.Config, state: TrainState, folder: Path) -> float:
+    """Perceptual path length between pairs of styles: squared speed of the judge's features along straight lines."""
+    classifier = metrics.load_classifier(folder / "judge.npz")
+    network = Network(classifier.classes)
+
+    def distance(a: Any, b: Any) -> Any:
+        f, g = (network.apply(classifier.variables, jnp.clip(x, -1, 1))[0] for x in (a, b))
+        return jnp.sum(jnp.square(f - g), axis=-1)
+
+    mapping, synthesis = _halves(settings, state)
+    w = mapping(_latents(settings, state, 2 * PAIRS))
+    key = jax.random.fold_in(state.key, name_index("paths"))
+    return metrics.path_length(synthesis, distance, w[:PAIRS], w[PAIRS:], key, space="w", epsilon=1e-3).mean
+
+
 def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) -> list[dict[str, Cell]]:
     """How often a crossed image has the class of the latent that rules its first layers, and of the other."""
     classifier = metrics.load_classifier(folder / "judge.npz")
-    mapping, synthesis = _synthesis(settings, state)
+    mapping, synthesis = _halves(settings, state)
 
     def read(w: Any) -> np.ndarray:
         return np.argmax(metrics.probabilities(classifier, as_pictures(synthesis(w))), axis=1)
@@ -143,6 +152,10 @@ def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) 
             row[f"class of the {name}"] = float(np.mean((found == label)[differ]))
         rows.append(row)
     return rows
+
+
+def _halves(settings: digits_stylegan2.Config, state: TrainState) -> tuple[Any, Any]:
+    return digits_stylegan2.halves(digits_stylegan2.generator(settings, 1, 0), state)
 
 
 def _latents(settings: digits_stylegan2.Config, state: TrainState, n: int) -> Any:

@@ -10,11 +10,11 @@ weights     total, every; `weight_at` for terms that players weigh by themselves
 Such terms, which know nothing of a critic, are plain functions; what one remembers is its argument and its result:
 
 outputs     latent_consistency, latent_diversity (zCR); lecam, lecam_update, LeCamState
-generators  path_length, mode_seeking
+generators  path_length, path_lengths, mode_seeking
 parameters  orthogonal, orthogonal_off_diagonal, spectral
 """
 
-from jaxgan.penalties.generators import mode_seeking, path_length
+from jaxgan.penalties.generators import mode_seeking, path_length, path_lengths
 from jaxgan.penalties.gradients import dragan, gradient_penalty, jensen_shannon, r1, r2, zero_centred
 from jaxgan.penalties.outputs import (
     LeCamState,
@@ -46,6 +46,7 @@ __all__ = [
     "orthogonal",
     "orthogonal_off_diagonal",
     "path_length",
+    "path_lengths",
     "r1",
     "r2",
     "spectral",

@@ -43,6 +43,24 @@ def path_length(
     """
     if isinstance(decay, int | float) and not 0 <= decay <= 1:
         raise ValueError(f"path_length needs 0 <= decay <= 1; got {decay}")
+    lengths = path_lengths(generator, w, key, examples=examples)
+    moved = (1 - decay) * jnp.asarray(mean) + decay * jnp.mean(lengths)
+    return jnp.mean(jnp.square(lengths - moved)), moved
+
+
+def path_lengths(generator: Callable[[Array], Array], w: Array, key: Array, *, examples: Array | None = None) -> Array:
+    """Lengths ||J^T y|| of every example, which `path_length` makes equal.
+
+    Args:
+      generator: as of `path_length`.
+      w: latents, [B, W] or [B, layers, W].
+      key: [] typed key, of y.
+      examples: [B] int32, indices in the global batch.
+    Returns:
+      [B] float32 or wider, >= 0.
+    Raises:
+      ValueError: w has no width.
+    """
     if w.ndim < 2:
         raise ValueError(f"path_length takes latents [B, W] or [B, layers, W]; got {w.shape}")
     images, pull = jax.vjp(generator, w)
@@ -52,9 +70,7 @@ def path_length(
     gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))
     squares = jnp.mean(jnp.sum(jnp.square(gradient), axis=-1).reshape(w.shape[0], -1), axis=1)
     positive = squares > 0
-    lengths = jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)  # no NaN where G is flat
-    moved = (1 - decay) * jnp.asarray(mean) + decay * jnp.mean(lengths)
-    return jnp.mean(jnp.square(lengths - moved)), moved
+    return jnp.where(positive, jnp.sqrt(jnp.where(positive, squares, 1.0)), 0.0)  # no NaN where G is flat
 
 
 def mode_seeking(

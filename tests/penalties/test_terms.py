@@ -93,12 +93,14 @@ def test_lecam_means_settle_at_those_of_the_logits():
 # Generators
 
 
-def lengths(generator, w, key=TURN.key, **settings):
+def lengths(generator, w, key=TURN.key):
     """||J^T y|| of each example: with one example, a decay of 1 makes the new mean its length."""
-    return [
+    one_by_one = [
         float(penalties.path_length(generator, w[i : i + 1], 0.0, key, decay=1.0, examples=jnp.array([i]))[1])
         for i in range(len(w))
     ]
+    np.testing.assert_allclose(penalties.path_lengths(generator, w, key), one_by_one, rtol=1e-6)
+    return one_by_one
 
 
 def test_path_length_of_scaled_rotations_is_that_of_the_identity_scaled():
