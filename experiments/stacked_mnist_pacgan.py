@@ -17,20 +17,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.catalogue import catalogued
-from experiments.experiment import Experiment, Judge, Judgement, draw_images
-from experiments.stacked_digits import stacked
-from jaxgan import metrics
+from experiments.experiment import Experiment, Judge, draw_images
+from experiments.stacks import stacked_mnist, stacks_judge
 from jaxgan.data import Source
 from jaxgan.networks.layers import ConvTranspose
 from jaxgan.networks.remedies import Packed
@@ -127,43 +122,3 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 def judge(config: Config, folder: Path) -> Judge:
     """Modes and KL, as a classifier reads the digits."""
     return stacks_judge(config.dataset, config.data_dir, SIZE, config.judged, config.judge_steps, folder)
-
-
-def stacked_mnist(dataset: str, data_dir: str | None, size: int) -> Source:
-    """Stacks of three digits with their mode 0..999 as label, each drawn in an order of its own."""
-    return stacked(catalogued(dataset, size=size, classes=10, channels=1, data_dir=data_dir))
-
-
-def stacks_judge(dataset: str, data_dir: str | None, size: int, samples: int, steps: int, folder: Path) -> Judge:
-    """Modes of 1000 that samples hit, and the KL of their histogram to uniform, as a classifier reads the digits.
-
-    Args:
-      dataset: of digits, as for `stacked_mnist`.
-      data_dir: where sets are prepared.
-      size: side of the images.
-      samples: how many are judged.
-      steps: training steps of the classifier.
-      folder: the run's; `judge.npz` is written there.
-    Returns:
-      Judge: `reverse_kl` in nats (lower is better) and `modes` in 0..1000.
-    """
-    path = folder / "judge.npz"
-    if not path.exists():
-        digits = catalogued(dataset, size=size, classes=10, channels=1, data_dir=data_dir)
-        every = np.arange(digits.size or 0)
-        known = digits.read(jg.data.Draw(0, every, every))
-        trained = metrics.train_classifier(known["x"], known["y"], jax.random.key(0), steps=steps, batch_size=32)
-        metrics.save_classifier(trained, path)
-    classifier = metrics.load_classifier(path)
-
-    def judge(stacks: Any) -> Judgement:
-        x = np.clip(np.asarray(stacks, np.float32), -1, 1)
-        digits = [metrics.probabilities(classifier, x[..., k : k + 1]).argmax(axis=1) for k in range(3)]
-        found = metrics.label_coverage(metrics.stacked_labels(np.stack(digits, axis=1)))
-        return Judgement({"reverse_kl": found.reverse_kl, "modes": float(found.modes)})
-
-    protocol = (
-        f"modes of 1000 and reverse KL (nats) of {samples} samples, each digit read by a classifier trained for "
-        f"{steps} steps on {dataset}; without a threshold on its confidence"
-    )
-    return Judge(judge, samples, "reverse_kl", protocol)

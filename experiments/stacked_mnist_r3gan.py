@@ -20,7 +20,7 @@ from pathlib import Path
 import jaxgan as jg
 from experiments import cifar10_r3gan
 from experiments.experiment import Experiment, Judge
-from experiments.stacked_mnist_pacgan import stacked_mnist, stacks_judge
+from experiments.stacks import stacked_mnist, stacks_judge
 from jaxgan.data import Source
 
 SIZE = 32

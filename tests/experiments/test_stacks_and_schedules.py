@@ -7,7 +7,7 @@ import pytest
 
 import jaxgan as jg
 from experiments import cifar10_r3gan, cifar10_stylegan2_ada, stacked_digits, stacked_mnist_pacgan, truncation
-from experiments.stacked_digits import stacked
+from experiments.stacks import stacked
 
 
 @pytest.fixture
@@ -57,11 +57,11 @@ def test_small_networks_are_as_small_as_the_papers():
     assert set(plain) == {"params"}
 
 
-@pytest.mark.parametrize("data", stacked_digits.TITLES)
+@pytest.mark.parametrize("data", stacked_digits.SETTINGS)
 def test_every_method_of_stacked_digits_makes_a_step(data):
     config = stacked_digits.Config(features=2, batch_size=8)
-    methods = stacked_digits.methods(config, data)
-    assert set(stacked_digits.PAPERS[data]) - {"unrolled"} <= set(methods)
+    methods = stacked_digits.methods(data)
+    assert set(stacked_digits.SETTINGS[data].papers) - {"unrolled"} <= set(methods)
     batch, losses = {"x": jnp.zeros((8, 28, 28, 3))}, {}
     for name, method in methods.items():
         game = stacked_digits.build(config, data, method)
