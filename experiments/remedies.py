@@ -23,7 +23,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments import dirac, modes
+from experiments import dirac, gaussians
 from experiments.tables import Cell, Table, said, save
 from jaxgan.augment import instance_noise
 from jaxgan.dynamics import alternating, consensus, extragradient, simultaneous, symplectic, unrolled
@@ -98,11 +98,11 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 def collapse(config: Config) -> Table:
     """Modes covered on the ring, by method."""
-    setting = modes.settings()["ring"]._replace(steps=config.mode_steps, width=config.width)
+    setting = gaussians.settings()["ring"]._replace(steps=config.mode_steps, width=config.width)
     seeds, rows = range(config.seed, config.seed + config.seeds), []
-    for name, method in modes.methods("ring").items():
-        game, states = modes.trained(setting, method, seeds)
-        found: dict[str, Cell] = dict(modes.judged(setting, game, states, seeds))
+    for name, method in gaussians.methods("ring").items():
+        game, states = gaussians.trained(setting, method, seeds)
+        found: dict[str, Cell] = dict(gaussians.judged(setting, game, states, seeds))
         rows.append({"remedy": "none" if name == "vanilla" else name, **found})
         _say(rows[-1])
     note = f"Ring of 8 Gaussians, {config.mode_steps} updates; networks and rates as in `modes`. {_seeds(config)}"
