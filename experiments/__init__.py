@@ -34,6 +34,7 @@ from experiments import (
     digits_unet,
     dirac,
     folder,
+    glyph_stack,
     glyph_text,
     glyph_where,
     imagenet128_biggan,
@@ -89,4 +90,5 @@ TABLES: dict[str, ModuleType] = {
     "stacked_digits": stacked_digits,
     "glyph_text": glyph_text,
     "glyph_where": glyph_where,
+    "glyph_stack": glyph_stack,
 }

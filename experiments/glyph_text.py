@@ -125,10 +125,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         chosen = chosen[np.argsort(chosen[:, 0], kind="stable")]
         asked = {"index": jnp.arange(SAMPLES), "y": embedded(chosen)}
         samples = np.asarray(jax.jit(game.generate)(state, jax.random.key(seed), asked))
-        found.append(_read(classifier, samples, chosen))
+        found.append(read(classifier, samples, chosen))
         if seed == config.seed:
             draw_images(folder / "samples.png", samples[np.linspace(0, SAMPLES - 1, PICTURED).astype(int)])
-            real = _read(classifier, draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), chosen)
+            real = read(classifier, draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), chosen)
     rows: list[dict[str, Cell]] = [
         {"pictures": "real", **real},
         {"pictures": "generated", **{name: [figures[name] for figures in found] for name in real}},
@@ -140,13 +140,13 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     yield Table("Letters drawn from captions, read back word by word", note, rows)
 
 
-def _read(classifier: Any, x: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
-    """Compares what is read from pictures with their captions."""
+def read(classifier: Any, x: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
+    """Shares of captions [n, 4] whose words are read from pictures [n, SIZE, SIZE, 1], by word and of all four."""
     box = ink_box(x)
-    read = np.argmax(metrics.probabilities(classifier, inside(x, box)), axis=1)
+    told = np.argmax(metrics.probabilities(classifier, inside(x, box)), axis=1)
     side = np.max(box[:, 2:] - box[:, :2], axis=1) * SIZE
     centre = (box[:, :2] + box[:, 2:]) / 2
-    seen = (read // 2, read % 2, side > np.mean(SIDES), (centre[:, 0] > 0.5) + 2 * (centre[:, 1] > 0.5))
+    seen = (told // 2, told % 2, side > np.mean(SIDES), (centre[:, 0] > 0.5) + 2 * (centre[:, 1] > 0.5))
     right = {name: s == c for name, s, c in zip(("letter", "weight", "size", "place"), seen, chosen.T, strict=True)}
     return {name: float(np.mean(r)) for name, r in right.items()} | {
         "whole caption": float(np.mean(np.all(list(right.values()), axis=0)))

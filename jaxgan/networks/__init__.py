@@ -2,6 +2,7 @@
 
 from jaxgan.networks import (
     biggan,
+    conditioning,
     dcgan,
     heads,
     laplacian,
@@ -21,6 +22,7 @@ from jaxgan.networks import (
 
 __all__ = [
     "biggan",
+    "conditioning",
     "dcgan",
     "heads",
     "laplacian",

@@ -9,6 +9,7 @@ from jaxgan.systems.information import infogan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.pyramids import lapgan
+from jaxgan.systems.stacked import stackgan
 from jaxgan.systems.stylegan import stylegan2
 from jaxgan.systems.terms import regularized, zcr
 from jaxgan.systems.unet import unet_gan
@@ -32,6 +33,7 @@ __all__ = [
     "regularized",
     "semi_supervised",
     "several_discriminators",
+    "stackgan",
     "stylegan2",
     "unet_gan",
     "zcr",

@@ -5,7 +5,7 @@ G(z, y) and D(x, y) take y as the batch has it: a caption's embedding [B, T], or
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -62,9 +62,9 @@ def gan_cls_int(
         )
 
     def between(y: PyTree) -> PyTree:
-        return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, _others(y))
+        return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, others(y))
 
-    wrong = [_others] if mismatched else []
+    wrong = [others] if mismatched else []
     middle = between if interpolated else None
     settings = (loss, prior, optimizer, penalty, n_critic)
     return _captioned("gan_cls_int", *settings, wrong, mismatched, middle, interpolated)
@@ -110,7 +110,7 @@ def gawwn(
             if not isinstance(y, dict) or entry not in y:
                 have = sorted(y) if isinstance(y, dict) else type(y).__name__
                 raise ValueError(f"gawwn needs batch['y'] as a dict with {list(entries)}; got {have}")
-            return y | {entry: _others(y[entry])}
+            return y | {entry: others(y[entry])}
 
         return of
 
@@ -136,26 +136,12 @@ def _captioned(
         return nets["generator"](prior(turn.named(use), n, turn.examples), y)
 
     def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        x, y = _pair(system, batch)
+        x, y = pair(system, batch)
         fake = sample(nets, y, x.shape[0], turn, "latent")
-        check_samples(x, fake)
-        net = nets["discriminator"]
-        real_logits, fake_logits = net(x, y), net(fake, y)
-        found = [net(x, other(y)) for other in wrong]
-        value = (1 - mismatched if found else 1.0) * loss.discriminator(real_logits, fake_logits)
-        for logits in found:
-            value = value + mismatched / len(found) * loss.discriminator(real_logits, logits)
-        metrics = {"real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
-        if found:
-            metrics["mismatched_logits"] = jnp.mean(jnp.stack(found))
-        if penalty is None:
-            return value, metrics
-        critic = frozen(net)
-        cost = penalty(lambda x: critic(x, y), x, fake, turn)
-        return value + cost, metrics | {"penalty": cost}
+        return matching_aware(nets["discriminator"], loss, x, fake, y, turn, mismatched, wrong, penalty)
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        x, y = _pair(system, batch)
+        x, y = pair(system, batch)
         net = nets["discriminator"]
         real_logits = net(x, y)  # compiled away where the loss ignores it
         value = loss.generator(real_logits, net(sample(nets, y, x.shape[0], turn, "latent"), y))
@@ -168,7 +154,7 @@ def _captioned(
         return value + interpolated * loss.generator(real_logits, logits), {}
 
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        x, y = _pair(system, batch)
+        x, y = pair(system, batch)
         return {"generator": (prior(jax.random.key(0), x.shape[0]), y), "discriminator": (x, y)}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
@@ -183,11 +169,65 @@ def _captioned(
     )
 
 
-def _others(y: PyTree) -> PyTree:
-    """Returns for each example the next one's."""
+def matching_aware(
+    net: Any,
+    loss: Loss,
+    x: Array,
+    fake: Array,
+    y: PyTree,
+    turn: Turn,
+    mismatched: float,
+    wrong: Sequence[Callable[[PyTree], PyTree]],
+    penalty: Penalty | None,
+) -> tuple[Array, Metrics]:
+    """Loss of a discriminator that refuses samples, and also real images with conditions that are not theirs.
+
+    (1 - m) times the loss of (real, samples) plus m times that of (real, real with another's condition), the mean over
+    the kinds of mismatch, plus the penalty.
+
+    Args:
+      net: the discriminator D(x, y), an entry of `nets`.
+      loss: of real and fake logits.
+      x: real images, [B, H, W, C].
+      fake: samples for the same conditions, [B, H, W, C].
+      y: conditions, arrays [B, ...] in any form.
+      turn: of the update.
+      mismatched: m, in [0, 1]; without any `wrong` it is 0.
+      wrong: functions y -> mismatched y, such as `others`.
+      penalty: of images with their own conditions, or None.
+    Returns:
+      (loss [], metrics: the means of `real_logits`, `fake_logits` and `mismatched_logits`, and `penalty`).
+    Raises:
+      ValueError: at trace time, samples unlike the data.
+    References:
+      Reed et al. Generative Adversarial Text to Image Synthesis. ICML 2016, algorithm 1.
+    """
+    check_samples(x, fake)
+    real_logits, fake_logits = net(x, y), net(fake, y)
+    found = [net(x, other(y)) for other in wrong]
+    value = (1 - mismatched if found else 1.0) * loss.discriminator(real_logits, fake_logits)
+    for logits in found:
+        value = value + mismatched / len(found) * loss.discriminator(real_logits, logits)
+    metrics = {"real_logits": jnp.mean(real_logits), "fake_logits": jnp.mean(fake_logits)}
+    if found:
+        metrics["mismatched_logits"] = jnp.mean(jnp.stack(found))
+    if penalty is None:
+        return value, metrics
+    critic = frozen(net)
+    cost = penalty(lambda x: critic(x, y), x, fake, turn)
+    return value + cost, metrics | {"penalty": cost}
+
+
+def others(y: PyTree) -> PyTree:
+    """Returns for each example the next one's condition in the batch."""
     return jax.tree.map(lambda leaf: jnp.roll(leaf, -1, axis=0), y)
 
 
-def _pair(system: str, batch: Batch) -> tuple[Array, PyTree]:
+def pair(system: str, batch: Batch) -> tuple[Array, PyTree]:
+    """Returns images and their conditions.
+
+    Raises:
+      ValueError: there are none.
+    """
     check_batch(system, batch, y="the captions' embeddings [B, T], or a dict of conditions")
     return batch["x"], batch["y"]

@@ -35,6 +35,7 @@ COLUMNS = {
     "stacked_digits": [{"method", "modes", "KL", "papers", "seconds"}],
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
+    "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -54,6 +55,7 @@ FIRST = {  # the first cell of every row, table by table
     "stacked_digits": [["real stacks", "packing 2", "rpgan + r1 + r2"]],
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
+    "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -69,6 +71,7 @@ PICTURES = {
     "stacked_digits": {"judge.npz", "quarter-packing2.png", "quarter-rpgan+r1+r2.png"},
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
+    "glyph_stack": {"samples.png"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -146,6 +149,7 @@ def test_smoke(name, few, tmp_path, capsys):
         (["stacked_digits", "--batch-size", "10"], "--batch-size must be a multiple of 4, the largest pack; got 10"),
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
+        (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

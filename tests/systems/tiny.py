@@ -1,5 +1,6 @@
 """Every system of this folder with tiny networks and a batch: name -> (networks, system, batch)."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ import optax
 import jaxgan as jg
 from jaxgan.data import Source
 from jaxgan.networks import heads, mlp, unet
+from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
 from jaxgan.systems.captions import gan_cls_int, gawwn
@@ -15,6 +17,7 @@ from jaxgan.systems.classes import acgan, contragan, reacgan
 from jaxgan.systems.few_labels import semi_supervised
 from jaxgan.systems.information import infogan
 from jaxgan.systems.pyramids import lapgan
+from jaxgan.systems.stacked import stackgan
 from jaxgan.systems.unet import unet_gan
 
 RNG = np.random.default_rng(0)
@@ -70,6 +73,25 @@ def place():
     return networks, gawwn(**COMMON), {"x": PIXELS, "y": {"caption": CAPTIONS, "box": BOXES}}
 
 
+def stages():
+    networks = {"generator_0": Stage(8), "generator_1": Stage(16)}
+    networks |= {f"discriminator_{stage}": Given(mlp.Discriminator((4,))) for stage in (0, 1)}
+    system = stackgan(**COMMON, conditioning=2, penalty=jg.penalties.r1(1.0))
+    return networks, system, {"x": PIXELS, "y": CAPTIONS}
+
+
+class Stage(nn.Module):
+    """A latent or a smaller image, noise and a caption -> images of a side, and their divergences."""
+
+    side: int
+
+    @nn.compact
+    def __call__(self, first, noise, y):
+        told, divergence = ConditioningAugmentation()(y, noise)
+        h = jnp.concatenate([first.reshape(first.shape[0], -1), told], axis=-1)
+        return mlp.Generator((self.side, self.side, 1), (4,))(h), divergence
+
+
 class Given:
     """A network of one input, given its condition beside it: any object with `init` and `apply` is a network."""
 
@@ -77,10 +99,10 @@ class Given:
         self.network = network
 
     def init(self, key, x, y):
-        return self.network.init(key, jnp.concatenate([x, y], axis=-1))
+        return self.network.init(key, jnp.concatenate([x.reshape(x.shape[0], -1), y], axis=-1))
 
     def apply(self, variables, x, y):
-        return self.network.apply(variables, jnp.concatenate([x, y], axis=-1))
+        return self.network.apply(variables, jnp.concatenate([x.reshape(x.shape[0], -1), y], axis=-1))
 
 
 def pixels():
@@ -97,11 +119,12 @@ TINY = {
     "lapgan": pyramid,
     "gan_cls_int": caption,
     "gawwn": place,
+    "stackgan": stages,
     "unet_gan": pixels,
 }
 
 
-CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn")  # systems that are asked for a "y"
+CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 
 def playable(name):
