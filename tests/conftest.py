@@ -8,8 +8,11 @@ from pathlib import Path
 # Compilation is the clock of this suite: programs are tiny and run a few times. The newer of XLA's two ways to emit
 # code for CPUs takes twice the time of the older, and optimizations (but see `optimized`) twice that again.
 # Tests of precision need them left out, too: a pass may keep more digits than a program says.
+# Each program in one piece: what is split can be compiled by many threads, of which there is one here.
 # XLA aborts on flags that it does not know, and that of JAX 0.12 has the newer way only.
-QUICK_CODE = "--xla_cpu_use_fusion_emitters=false" if version("jaxlib").startswith("0.10.") else ""
+QUICK_CODE = ""
+if version("jaxlib").startswith("0.10."):
+    QUICK_CODE = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count=8 {QUICK_CODE} " + os.environ.get("XLA_FLAGS", "")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 os.environ.setdefault("JAX_PLATFORMS", "cpu")

@@ -48,13 +48,15 @@ def test_the_reference_alone_is_batch_normalised(key):
     np.testing.assert_allclose(y[:4], expected, rtol=1e-4, atol=1e-5)
 
 
+def sum_of_outputs(key, x):
+    return jnp.sum(VirtualBatchNorm(3).init_with_output(key, x)[0])
+
+
 @pytest.mark.parametrize("far", [123.4, 999.7, 1000.1, 5000.3])
 def test_a_far_and_flat_batch_has_finite_derivatives(far, key):
     """Mean square minus squared mean would be noise, below zero as well, where there is no spread."""
     x = jnp.full((5, 2, 2, 1), far)
-    layer = VirtualBatchNorm(3)
-    variables = layer.init(key, x)
-    chex.assert_tree_all_finite(jax.value_and_grad(lambda x: jnp.sum(layer.apply(variables, x)))(x))
+    chex.assert_tree_all_finite(jax.jit(jax.value_and_grad(sum_of_outputs, argnums=1))(key, x))
 
 
 def test_gradients_flow_through_the_reference(key):
@@ -216,7 +218,7 @@ def test_the_gradient_of_a_batch_is_the_mean_of_its_parts(independent, key):
     """Microbatches change the gradient only where examples see each other."""
     discriminator = WithReference(Critic(4)) if independent else Mixing()
     batch, params = {"x": points(8)}, []
-    for microbatches in (1, 4):
+    for microbatches in (1, 2):
         game = game_of(discriminator, microbatches=microbatches)
         state = game.init(key, batch)
         after, metrics = jax.jit(game.train_step)(state, batch)

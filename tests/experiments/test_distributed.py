@@ -70,14 +70,14 @@ def test_a_run_goes_on_with_other_devices_or_processes(before, after, halves, tm
 
 
 def test_two_processes_are_one_and_a_death_is_survived(tmp_path):
-    long = ("--steps", 400, "--evaluations", 16)
+    long = ("--steps", 240, "--evaluations", 8)
     whole = start_two(tmp_path / "whole", *long)
     for process in whole:
         code, _, err = finish(process)
         assert code == 0, err
     killed = start_two(tmp_path / "killed", *long)
     run = tmp_path / "killed" / "ring" / "run"
-    assert signal_after_checkpoint(killed[1], run, 100), [finish(process) for process in killed]
+    assert signal_after_checkpoint(killed[1], run, 30), [finish(process) for process in killed]
     began = time.monotonic()
     code, _, err = finish(killed[0], timeout=120)
     assert code not in (0, None)
@@ -93,14 +93,10 @@ def test_two_processes_are_one_and_a_death_is_survived(tmp_path):
     assert rows[0] == rows[1]
 
 
-def test_two_processes_agree_with_one(tmp_path):
+def test_two_processes_agree_with_one(halves):
     """After a few steps, since Adam divides rounding by rounding."""
-    few = ("--steps", 10, "--evaluations", 1)
-    alone = start(*FLAGS, *few, "--out", tmp_path / "alone")
-    for process in [*start_two(tmp_path / "two", *few), alone]:
-        code, _, err = finish(process)
-        assert code == 0, err
-    one, two = floats(tmp_path / "alone" / "ring" / "run"), floats(tmp_path / "two" / "ring" / "run")
+    one, two = (floats(halves[devices] / "whole" / "ring" / "run") for devices in (1, 2))
+    assert one.keys() == two.keys()
     for path, leaf in one.items():
         np.testing.assert_allclose(two[path], leaf, atol=1e-5, err_msg=path)
 

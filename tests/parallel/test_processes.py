@@ -1,5 +1,6 @@
 """Two real processes on loopback are one: the same batches, and the same state to rounding."""
 
+import functools
 import os
 import socket
 import subprocess
@@ -35,23 +36,34 @@ def start(process, port, *words):
     )
 
 
-@pytest.mark.parametrize(
-    ("kind", "mode"),
-    [("wgan_gp", "pmap"), ("hinge_bn", "pmap"), ("dcgan_ema", "pmap"), ("hinge_bn", "sharded"), ("wgan_gp", "split")],
-)
-def test_two_processes_of_four_devices_are_one_device(kind, mode, tmp_path):
-    port = free_port()
-    workers = [start(process, port, kind, mode, tmp_path / "state") for process in range(2)]
+GAMES = ("wgan_gp-pmap", "hinge_bn-pmap", "dcgan_ema-pmap", "hinge_bn-sharded", "wgan_gp-split")
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory):
+    """Where two processes left the states of all games: the start of a process takes longer than a game."""
+    folder, port = tmp_path_factory.mktemp("states"), free_port()
+    workers = [start(process, port, folder, *GAMES) for process in range(2)]
     for worker in workers:
-        out, _ = worker.communicate(timeout=240)
+        out, _ = worker.communicate(timeout=600)
         assert worker.returncode == 0, out
+    return folder
+
+
+@functools.cache
+def on_one_device(kind):
     game = game_of(kind, None)
     data = batches(game, STEPS)
     step, state = jax.jit(game.train_step), game.init(jax.random.key(0), data[0])
     for batch in data:
         state, _ = step(state, batch)
-    straight = [np.asarray(x) for x in jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))]
-    found = [list(np.load(tmp_path / f"state-{process}.npz").values()) for process in range(2)]
+    return [np.asarray(x) for x in jax.tree.leaves(state._replace(key=jax.random.key_data(state.key)))]
+
+
+@pytest.mark.parametrize("game", GAMES)
+def test_two_processes_of_four_devices_are_one_device(game, states):
+    straight = on_one_device(game.split("-")[0])
+    found = [list(np.load(states / f"{game}-{process}.npz").values()) for process in range(2)]
     for one, first, second in zip(straight, *found, strict=True):
         assert np.array_equal(first, second)
         np.testing.assert_allclose(first, one, rtol=1e-5, atol=1e-5 * max(np.max(np.abs(one)), 1e-6))

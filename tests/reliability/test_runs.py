@@ -84,7 +84,11 @@ def test_sigterm_saves_the_step_and_the_run_goes_on(tmp_path, straight, scorecar
     seconds = time.monotonic() - began
     assert code == 143, err
     saved = int(re.search(r"SIGTERM: step (\d+) is saved", out)[1])
-    assert saved == max(steps_in(run)) == json.loads((run / "summary.json").read_text())["step"]
+    assert "--resume" in out
+    summary = json.loads((run / "summary.json").read_text())
+    assert summary["status"] == "interrupted"
+    assert saved == max(steps_in(run)) == summary["step"]
+    assert (run / "report.html").exists()
     assert saved < 3000
     go_on(tmp_path, "stopped", straight)
     scorecard("R3", "SIGTERM: that step saved, exit 143, resumed identical", seconds, limit=5)
