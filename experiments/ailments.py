@@ -151,7 +151,7 @@ def examined(patient: Patient, seed: int, warn: Callable[[str], None] | None = N
     game = guarded(jg.game(patient.networks, patient.system, ema={"generator": 0.99}))
     size = patient.batch_size * game.updates
     batches = jg.data.batches(patient.source, size, seed)
-    example: Batch = jg.data.batch_at(patient.source, size, seed)(0)  # type: ignore[assignment]  # host arrays
+    example: Batch = jg.data.batch_at(patient.source, size, seed)(0)
     state = game.init(jax.random.key(seed), example)
     history: dict[str, tuple[list[int], list[float]]] = {}
 

@@ -140,7 +140,7 @@ def _discriminators(config: Config, seed: int) -> tuple[PyTree, PyTree]:
     )
     game = jg.game(networks, system)
     read = jg.data.batch_at(jg.data.unlabelled(jg.data.digits("train", size=SIDE)), config.batch_size, seed)
-    state: Any = game.init(jax.random.key(seed), read(0))  # type: ignore[arg-type]
+    state: Any = game.init(jax.random.key(seed), read(0))
     before, step = jax.tree.map(jnp.copy, state.params["discriminator"]), jax.jit(game.train_step, donate_argnums=0)
     for number in range(config.steps):
         state, _ = step(state, read(number))

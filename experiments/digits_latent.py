@@ -63,7 +63,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     train = _digits("train")
     built = digits_mlp.build(setting, train["x"].shape[1:], 0)
     read = jg.data.batch_at(digits_mlp.source(setting), setting.batch_size, config.seed)
-    state: Any = built.game.init(jax.random.key(config.seed), read(0))  # type: ignore[arg-type]
+    state: Any = built.game.init(jax.random.key(config.seed), read(0))
     step = jax.jit(built.game.train_step, donate_argnums=0)
     for number in range(config.steps):
         state, _ = step(state, read(number))

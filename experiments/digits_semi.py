@@ -142,7 +142,7 @@ def _batches(config: Config, seed: int) -> Callable[[int], Batch]:
 
     def read(step: int) -> Batch:
         known = labelled(step)
-        return {"x": unlabelled(step)["x"], "labelled": known["x"], "y": known["y"]}  # type: ignore[dict-item]
+        return {"x": unlabelled(step)["x"], "labelled": known["x"], "y": known["y"]}
 
     return read
 

@@ -205,7 +205,7 @@ def _page(step: int, found: Examination, around: Spectrum | None) -> dict[str, A
 
 def _batch(subject: Subject) -> Batch:
     read = jg.data.batch_at(subject.source, subject.size, subject.seed)
-    return read(int(subject.state.step))  # type: ignore[return-value]  # the batch that training comes to next
+    return read(int(subject.state.step))
 
 
 def _examples(source: Source, n: int, seed: int) -> np.ndarray:

@@ -43,7 +43,7 @@ def run(name: str, experiment: ModuleType, config: Any, running: Running) -> int
     _check(config, running)
     source = experiment.source(config)
     size = config.batch_size * getattr(config, "n_critic", 1)
-    example: Batch = jg.data.batch_at(source, size, config.seed)(0)  # type: ignore[assignment]  # host arrays
+    example: Batch = jg.data.batch_at(source, size, config.seed)(0)
     jg.data.check_batch(example, source.classes)
     shape, key = tuple(example["x"].shape[1:]), jax.random.key(config.seed)
     built = experiment.build(config, shape, source.classes)

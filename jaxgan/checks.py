@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgan.types import Batch, Network, System
 
@@ -73,17 +74,20 @@ def check_shapes(batch: Batch, updates: int) -> None:
 
 
 def check_labels(batch: Batch, networks: Mapping[str, Network]) -> None:
-    """Raises for labels that no embedding has: JAX itself would read NaN or the last row, silently."""
-    classes = {name: n for name, network in networks.items() if (n := getattr(network, "classes", 0))}
-    y = batch.get("y")
-    if not classes or y is None:
-        return
-    if y.ndim != 1 or not jnp.issubdtype(y.dtype, jnp.integer):
-        raise ValueError(f"batch['y'] has shape {y.shape} and dtype {y.dtype}; expected class labels [B] int32")
-    if isinstance(y, jax.core.Tracer):
-        return
-    for name, count in classes.items():
-        if bad := [int(label) for label in y if not 0 <= label < count]:
-            raise ValueError(
-                f"batch['y'] holds label {bad[0]}, but network {name!r} has {count} classes, 0..{count - 1}"
-            )
+    """Raises for labels that no embedding has: JAX itself would read NaN or the last row, silently.
+
+    `batch["y"]` is one array or any pytree; a network's `classes` is the number of labels, or by entry of the pytree.
+    """
+    for name, network in networks.items():
+        classes = getattr(network, "classes", 0)
+        for path, y in jax.tree_util.tree_leaves_with_path(batch.get("y")):
+            entry = jax.tree_util.keystr(path, simple=True, separator="/")
+            count = classes.get(entry, 0) if isinstance(classes, Mapping) else classes
+            if not count or isinstance(y, jax.core.Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
+                continue  # a vector's width is checked by the network
+            if (wrong := np.ravel((np.asarray(y) < 0) | (np.asarray(y) >= count))).any():
+                label = np.ravel(y)[wrong][0]
+                raise ValueError(
+                    f"y{jax.tree_util.keystr(path)} holds label {label}, but network {name!r} has {count} "
+                    f"classes, 0..{count - 1}"
+                )

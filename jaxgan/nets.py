@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
+from flax.errors import ScopeParamShapeError
 from jax import Array
 
 from jaxgan.precision import widened
@@ -65,10 +67,20 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
         settings = {"train": net.train} | settings
     if linen or _accepts(net.network, "rngs"):
         settings = {"rngs": _streams(jax.random.fold_in(net.key, call), net.axis_name)} | settings
-    if net.train and net.state and (linen or _accepts(net.network, "mutable")):
-        outputs, updated = net.network.apply(variables, *inputs, mutable=list(net.state), **settings)
-        return widened(outputs), updated
-    return widened(net.network.apply(variables, *inputs, **settings)), {}
+    remembers = net.train and net.state and (linen or _accepts(net.network, "mutable"))
+    if remembers:
+        settings = settings | {"mutable": list(net.state)}
+    try:
+        found = net.network.apply(variables, *inputs, **settings)
+    except ScopeParamShapeError as error:  # Linen's own class, which is no ValueError
+        shapes = ", ".join(str(jax.tree.map(jnp.shape, x)) for x in inputs)
+        raise ValueError(
+            f"{type(net.network).__name__} is called with shapes {shapes}, which its parameters do not fit: it was "
+            "initialised with inputs of another width or number of channels (latents are as wide as the prior's; data "
+            f"have the channels of the first batch). {error}"
+        ) from error
+    outputs, updated = found if remembers else (found, {})
+    return widened(outputs), updated
 
 
 def initial_variables(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> Mapping[str, PyTree]:

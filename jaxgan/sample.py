@@ -14,13 +14,12 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_labels
 from jaxgan.parallel import Parallel
-from jaxgan.types import Game, TrainState
+from jaxgan.types import Game, PyTree, TrainState
 
 
-def sample(
-    game: Game | Parallel, state: TrainState, key: Array, *, n: int, y: ArrayLike | None = None, chunk: int = 256
-) -> Any:
+def sample(game: Game | Parallel, state: TrainState, key: Array, *, n: int, y: PyTree = None, chunk: int = 256) -> Any:
     """Draws n samples from a game, by averaged parameters where they are kept and without batch statistics.
 
     Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it (unless the network
@@ -31,25 +30,24 @@ def sample(
       state: its train state.
       key: [] typed PRNG key.
       n: how many samples, >= 1.
-      y: labels, [n] int32, or one label for all; None for an unconditional game.
+      y: what is asked for, as in the game's batches: labels [n] int32, vectors [n, K], or a pytree of such; a number
+        stands for n of them. None for an unconditional game.
       chunk: samples made by one call, >= 1; bounds the memory.
     Returns:
       samples [n, ...] (any pytree of such, if the system makes one).
     Raises:
-      ValueError: n or chunk is not positive, or the labels are not n.
+      ValueError: n or chunk is not positive, the conditions are not n, or a label is out of range.
     """
     if n < 1 or chunk < 1:
         raise ValueError(f"sample needs n >= 1 and chunk >= 1; got n={n}, chunk={chunk}")
-    labels = None if y is None else np.broadcast_to(np.asarray(y, np.int32), (n,)) if np.ndim(y) == 0 else np.asarray(y)
-    if labels is not None and labels.shape != (n,):
-        raise ValueError(f"sample got labels of shape {labels.shape} for n={n}; give one label, or [n] of them")
+    asked = {} if y is None else {"y": conditions("sample", y, n)}
+    check_labels(asked, getattr(game, "networks", None) or {})
     chunk = min(chunk, n)
     index = np.arange(math.ceil(n / chunk) * chunk, dtype=np.int32)  # the last chunk is filled up: one shape, one trace
     parts = []
     for start in range(0, n, chunk):
-        inputs = {"index": index[start : start + chunk]}
-        if labels is not None:
-            inputs["y"] = np.resize(labels[start : start + chunk], chunk).astype(np.int32)
+        rows = index[start : start + chunk]
+        inputs = {"index": rows} | jax.tree.map(lambda leaf, rows=rows: leaf[np.minimum(rows, n - 1)], asked)
         parts.append(_generate(game.generate)(state, key, inputs))
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *parts)
 
@@ -63,7 +61,7 @@ def interpolate(
     *,
     steps: int = 8,
     path: Literal["linear", "spherical"] = "spherical",
-    y: ArrayLike | None = None,
+    y: PyTree = None,
 ) -> Array:
     """Generates along paths between pairs of latents.
 
@@ -76,11 +74,11 @@ def interpolate(
       steps: points on each path, both ends included, >= 2.
       path: "linear" in the latents, or "spherical": along the great circle, with the norms interpolated, which stays
         in the shell where normal latents lie.
-      y: labels, [n] int32, or None.
+      y: what is asked for, as in `sample`: one condition for each path, or None.
     Returns:
       samples, [n, steps, ...].
     Raises:
-      ValueError: fewer than two steps, latents of different shapes, or an unknown path.
+      ValueError: fewer than two steps, latents of different shapes, an unknown path, or conditions that are not n.
     References:
       White. Sampling Generative Networks. 2016, section 2.1 (spherical interpolation).
     """
@@ -95,9 +93,33 @@ def interpolate(
     z = paths[path](start[:, None], end[:, None], time)
     inputs = {"z": z.reshape(-1, start.shape[-1])}
     if y is not None:
-        inputs["y"] = jnp.repeat(jnp.asarray(y, jnp.int32), steps)
+        asked = conditions("interpolate", y, len(start))
+        inputs["y"] = jax.tree.map(lambda leaf: jnp.repeat(leaf, steps, axis=0), asked)
     samples = _generate(game.generate)(state, key, inputs)
     return samples.reshape(len(start), steps, *samples.shape[1:])
+
+
+def conditions(caller: str, y: PyTree, n: int) -> PyTree:
+    """Makes what is asked for arrays of n: labels int32, other entries float32; a number is repeated.
+
+    Args:
+      caller: what the error calls it.
+      y: labels [n], arrays [n, ...], numbers, or any pytree of such; a list of numbers is an array.
+      n: how many conditions.
+    Returns:
+      The same pytree with leaves [n, ...] of NumPy.
+    Raises:
+      ValueError: a leaf is neither a number nor of n examples.
+    """
+
+    def leaf(value: Any) -> np.ndarray:
+        array = np.asarray(value)
+        array = array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
+        if array.ndim and len(array) != n:
+            raise ValueError(f"{caller} needs conditions for n={n}, a number or n of them; got shape {array.shape}")
+        return array if array.ndim else np.broadcast_to(array, (n,))
+
+    return jax.tree.map(leaf, y, is_leaf=lambda node: isinstance(node, list | tuple))
 
 
 def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:

@@ -17,9 +17,10 @@ from jax import Array
 
 PyTree = Any
 BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
-Batch = Mapping[str, Array]  # "x": [B, ...] float32 in [-1, 1]; "y": [B] int32 where there are labels
+Batch = Mapping[str, Any]  # "x": [B, ...] float32 in [-1, 1]; "y" where networks are told something: labels [B] int32,
+# vectors [B, K] float32, or a pytree of such; all leaves share B
 Metrics = dict[str, Array]  # "<player>/<quantity>" -> scalar
-Inputs = Mapping[str, Array]  # what a system generates from, [n, ...] each: "index", "z", "y", "x", ...
+Inputs = Mapping[str, Any]  # what a system generates from, [n, ...] each: "index", "z", "y", "x", ...
 
 
 class Network(Protocol):

@@ -62,7 +62,6 @@ EXAMPLES |= {
 EXAMPLES |= {f"systems.{name}": (lambda made=made: made()[1]) for name, made in TINY.items()}
 SMALL = {"features": 2, "hidden": (4,)}  # for networks that take such arguments
 SIZES = {  # of families that do not make all of the usual ones
-    "dcgan": (28, 32, 64),
     "patch": (32, 64, (24, 48)),
     "unet": (16, 64, (16, 32)),
 }

@@ -189,9 +189,9 @@ def test_conditional_batch_norm_by_hand(key):
     y = jnp.array([0, 1, 2, 1], jnp.int32)
     layer = ConditionalBatchNorm(classes=3, momentum=0.75)
     variables = layer.init(key, x, y, train=True)
-    chex.assert_trees_all_equal(variables["params"]["scale"]["embedding"], jnp.ones((3, 2)))
+    chex.assert_trees_all_equal(variables["params"]["scale"]["embedding"], jnp.zeros((3, 2)))  # a scale of 1
     params = {
-        "scale": {"embedding": jnp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])},
+        "scale": {"embedding": jnp.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]) - 1},
         "offset": {"embedding": jnp.array([[0.0, 0.0], [1.0, 1.0], [0.0, -2.0]])},
     }
     result, updated = layer.apply(variables | {"params": params}, x, y, train=True, mutable=["batch_stats"])
@@ -205,6 +205,11 @@ def test_conditional_batch_norm_by_hand(key):
     # Without training the running averages normalise: mean 0 and variance 1 at the start.
     still = layer.apply(variables | {"params": params}, x, y, train=False)
     np.testing.assert_allclose(still[1], [3 * 3.0 + 1, 4 * 10.0 + 1], rtol=1e-4)
+    # A vector's scale is 1 + y . table, (1 + 0.5 * 0 + 2 * 4, 1 + 0.5 * 1 + 2 * 5), and likewise its offset.
+    told = jnp.zeros((4, 3)).at[1].set(jnp.array([0.5, 0.0, 2.0]))
+    of_vectors = layer.apply(variables | {"params": params}, x, told, train=False)
+    np.testing.assert_allclose(of_vectors[1], [9 * 3.0, 11.5 * 10.0 - 4], rtol=1e-4)
+    np.testing.assert_allclose(of_vectors[0], x[0], rtol=1e-4)  # nothing told
 
 
 def test_conditional_batch_norm_on_images(key):
@@ -264,17 +269,18 @@ Y = jnp.zeros((3,), jnp.int32)
 
 @pytest.mark.parametrize("labelled", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("size", [28, 32, 64])
+@pytest.mark.parametrize("size", [28, 32, 64, 36, (16, 24), (96, 64)])
 def test_dcgan_shapes(size, channels, labelled, key):
     classes, condition = (10, (Y,)) if labelled else (0, ())
+    height, width = (size, size) if isinstance(size, int) else size
     generator = dcgan.Generator(channels, size, features=2, classes=classes)
     images, variables = jax.eval_shape(generator.init_with_output, key, Z, *condition)
-    assert (images.shape, images.dtype) == ((3, size, size, channels), jnp.float32)
+    assert (images.shape, images.dtype) == ((3, height, width, channels), jnp.float32)
     assert set(variables) == {"params", "batch_stats"}
     for normalization, collection in [("batch", {"batch_stats"}), ("spectral", {"spectral"}), ("none", set())]:
         discriminator = dcgan.Discriminator(size, 2, normalization, classes)
         logits, variables = jax.eval_shape(
-            discriminator.init_with_output, key, jnp.zeros((3, size, size, channels)), *condition
+            discriminator.init_with_output, key, jnp.zeros((3, height, width, channels)), *condition
         )
         assert (logits.shape, logits.dtype) == ((3,), jnp.float32)
         assert set(variables) == {"params"} | collection
@@ -338,16 +344,24 @@ IMAGES = jnp.zeros((3, 28, 28, 1))
 @pytest.mark.parametrize(
     ("network", "inputs", "message"),
     [
-        (dcgan.Generator(size=30), (Z,), r"size=30; DCGAN makes sizes \[28, 32, 64\]"),
-        (dcgan.Discriminator(size=16), (IMAGES,), "size=16"),
+        (
+            dcgan.Generator(size=30),
+            (Z,),
+            r"multiples of 4, 16 or more.* got \(30, 30\), .* nearest sizes are 28 or 32\n",
+        ),
+        (dcgan.Generator(size=(16, 21)), (Z,), "nearest sizes are 16 by 20 or 24"),
+        (dcgan.Generator(size=(28, 28, 1)), (Z,), r"is not a side or \(height, width\)"),
+        (dcgan.Discriminator(size=16), (IMAGES,), r"takes images \[B, 16, 16, C\]; got shape \(3, 28, 28, 1\)"),
         (dcgan.Generator(size=28), (jnp.zeros((3, 1, 1, 5)),), r"takes latents \[B, Z\]"),
-        (dcgan.Discriminator(size=32), (IMAGES,), r"takes images \[B, size, size, C\]"),
+        (dcgan.Discriminator(size=32), (IMAGES,), r"takes images \[B, 32, 32, C\]"),
         (dcgan.Discriminator(size=28), (jnp.zeros((3, 28, 28)),), r"takes images"),
         (dcgan.Discriminator(size=28, normalization="layer"), (IMAGES,), "'layer' is unknown"),
         (dcgan.Generator(size=28, classes=4), (Z,), "without labels"),
         (dcgan.Generator(size=28), (Z, Y), "classes=0"),
         (dcgan.Generator(size=28, classes=4), (Z, jnp.zeros((3, 1), jnp.int32)), r"labels \[B\] int32"),
         (dcgan.Generator(size=28, classes=4), (Z, jnp.zeros((3,))), r"labels \[B\] int32"),
+        (dcgan.Generator(size=28, classes=4), (Z, jnp.zeros((3, 5))), r"vectors \[B, 4\] float32; got shape \(3, 5\)"),
+        (dcgan.Generator(size=28, classes=4), (Z, {"a": Y}), r"takes one array y.* of a dict make one by .*Joined"),
         (dcgan.Discriminator(size=28, classes=4), (IMAGES,), "without labels"),
         (dcgan.Discriminator(size=28), (IMAGES, Y), "classes=0"),
         (mlp.Generator(classes=4), (Z,), "without labels"),

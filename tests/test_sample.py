@@ -69,12 +69,37 @@ def test_labels(labelled, key):
     [
         ({"n": 0}, "n >= 1"),
         ({"n": 1, "chunk": 0}, "chunk >= 1"),
-        ({"n": 3, "y": [0, 1]}, r"labels of shape \(2,\) for n=3"),
+        ({"n": 3, "y": [0, 1]}, r"conditions for n=3, .* got shape \(2,\)"),
     ],
 )
 def test_sample_errors(plain, key, settings, message):
     with pytest.raises(ValueError, match=message):
         jg.sample(*plain, key, **settings)
+
+
+def test_vectors_are_asked_for_too(labelled, key):
+    game, state = labelled
+    y = np.eye(3, dtype=np.float32)[[2, 0, 1, 1, 0]]
+    by_label = jg.sample(game, state, key, n=5, y=y.argmax(axis=1))
+    np.testing.assert_allclose(jg.sample(game, state, key, n=5, y=y, chunk=2), by_label, rtol=1e-5, atol=1e-6)
+    halves = jg.sample(game, state, key, n=5, y=(y + y[::-1]) / 2)
+    assert (np.asarray(halves[0]) != np.asarray(by_label[0])).any()
+    path = jg.interpolate(game, state, key, jnp.ones((5, 3)), -jnp.ones((5, 3)), steps=2, y=y)
+    labels = jg.interpolate(game, state, key, jnp.ones((5, 3)), -jnp.ones((5, 3)), steps=2, y=y.argmax(axis=1))
+    np.testing.assert_allclose(path, labels, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("y", [3, -1, [0, 3]])
+def test_labels_that_no_network_has_are_refused(labelled, key, y):
+    with pytest.raises(ValueError, match=r"y holds label (3|-1), but network '\w+' has 3 classes, 0..2"):
+        jg.sample(*labelled, key, n=2, y=y)
+
+
+def test_latents_of_another_width_are_refused(plain, key):
+    with pytest.raises(
+        ValueError, match=r"Generator is called with shapes \(2, 5\).*latents are as wide as the prior's"
+    ):
+        plain[0].generate(plain[1], key, {"z": jnp.zeros((2, 5))})
 
 
 # Paths

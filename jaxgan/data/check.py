@@ -16,13 +16,13 @@ TOLERANCE = 1e-4  # beyond [-1, 1], for rounding
 
 
 def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
-    """Checks a batch of float32 examples in [-1, 1] and, if there are labels, int32 labels in 0..classes-1.
+    """Checks a batch of float32 examples in [-1, 1] and, if there are labels or other conditions, those.
 
     Points [B, d] may lie anywhere; everything of rank 3 or more is a signal in [-1, 1].
 
     Args:
-      batch: "x": [B, ...]; "y": [B], required if classes > 0.
-      classes: number of labels; 0: "y" is not asked for, and has no upper end.
+      batch: "x": [B, ...]; "y": as `check_conditions` takes it, required if classes > 0.
+      classes: number of labels; 0: "y" is not asked for, and labels have no upper end.
     Raises:
       ValueError: names the entry, what was found, the first wrong example, and what to do.
     """
@@ -30,11 +30,7 @@ def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
         raise ValueError(f"batch has no 'x'; have {sorted(batch)}")
     check_examples(batch["x"], "batch['x']")
     if "y" in batch:
-        y, n = batch["y"], len(batch["x"])
-        dtype = getattr(y, "dtype", type(y).__name__)
-        if np.shape(y) != (n,) or dtype != np.int32:
-            raise ValueError(f"batch['y'] is {dtype} {np.shape(y)}; labels must be int32 ({n},)")
-        check_labels(np.asarray(y), classes or None, "batch['y']")
+        check_conditions(batch["y"], len(batch["x"]), classes or None, "batch['y']")
     elif classes:
         raise ValueError(f"batch has no 'y', but its source has {classes} classes")
 
@@ -72,6 +68,31 @@ def _check_values(x: np.ndarray, name: str) -> None:
     if x.ndim > 2 and not -1 - TOLERANCE <= low <= high <= 1 + TOLERANCE:
         remedy = "x / 127.5 - 1" if low >= 0 and 1 < high <= 255 else "scale it"
         raise ValueError(f"{name} is in [{low:.2f}, {high:.2f}]; expected [-1, 1]: {remedy}")
+
+
+def check_conditions(y: Any, n: int, classes: int | None, name: str) -> None:
+    """Checks what n examples are told: labels [n] int32, arrays [n, ...] float32, or a pytree of such.
+
+    Args:
+      y: the conditions.
+      n: number of examples.
+      classes: number of labels, where y is one array; None leaves the upper end open.
+      name: what the error calls it.
+    Raises:
+      ValueError: a leaf is not of n examples, has another dtype or values that are not finite, or labels are out of
+        range.
+    """
+    for path, leaf in jax.tree_util.tree_leaves_with_path(y, is_leaf=lambda node: isinstance(node, list | tuple)):
+        where, dtype, shape = f"{name}{jax.tree_util.keystr(path)}", getattr(leaf, "dtype", None), np.shape(leaf)
+        if dtype == np.int32 and shape == (n,):
+            check_labels(np.asarray(leaf), None if path else classes, where)
+        elif dtype != np.float32 or len(shape) < 2 or shape[0] != n:
+            raise ValueError(
+                f"{where} is {dtype or type(leaf).__name__} {shape}; labels must be int32 ({n},), one for each "
+                f"example, and other conditions float32 ({n}, ...)"
+            )
+        elif not np.isfinite(leaf).all():
+            raise ValueError(f"{where} has values that are not finite; clean the conditions")
 
 
 def check_labels(y: np.ndarray, classes: int | None, name: str) -> None:

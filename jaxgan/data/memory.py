@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 
-from jaxgan.data.check import check_examples, check_labels
+from jaxgan.data.check import check_conditions, check_examples
 from jaxgan.data.source import Draw, Examples, Source
 
 
@@ -31,11 +32,12 @@ def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = No
 
     Args:
       x: [N, ...] float32, in [-1, 1] if of rank 3 or more; points [N, d] may lie anywhere.
-      y: [N] integer labels in 0..classes-1; None: unlabelled.
+      y: [N] integer labels in 0..classes-1, or what else examples are told: arrays [N, ...] float32 (attributes, codes,
+        captions, boxes), or a dict of labels and arrays; None: unlabelled.
       name: what errors and reports call it.
-      classes: number of labels; None: the largest label plus one.
+      classes: number of labels; None: the largest label plus one. Of other conditions there are none.
     Returns:
-      Source of "x" [n, ...] float32 and, if labelled, "y" [n] int32.
+      Source of "x" [n, ...] float32 and, if y is given, "y" likewise.
     Raises:
       ValueError: wrong type, rank, dtype, layout, range or length, or a value that is not finite.
     """
@@ -45,16 +47,19 @@ def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = No
         if classes:
             raise ValueError(f"{name}: classes is {classes}, but there are no labels; pass y")
         return Source(name, len(x), lambda draw: {"x": x[draw.index]})
-    labels = _labels(np.asarray(y), len(x), classes, f"{name}: y")
+    conditions = jax.tree.map(_narrow, y, is_leaf=lambda node: isinstance(node, list | tuple))
+    check_conditions(conditions, len(x), classes, f"{name}: y")
+    labels = isinstance(conditions, np.ndarray) and np.issubdtype(conditions.dtype, np.integer)
+    if classes and not labels:
+        raise ValueError(f"{name}: classes is {classes}, but y are not labels (N,); leave it out")
 
     def read(draw: Draw) -> Examples:
-        return {"x": x[draw.index], "y": labels[draw.index]}
+        return jax.tree.map(lambda leaf: leaf[draw.index], {"x": x, "y": conditions})
 
-    return Source(name, len(x), read, classes or int(labels.max()) + 1)
+    return Source(name, len(x), read, (classes or int(conditions.max()) + 1) if labels else 0)
 
 
-def _labels(y: np.ndarray, n: int, classes: int | None, name: str) -> np.ndarray:
-    if y.shape != (n,) or not np.issubdtype(y.dtype, np.integer):
-        raise ValueError(f"{name} is {y.dtype} {y.shape}; labels must be integers ({n},), one for each example")
-    check_labels(y, classes, name)
-    return y.astype(np.int32)
+def _narrow(y: Any) -> np.ndarray:
+    """Labels as int32, whatever integers they are."""
+    y = np.asarray(y)
+    return y.astype(np.int32) if np.issubdtype(y.dtype, np.integer) and len(y.shape) == 1 else y

@@ -10,16 +10,15 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.types import Batch
 
-Examples = dict[str, np.ndarray | Array]  # "x": [n, ...] float32 in [-1, 1]; "y": [n] int32 if labelled
+Examples = dict[str, Any]  # "x": [n, ...] float32 in [-1, 1]; "y": [n] int32 if labelled, or other conditions
 
 
 class Draw(NamedTuple):

@@ -9,15 +9,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
+from jaxgan.sample import conditions
 from jaxgan.types import Game, Inputs, PyTree, TrainState
 
 COLLECTION = "batch_stats"  # where Linen keeps the running mean and variance of each normalisation
 
 
 def standing_statistics(
-    game: Game, state: TrainState, key: Array, *, batches: int = 16, batch_size: int = 64, y: ArrayLike | None = None
+    game: Game, state: TrainState, key: Array, *, batches: int = 16, batch_size: int = 64, y: PyTree = None
 ) -> TrainState:
     """Replaces running batch statistics by those of fresh samples, made by the parameters that samples are made with.
 
@@ -32,7 +32,7 @@ def standing_statistics(
       key: [] typed PRNG key of the latents; use another one than for the samples that are judged.
       batches: how many, >= 1.
       batch_size: samples in each, >= 2.
-      y: [batches * batch_size] int32 labels, for a conditional game.
+      y: conditions of the batches * batch_size samples, as in `jaxgan.sample`, for a conditional game.
     Returns:
       The state with other `model_state`, to sample from.
     Raises:
@@ -45,9 +45,7 @@ def standing_statistics(
     if batches < 1 or batch_size < 2:
         raise ValueError(f"standing_statistics needs batches >= 1 and batch_size >= 2; got {batches}, {batch_size}")
     n = batches * batch_size
-    labels = None if y is None else np.asarray(y, np.int32)
-    if labels is not None and labels.shape != (n,):
-        raise ValueError(f"standing_statistics needs {n} labels, batches * batch_size; got shape {labels.shape}")
+    asked = {} if y is None else {"y": conditions("standing_statistics", y, n)}
     # A running average moves to m * old + (1 - m) * seen. From zeros it tells (1 - m) * seen; from ones, m as well.
     started = {value: _filled(state, value) for value in (0.0, 1.0)}
     rehearse = game.rehearse
@@ -55,8 +53,8 @@ def standing_statistics(
 
     def seen(start: float, part: int) -> dict[str, PyTree]:
         rows = slice(part * batch_size, (part + 1) * batch_size)
-        inputs: Inputs = {"index": jnp.arange(n, dtype=jnp.int32)[rows]}
-        after = run(started[start], key, dict(inputs) | ({} if labels is None else {"y": labels[rows]}))
+        inputs: Inputs = {"index": np.arange(n, dtype=np.int32), **asked}
+        after = run(started[start], key, jax.tree.map(lambda leaf: leaf[rows], inputs))
         return {name: collections.get(COLLECTION, {}) for name, collections in after.items()}
 
     share = jax.tree.map(lambda one, zero: 1 - (one - zero), seen(1.0, 0), seen(0.0, 0))

@@ -1,4 +1,7 @@
-"""Networks: one file for each family, all of them Linen modules called `net(inputs, *conditions, train=...)`."""
+"""Networks: one file for each family, all of them Linen modules called `net(inputs, *conditions, train=...)`.
+
+`layers` is what they are made of, `inputs` what they refuse, and `conditioning` how any of them is told anything.
+"""
 
 from jaxgan.networks import (
     biggan,

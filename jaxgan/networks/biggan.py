@@ -23,9 +23,10 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
+from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.normalization import SpectralNorm
-from jaxgan.networks.mlp import check_labels
 from jaxgan.networks.residual import (
     Convolve,
     DownBlock,
@@ -33,10 +34,7 @@ from jaxgan.networks.residual import (
     Normalize,
     UpBlock,
     check_attention,
-    check_images,
-    check_latents,
     downsample,
-    halvings,
     head,
     pooled,
     upsample,
@@ -65,7 +63,7 @@ _orthogonal = nn.initializers.orthogonal()
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, H, W, channels] in [-1, 1].
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels] in [-1, 1].
 
     Unless `deep`, Z is a multiple of the number of chunks, which is one more than that of the blocks: 4 at 32 pixels, 6
     at 128. Without classes the batch normalisations are told the latent alone.
@@ -76,7 +74,7 @@ class Generator(nn.Module):
     features: int = 96  # "ch" of the paper: of the largest map at 128 pixels
     deep: bool = False  # BigGAN-deep
     attention: int | None = None  # height of the map that looks at itself; None: 64, or half the images'; 0: none
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     embedding: int = 128  # of a class
     epsilon: float = 1e-6  # of spectral normalisation
     momentum: float = 0.9  # of the batch statistics' running averages
@@ -86,7 +84,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Generates one image per latent; batch statistics come from the batch if `train`, else from the average."""
-        check_labels(self, y)
+        check_condition(self, y)
         check_latents(self, z)
         sides, doublings = _stages(self)
         attention = _attention(self, sides, [sides[0] >> stage for stage in range(doublings)])
@@ -112,7 +110,7 @@ class Generator(nn.Module):
         """Returns what the smallest map is made of, and what each stage's batch normalisations are told."""
         embedding = []
         if y is not None:
-            embed = nn.Embed(self.classes, self.embedding, embedding_init=_orthogonal, name="shared")
+            embed = Embedding(self.classes, self.embedding, embedding_init=_orthogonal, name="shared")
             embedding = [embed(y)]
         if self.deep:
             return [jnp.concatenate([z, *embedding], axis=-1)] * (doublings + 1)
@@ -128,20 +126,20 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by projection."""
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B]; labels enter by projection."""
 
     size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int = 96  # "ch" of the paper: of the first block at 128 pixels
     deep: bool = False  # BigGAN-deep
     attention: int | None = None  # height of the map that looks at itself; None: 64, or half the images'; 0: none
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     epsilon: float = 1e-6  # of spectral normalisation
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
         """Scores every image, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         sides, doublings = _stages(self)
         check_images(self, x, sides)
         halved = doublings if doublings > 3 else 2  # at 32 pixels the last two blocks keep the size

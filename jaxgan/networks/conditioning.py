@@ -1,11 +1,89 @@
-"""What a condition becomes before a generator sees it: conditioning augmentation."""
+"""What a condition becomes before a network sees it.
+
+Networks of this library that have `classes` take labels y [B] int32, or vectors y [B, classes] float32: attributes,
+continuous codes, captions, boxes. Of several things at once `Joined` makes one vector; `Concatenated` tells a network
+that has no `classes`. A network of one's own may take any pytree y.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
+
+from jaxgan.networks.layers import as_vectors, call
+from jaxgan.types import PyTree
+
+Classes = int | Mapping[str, int]  # of labels: of a lone array y, or by entry of a pytree ("digit", "hair/colour")
+
+
+def joined(y: PyTree, classes: Classes = 0) -> Array:
+    """One vector of each example's condition: labels one hot, other arrays flattened, side by side by their names.
+
+    Args:
+      y: labels [B] integer and arrays [B, ...] floating, one or any pytree of them.
+      classes: number of values of each of the labels.
+    Returns:
+      [B, K] float32.
+    Raises:
+      ValueError: the number of some labels' values is not given, or an array is a scalar.
+    """
+    parts = []
+    for path, leaf in jax.tree_util.tree_leaves_with_path(y):
+        entry = jax.tree_util.keystr(path, simple=True, separator="/")
+        values = classes.get(entry, 0) if isinstance(classes, Mapping) else classes
+        labels = jnp.issubdtype(leaf.dtype, jnp.integer)
+        if not leaf.ndim or (labels and (leaf.ndim != 1 or not values)):
+            raise ValueError(
+                f"a condition is of labels [B] with a number of classes and arrays [B, ...] float32; y[{entry!r}] has "
+                f"shape {leaf.shape}, dtype {leaf.dtype} and classes={values}"
+            )
+        parts.append(as_vectors(leaf, values) if labels else leaf.reshape(leaf.shape[0], -1).astype(jnp.float32))
+    return jnp.concatenate(parts, axis=-1)
+
+
+class Joined(nn.Module):
+    """A conditional network, told several things at once: y, any pytree of labels and arrays, as one vector.
+
+    `Joined(dcgan.Generator(classes=14), {"digit": 10})` takes y = {"box": [B, 4] float32, "digit": [B] int32}; 14 are
+    the entries of both, labels one hot. How the vector enters is the network's: by projection, by conditional batch
+    normalisation, beside the latent.
+    """
+
+    network: nn.Module  # (x, y [B, K]) -> outputs, with `classes` = K
+    classes: Classes = 0  # number of values of each of the labels in y
+
+    @nn.compact
+    def __call__(self, x: Array, y: PyTree, train: bool = True) -> Any:
+        """Calls the network with the joined condition."""
+        return call(self.network, x, joined(y, self.classes), train=train)
+
+
+class Concatenated(nn.Module):
+    """A network of one input, told y beside it: entries appended to vectors, constant planes to images.
+
+    With it every network is conditional: `Concatenated(resnet.Discriminator(), 10)`,
+    `Concatenated(mlp.Generator(), {"digit": 10})`.
+
+    References:
+      Mirza, Osindero. Conditional Generative Adversarial Nets. 2014, section 3.2.
+    """
+
+    network: nn.Module  # [B, ..., C] -> outputs
+    classes: Classes = 0  # number of values of each of the labels in y
+
+    @nn.compact
+    def __call__(self, x: Array, y: PyTree, train: bool = True) -> Any:
+        """Calls the network with x [B, ..., C] and the condition's K entries as [B, ..., C + K]."""
+        told = joined(y, self.classes)
+        told = told.reshape(told.shape[0], *(1,) * (x.ndim - 2), told.shape[1])
+        beside = jnp.broadcast_to(told, (*x.shape[:-1], told.shape[-1])).astype(x.dtype)
+        return call(self.network, jnp.concatenate([x, beside], axis=-1), train=train)
 
 
 class ConditioningAugmentation(nn.Module):

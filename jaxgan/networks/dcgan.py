@@ -1,4 +1,7 @@
-"""Deep convolutional networks for images of 28, 32 or 64 pixels a side.
+"""Deep convolutional networks, for images whose sides are multiples of 4 from 16 on, not necessarily square.
+
+The smallest map has a side of 4, or of up to 7 where the size is no power of two: 28 is 7 doubled twice, 64 is 4
+doubled four times, and 48 by 64 is 6 by 8 doubled three times.
 
 References:
   Radford, Metz, Chintala. Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks.
@@ -7,30 +10,31 @@ References:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers import ConditionalBatchNorm, ConvTranspose, SpectralNorm, StridedConv
-from jaxgan.networks.mlp import check_labels, project
+from jaxgan.networks.mlp import project
 
-_STAGES = {28: (7, 2), 32: (4, 3), 64: (4, 4)}  # size: (side of the smallest map, number of stride-2 layers)
+Normalization = Literal["batch", "spectral", "none"]
 _init = nn.initializers.normal(0.02)  # the paper's, for every weight
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, size, size, channels] in [-1, 1].
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels] in [-1, 1].
 
-    Labels choose the scale and offset of every batch normalisation.
+    They choose the scale and offset of every batch normalisation.
     """
 
     channels: int = 1
-    size: int = 32  # 28, 32 or 64
-    features: int = 64  # of the widest map; doubled at every halving of the side
-    classes: int = 0  # number of labels; 0: unconditional
+    size: int | tuple[int, ...] = 32  # a side, or (height, width)
+    features: int = 64  # of the largest map; doubled at every halving of the side
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     momentum: float = 0.9  # of the batch statistics' running averages
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
@@ -38,15 +42,14 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Generates one image per latent; batch statistics come from the batch if `train`, else from the average."""
-        side, stages = _stages(self)
-        check_labels(self, y)
-        if z.ndim != 2:
-            raise ValueError(f"Generator takes latents [B, Z]; got shape {z.shape}")
-        width = self.features * 2 ** (stages - 1)
-        x = nn.Dense(side * side * width, use_bias=False, kernel_init=_init, dtype=self.dtype)(z)
-        x = nn.relu(self._norm(x.reshape(-1, side, side, width), y, train))
+        sides, stages = halvings(self.size, None, "dcgan.Generator")
+        check_condition(self, y)
+        check_latents(self, z)
+        height, width, widest = sides[0] >> stages, sides[1] >> stages, self.features * 2 ** (stages - 1)
+        x = nn.Dense(height * width * widest, use_bias=False, kernel_init=_init, dtype=self.dtype)(z)
+        x = nn.relu(self._norm(x.reshape(-1, height, width, widest), y, train))
         for stage in range(stages - 1):
-            features = width // 2 ** (stage + 1)
+            features = widest // 2 ** (stage + 1)
             x = ConvTranspose(features, use_bias=False, kernel_init=_init, dtype=self.dtype)(x)
             x = nn.relu(self._norm(x, y, train))
         x = ConvTranspose(self.channels, kernel_init=_init, dtype=self.dtype)(x)
@@ -59,14 +62,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, size, size, channels] (and labels y [B]) -> logits [B]; labels enter by projection."""
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B]; they enter by projection."""
 
-    size: int = 32  # 28, 32 or 64
+    size: int | tuple[int, ...] = 32  # a side, or (height, width)
     features: int = 64  # of the first map; doubled at every halving of the side
-    normalization: Literal["batch", "spectral", "none"] = (
-        "batch"  # gradient penalties want "none": no mixing of examples
-    )
-    classes: int = 0  # number of labels; 0: unconditional
+    normalization: Normalization = "batch"  # gradient penalties want "none": no mixing of examples
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     momentum: float = 0.9
     axis_name: str | None = None
     dtype: DTypeLike | None = None
@@ -74,10 +75,10 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
         """Scores every image, before any sigmoid."""
-        _, stages = _stages(self)
-        check_labels(self, y)
-        if x.ndim != 4 or x.shape[1:3] != (self.size, self.size):
-            raise ValueError(f"Discriminator(size={self.size}) takes images [B, size, size, C]; got shape {x.shape}")
+        sides, stages = halvings(self.size, None, "dcgan.Discriminator")
+        check_choice(self, "normalization", get_args(Normalization))
+        check_condition(self, y)
+        check_images(self, x, sides)
         for stage in range(stages):
             x = nn.leaky_relu(self._convolve(x, self.features * 2**stage, train, first=stage == 0), 0.2)
         return project(x.reshape(x.shape[0], -1), y, self.classes, self.dtype)
@@ -95,12 +96,3 @@ def _batch_norm(momentum: float, axis_name: str | None, dtype: DTypeLike | None,
     return nn.BatchNorm(
         not train, momentum=momentum, axis_name=axis_name, dtype=dtype, scale_init=lambda *args: 1 + scale(*args)
     )
-
-
-def _stages(module: Generator | Discriminator) -> tuple[int, int]:
-    if module.size not in _STAGES:
-        raise ValueError(f"{type(module).__name__} has size={module.size}; DCGAN makes sizes {sorted(_STAGES)}")
-    known = ("batch", "spectral", "none")
-    if getattr(module, "normalization", "none") not in known:
-        raise ValueError(f"normalization={module.normalization!r} is unknown; choose one of {known}")
-    return _STAGES[module.size]

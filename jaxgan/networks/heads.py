@@ -17,7 +17,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers import SpectralNorm, StridedConv, call, global_draw
+from jaxgan.networks.inputs import check_strides
+from jaxgan.networks.layers import Embedding, SpectralNorm, StridedConv, call, global_draw
 from jaxgan.networks.mlp import project
 
 Outputs = Mapping[str, Any]  # by head; "features" [B, F] are the body's
@@ -107,8 +108,7 @@ class Convolutional(nn.Module):
     def __call__(self, x: Array, train: bool = True) -> Array:
         """Halves the side `stages` times."""
         step = 2**self.stages
-        if x.ndim != 4 or x.shape[1] % step or x.shape[2] % step:
-            raise ValueError(f"Convolutional(stages={self.stages}) takes images with sides of {step}; got {x.shape}")
+        check_strides(f"Convolutional(stages={self.stages})", x, step, least=step)
         for stage in range(self.stages):
             conv = StridedConv(self.features * 2**stage, dtype=self.dtype)
             x = SpectralNorm(conv)(x, train) if self.normalization == "spectral" else conv(x)
@@ -128,14 +128,14 @@ class Logit(nn.Module):
 
 
 class Projection(nn.Module):
-    """Features [B, F] and labels y [B] -> logits [B], real or fake given the label."""
+    """Features [B, F] and labels or vectors y -> logits [B], real or fake given the condition."""
 
-    classes: int
+    classes: int  # number of labels, or entries of a vector y
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, h: Array, y: Array) -> Array:
-        """Scores every example with its label."""
+        """Scores every example with its condition."""
         return project(h, y, self.classes, self.dtype)
 
 
@@ -166,7 +166,7 @@ class Contrastive(nn.Module):
     def __call__(self, h: Array, y: Array) -> Contrast:
         """Projects both onto the unit sphere."""
         own = nn.Dense(self.width, dtype=self.dtype)(h)
-        proxy = nn.Embed(self.classes, self.width, name="proxies")(y)
+        proxy = Embedding(self.classes, self.width, name="proxies")(y)
         return Contrast(_unit(own), _unit(proxy))
 
 

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_strides
 from jaxgan.networks.layers import StridedConv
 
 
@@ -25,7 +26,7 @@ class DetailGenerator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, low: Array) -> Array:
         """Makes one detail per latent and image, almost none at the start."""
-        _check(self, low)
+        check_strides("DetailGenerator", low, step=4, least=4)
         height, width = low.shape[1:3]
         plane = nn.Dense(height * width, dtype=self.dtype)(z).reshape(-1, height, width, 1)
         h = jnp.concatenate([low.astype(plane.dtype), plane], axis=-1)
@@ -48,14 +49,9 @@ class DetailDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, detail: Array, low: Array) -> Array:
         """Scores every detail."""
-        _check(self, low)
+        check_strides("DetailDiscriminator", low, step=4, least=4)
         h = jnp.concatenate([low + detail, low], axis=-1)
         for stage in range(2):
             h = nn.leaky_relu(StridedConv(self.features * 2**stage, dtype=self.dtype)(h), 0.2)
         h = nn.leaky_relu(nn.Dense(self.hidden, dtype=self.dtype)(h.reshape(h.shape[0], -1)), 0.2)
         return nn.Dense(1, dtype=self.dtype)(h)[:, 0].astype(jnp.float32)
-
-
-def _check(module: nn.Module, low: Array) -> None:
-    if low.ndim != 4 or low.shape[1] % 4 or low.shape[2] % 4:
-        raise ValueError(f"{type(module).__name__} takes images [B, H, W, C] with sides of 4 k; got {low.shape}")

@@ -10,9 +10,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_condition
+from jaxgan.networks.layers.embedding import Embedding
+
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> samples [B, *shape]; labels enter as an embedding beside z.
+    """z [B, Z] (and labels or vectors y) -> samples [B, *shape]; they enter as an embedding beside z.
 
     References:
       Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, section 5.
@@ -20,7 +23,7 @@ class Generator(nn.Module):
 
     shape: Sequence[int] = (2,)  # of one sample
     hidden: Sequence[int] = (128, 128)
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     activation: Callable[[Array], Array] = nn.relu
     output: Callable[[Array], Array] | None = None  # jnp.tanh for images in [-1, 1]; None: linear
     dtype: DTypeLike | None = None
@@ -28,9 +31,9 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None) -> Array:
         """Generates one sample [*shape] per latent."""
-        check_labels(self, y)
+        check_condition(self, y)
         if y is not None:
-            z = jnp.concatenate([z, nn.Embed(self.classes, z.shape[-1], name="labels")(y)], axis=-1)
+            z = jnp.concatenate([z, Embedding(self.classes, z.shape[-1], name="labels")(y)], axis=-1)
         for width in self.hidden:
             z = self.activation(nn.Dense(width, dtype=self.dtype)(z))
         x = nn.Dense(math.prod(self.shape), dtype=self.dtype)(z).astype(jnp.float32)
@@ -39,17 +42,17 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """x [B, ...] (and labels y [B]) -> logits [B]; labels enter by projection."""
+    """x [B, ...] (and labels or vectors y) -> logits [B]; they enter by projection."""
 
     hidden: Sequence[int] = (128, 128)
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     activation: Callable[[Array], Array] = lambda x: nn.leaky_relu(x, 0.2)
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Scores every example, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         h = x.reshape(x.shape[0], -1)
         for width in self.hidden:
             h = self.activation(nn.Dense(width, dtype=self.dtype)(h))
@@ -57,12 +60,12 @@ class Discriminator(nn.Module):
 
 
 def project(h: Array, y: Array | None, classes: int, dtype: DTypeLike | None = None) -> Array:
-    """Projection head: w . h + b, plus <embedding(y), h> where there are labels. Called inside a compact module.
+    """Projection head: w . h + b, plus <embedding(y), h> where there is a condition. Called inside a compact module.
 
     Args:
       h: features, [B, F].
-      y: labels, [B] int32 in 0..classes-1, or None.
-      classes: number of labels.
+      y: labels, [B] int32 in 0..classes-1, or vectors [B, classes] float32, or None.
+      classes: number of labels, or of a vector's entries.
       dtype: of the computation.
     Returns:
       logits, [B] float32.
@@ -71,16 +74,5 @@ def project(h: Array, y: Array | None, classes: int, dtype: DTypeLike | None = N
     """
     logits = nn.Dense(1, dtype=dtype, name="logits")(h)[:, 0]
     if y is not None:
-        logits = logits + jnp.sum(nn.Embed(classes, h.shape[-1], dtype=dtype, name="projection")(y) * h, axis=-1)
+        logits = logits + jnp.sum(Embedding(classes, h.shape[-1], dtype=dtype, name="projection")(y) * h, axis=-1)
     return logits.astype(jnp.float32)
-
-
-def check_labels(module: nn.Module, y: Array | None) -> None:
-    """Raises ValueError unless labels are given exactly where the network has classes."""
-    classes, name = module.classes, type(module).__name__
-    if y is None and classes:
-        raise ValueError(f"{name} has classes={classes} but was called without labels; pass y [B] (batch['y'])")
-    if y is not None and not classes:
-        raise ValueError(f"{name} was called with labels but has classes=0; set classes, or leave 'y' out of the batch")
-    if y is not None and (y.ndim != 1 or not jnp.issubdtype(y.dtype, jnp.integer)):
-        raise ValueError(f"{name} takes class labels [B] int32; got shape {y.shape}, dtype {y.dtype}")

@@ -15,15 +15,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers import SpectralNorm, StridedConv, call
-from jaxgan.networks.mlp import check_labels
+from jaxgan.networks.inputs import check_choice, check_condition, check_strides
+from jaxgan.networks.layers import Embedding, SpectralNorm, StridedConv, call
 
 Normalization = Literal["batch", "instance", "spectral", "none"]
 _init = nn.initializers.normal(0.02)  # the paper's, for every weight
 
 
 class Discriminator(nn.Module):
-    """PatchGAN: images x [B, H, W, C] (and labels y [B]) -> logits [B, h, w], each of a square patch.
+    """PatchGAN: images x [B, H, W, C] (and labels or vectors y) -> logits [B, h, w], each of a square patch.
 
     `layers` convolutions of stride 2 and two of stride 1, all 4x4: h = H / 2^layers - 2. With 3 layers and 64 features
     it is the paper's of 70x70 pixels, of 256 pixels a side it makes 30 x 30 logits; 1 layer sees 16x16 pixels, 5 see
@@ -33,7 +33,7 @@ class Discriminator(nn.Module):
     features: int = 64  # of the first map; doubled by every layer up to 8 times as many
     layers: int = 3  # of stride 2
     normalization: Normalization = "batch"  # of all layers but the first and the last; "spectral" has all of them
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     momentum: float = 0.9  # of the batch statistics' running averages
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
@@ -41,7 +41,7 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
         """Scores every patch, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         self._check(x)
         for layer in range(self.layers):
             conv = StridedConv(self._width(layer), use_bias=self._biased(layer), kernel_init=_init, dtype=self.dtype)
@@ -50,7 +50,7 @@ class Discriminator(nn.Module):
         last = self._narrow(1, use_bias=True, name="logits")
         logits = (SpectralNorm(last)(x, train) if self.normalization == "spectral" else last(x))[..., 0]
         if y is not None:
-            embedded = nn.Embed(self.classes, x.shape[-1], dtype=self.dtype, name="projection")(y)
+            embedded = Embedding(self.classes, x.shape[-1], dtype=self.dtype, name="projection")(y)
             # Over the same windows of 4x4 as the last convolution, so that both maps have one size.
             seen = nn.avg_pool(x, (4, 4), (1, 1), ((1, 1), (1, 1)))
             logits = logits + jnp.sum(embedded[:, None, None] * seen, axis=-1)
@@ -81,16 +81,11 @@ class Discriminator(nn.Module):
         return nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
 
     def _check(self, x: Array) -> None:
-        if self.normalization not in get_args(Normalization):
-            raise ValueError(
-                f"normalization={self.normalization!r} is unknown; choose one of {get_args(Normalization)}"
-            )
+        check_choice(self, "normalization", get_args(Normalization))
         if self.layers < 1:
             raise ValueError(f"a patch discriminator needs layers >= 1; got {self.layers}")
-        if x.ndim != 4:
-            raise ValueError(f"a patch discriminator takes images [B, H, W, C]; got shape {x.shape}")
         step = 2**self.layers
-        check_sides(f"a patch discriminator with layers={self.layers}", x.shape[1:3], step, least=3 * step)
+        check_strides(f"a patch discriminator with layers={self.layers}", x, step, least=3 * step)
 
 
 class MultiScale(nn.Module):
@@ -114,13 +109,11 @@ class MultiScale(nn.Module):
     @nn.compact
     def __call__(self, x: Array, *conditions: Array, train: bool = True) -> Array:
         """Scores images x [B, H, W, C] at all scales, flattened and side by side in the order of the scales."""
-        if x.ndim != 4 or not self.scales or min(self.scales) < 1:
-            raise ValueError(
-                f"MultiScale takes images [B, H, W, C] and scales >= 1; got shape {x.shape}, scales={self.scales}"
-            )
+        if not self.scales or min(self.scales) < 1:
+            raise ValueError(f"MultiScale takes scales >= 1; got scales={self.scales}")
         maps = []
         for scale in self.scales:
-            check_sides(f"MultiScale with scale {scale}", x.shape[1:3], scale, least=scale)
+            check_strides(f"MultiScale with scale {scale}", x, scale, least=scale)
             small = nn.avg_pool(x, (scale, scale), (scale, scale)) if scale > 1 else x
             network = self.network.copy(name=f"scale_{scale}")
             maps.append(call(network, small, *conditions, train=train).reshape(x.shape[0], -1))
@@ -143,15 +136,3 @@ def receptive_field(layers: int) -> int:
     for _ in range(layers):
         side = 2 * (side - 1) + 4
     return side
-
-
-def check_sides(network: str, sides: Sequence[int], step: int, least: int) -> None:
-    """Raises ValueError, with the nearest sides that would do, unless all are multiples of `step` from `least` on."""
-    wrong = [side for side in sides if side % step or side < least]
-    if wrong:
-        low, high = max(wrong[0] // step * step, least), max(-(-wrong[0] // step) * step, least)
-        nearest = f"{low} or {high}" if low < high else str(low)
-        raise ValueError(
-            f"{network} takes sides that are multiples of {step}, {least} or more; got {tuple(sides)}: "
-            f"the nearest to {wrong[0]} is {nearest}"
-        )

@@ -16,7 +16,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_latents, check_sides, check_strides
 from jaxgan.networks.layers import ConvTranspose, StridedConv
+from jaxgan.networks.layers.resampling import height_and_width
 
 
 def box_mask(box: Array, height: int, width: int) -> Array:
@@ -44,12 +46,12 @@ def box_mask(box: Array, height: int, width: int) -> Array:
 
 
 class BoxGenerator(nn.Module):
-    """z [B, Z] and y -> images [B, size, size, channels] in [-1, 1].
+    """z [B, Z] and y -> images [B, H, W, channels] in [-1, 1].
 
     At a quarter of the side, a local pathway sees latent and caption inside the box alone, and a global one everywhere.
     """
 
-    size: int = 32  # a multiple of 4
+    size: int | tuple[int, ...] = 32  # a side, or (height, width); multiples of 4
     channels: int = 1
     features: int = 32  # of the widest map; doubled at every halving of the side
     dtype: DTypeLike | None = None
@@ -57,15 +59,16 @@ class BoxGenerator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Mapping[str, Array]) -> Array:
         """Generates one image per latent and condition."""
-        if self.size % 4:
-            raise ValueError(f"BoxGenerator has size={self.size}; it makes sides of 4 k")
-        side, width = self.size // 4, self.features * 4
-        caption, mask = _condition(self, y, side, side)
+        check_latents(self, z)
+        sides, width = height_and_width(self.size), self.features * 4
+        check_sides("BoxGenerator", sides, step=4, least=4)
+        rows, columns = sides[0] // 4, sides[1] // 4
+        caption, mask = _condition(self, y, rows, columns)
         told = jnp.concatenate([z, caption], axis=-1)
         inside = nn.relu(nn.Dense(width, dtype=self.dtype)(told))[:, None, None] * mask
         local = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(jnp.concatenate([inside, _places(mask)], -1))) * mask
-        whole = nn.relu(nn.Dense(side * side * self.features, dtype=self.dtype)(told))
-        x = jnp.concatenate([local, whole.reshape(-1, side, side, self.features), mask], axis=-1)
+        whole = nn.relu(nn.Dense(rows * columns * self.features, dtype=self.dtype)(told))
+        x = jnp.concatenate([local, whole.reshape(-1, rows, columns, self.features), mask], axis=-1)
         x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(x))
         x = nn.relu(ConvTranspose(self.features * 2, dtype=self.dtype)(x))
         x = ConvTranspose(self.channels, dtype=self.dtype)(x)
@@ -82,8 +85,7 @@ class BoxDiscriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Mapping[str, Array]) -> Array:
         """Scores every picture with its condition."""
-        if x.ndim != 4 or x.shape[1] % 4 or x.shape[2] % 4:
-            raise ValueError(f"BoxDiscriminator takes images [B, H, W, C] with sides of 4 k; got {x.shape}")
+        check_strides("BoxDiscriminator", x, step=4, least=4)
         _, sharp = _condition(self, y, x.shape[1], x.shape[2])
         h = jnp.concatenate([x, sharp], axis=-1)
         h = nn.leaky_relu(StridedConv(self.features, dtype=self.dtype)(h), 0.2)

@@ -19,35 +19,35 @@ from flax import traverse_util
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_condition, check_images, check_latents
 from jaxgan.networks.layers.batch import minibatch_stddev
+from jaxgan.networks.layers.embedding import as_vectors
 from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, pixel_norm
 from jaxgan.networks.layers.resampling import NEAREST, downsample, resolutions, upsample
-from jaxgan.networks.mlp import check_labels
 from jaxgan.types import PyTree
 
 _GAIN = math.sqrt(2)  # of layers before a leaky ReLU
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, H, W, channels], not bounded; labels stand beside z, one hot."""
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels], not bounded; the condition stands beside z."""
 
     channels: int = 3
     size: int | tuple[int, ...] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
     features: int = 512  # of the smallest map
     flat: int = 4  # levels of that width; further ones halve it
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None) -> Array:
         """Generates one image per latent."""
-        check_labels(self, y)
-        if z.ndim != 2:
-            raise ValueError(f"Generator takes latents [B, Z]; got shape {z.shape}")
+        check_condition(self, y)
+        check_latents(self, z)
         levels, alpha = resolutions(self.size), _alpha(self)
         z = pixel_norm(z.astype(jnp.float32))
         if y is not None:
-            z = jnp.concatenate([z, nn.one_hot(y, self.classes)], axis=-1)
+            z = jnp.concatenate([z, as_vectors(y, self.classes)], axis=-1)
         (height, width), features = levels[0], _width(self, 0)
         # The paper's gain is a quarter of the others': the rows of this matrix are pixels of a convolution of 4 x 4.
         x = EqualizedDense(height * width * features, gain=_GAIN / 4, dtype=self.dtype, name="latent")(z)
@@ -74,7 +74,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; a minibatch's standard deviation is seen at the end."""
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B]; its end sees a minibatch's standard deviation."""
 
     size: int | tuple[int, ...] = 32
     features: int = 512  # of the smallest map
@@ -87,10 +87,9 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Scores every image, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         levels, alpha = resolutions(self.size), _alpha(self)
-        if x.ndim != 4 or x.shape[1:3] != levels[-1]:
-            raise ValueError(f"Discriminator(size={self.size}) takes images [B, *size, C]; got shape {x.shape}")
+        check_images(self, x, levels[-1])
         last = len(levels) - 1
         h = self._layer(x, _width(self, last), 1, f"level_{last}_image")
         for level in range(last, 0, -1):
@@ -108,7 +107,7 @@ class Discriminator(nn.Module):
         logits = EqualizedDense(1, dtype=self.dtype, name="logits")(h)[:, 0]
         if y is not None:
             embedded = EqualizedDense(width, use_bias=False, dtype=self.dtype, name="labels")(
-                nn.one_hot(y, self.classes)
+                as_vectors(y, self.classes)
             )
             logits = logits + jnp.sum(embedded * h, axis=-1) / math.sqrt(width)
         return logits.astype(jnp.float32)

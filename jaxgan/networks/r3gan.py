@@ -18,14 +18,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_condition, check_images, check_latents
+from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.resampling import downsample, resolutions, upsample
-from jaxgan.networks.mlp import check_labels
 
 _GAIN = math.sqrt(2 / (1 + 0.2**2))  # keeps the variance through a leaky ReLU of slope 0.2
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, H, W, channels], not bounded; labels enter as an embedding beside z."""
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels], not bounded; y is embedded beside z."""
 
     channels: int = 3
     size: int | tuple[int, ...] = 32  # 4, 5, 6 or 7 times a power of two; (height, width) if not square
@@ -33,15 +34,14 @@ class Generator(nn.Module):
     blocks: int = 2  # residual blocks at each size
     expansion: int = 2  # of the features inside a block
     group: int = 16  # features of a group of the 3 x 3 convolutions; of fewer features all are one group
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None) -> Array:
         """Generates one image per latent."""
-        check_labels(self, y)
-        if z.ndim != 2:
-            raise ValueError(f"Generator takes latents [B, Z]; got shape {z.shape}")
+        check_condition(self, y)
+        check_latents(self, z)
         levels, widths = _levels(self)
         if y is not None:
             z = jnp.concatenate([z, _embedding(self.classes, z.shape[1], 1.0)(y)], axis=-1)
@@ -60,7 +60,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by a product with their embedding."""
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B]; y enters by a product with its embedding."""
 
     size: int | tuple[int, ...] = 32
     features: int | Sequence[int] = 768  # as the generator's: of each map from the smallest to the largest
@@ -73,10 +73,9 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Scores every image, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         levels, widths = _levels(self)
-        if x.ndim != 4 or x.shape[1:3] != levels[-1]:
-            raise ValueError(f"Discriminator(size={self.size}) takes images [B, *size, C]; got shape {x.shape}")
+        check_images(self, x, levels[-1])
         h = _conv(widths[-1], 1, 1.0, self.dtype, name="image")(x)
         for level in range(len(widths) - 1, -1, -1):
             for _ in range(self.blocks):
@@ -139,9 +138,9 @@ def _pointwise(x: Array, features: int, dtype: DTypeLike | None) -> Array:
     return x if x.shape[-1] == features else _conv(features, 1, 1.0, dtype)(x)
 
 
-def _embedding(classes: int, features: int, gain: float) -> nn.Embed:
+def _embedding(classes: int, features: int, gain: float) -> Embedding:
     """A linear layer on one-hot labels, whose fan-in is the number of classes."""
-    return nn.Embed(classes, features, embedding_init=nn.initializers.normal(gain / math.sqrt(classes)), name="labels")
+    return Embedding(classes, features, embedding_init=nn.initializers.normal(gain / math.sqrt(classes)), name="labels")
 
 
 def _fan_in(gain: float) -> nn.initializers.Initializer:

@@ -1,4 +1,4 @@
-"""What residual networks share: their blocks, the head of a discriminator, and the sizes that strides can reach."""
+"""What residual networks share: their blocks, the head of a discriminator, and where they attend to themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
+from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.normalization import SpectralNorm
-from jaxgan.networks.layers.resampling import height_and_width
 
 # What a block is made of. Both make their layers inside the block that calls them.
 Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
@@ -100,8 +100,8 @@ def head(
 
     Args:
       h: features, [B, F].
-      y: labels, [B] int32 in 0..classes-1, or None.
-      classes: number of labels.
+      y: labels, [B] int32 in 0..classes-1, or vectors [B, classes] float32, or None.
+      classes: number of labels, or of a vector's entries.
       spectral: normalise w, and the embeddings as one matrix [classes, F].
       train: advance the spectral vectors.
       iterations: of the power iteration.
@@ -121,38 +121,9 @@ def head(
     init = kernel_init or nn.initializers.xavier_uniform()
     logits = applied(nn.Dense(1, kernel_init=init, dtype=dtype, name="logits"), h)[:, 0].astype(jnp.float32)
     if y is not None:
-        embedding = applied(nn.Embed(classes, h.shape[-1], embedding_init=init, dtype=dtype, name="projection"), y)
+        embedding = applied(Embedding(classes, h.shape[-1], embedding_init=init, dtype=dtype, name="projection"), y)
         logits = logits + jnp.sum(embedding.astype(jnp.float32) * h, axis=-1)
     return logits
-
-
-def halvings(size: int | tuple[int, ...], count: int | None, name: str) -> tuple[tuple[int, int], int]:
-    """How often a network halves its images.
-
-    Args:
-      size: of the images, a side or (H, W).
-      count: how often it must; None: down to a smallest side of 4, or up to 7 where it is no power of 2.
-      name: of the network, for the error.
-    Returns:
-      ((H, W), how often).
-    Raises:
-      ValueError: the sides do not divide, and the nearest that do are named; or there are not two.
-    """
-    sides = height_and_width(size)
-    factor, least = (4, 16) if count is None else (2**count, 2**count)
-    if any(side % factor or side < least for side in sides):
-        near = [
-            sorted({max(least, side // factor * factor), max(least, -(-side // factor) * factor)}) for side in sides
-        ]
-        choices = [near[0], near[1]] if sides[0] != sides[1] else [near[0]]
-        named = " by ".join(" or ".join(map(str, choice)) for choice in choices)
-        raise ValueError(
-            f"{name} has size={size}, which its strides cannot reach: sides are multiples of {factor} from {least} on; "
-            f"the nearest sizes are {named}"
-        )
-    if count is not None:
-        return sides, count
-    return sides, max(n for n in range(2, 32) if min(sides) >> n >= 4 and all(side % 2**n == 0 for side in sides))
 
 
 def check_attention(module: nn.Module, attention: int, heights: Sequence[int]) -> None:
@@ -161,21 +132,3 @@ def check_attention(module: nn.Module, attention: int, heights: Sequence[int]) -
         raise ValueError(
             f"{type(module).__name__} has attention={attention}, the height of a map; its maps have {sorted(heights)}"
         )
-
-
-def check_latents(module: nn.Module, z: Array) -> None:
-    """Raises ValueError unless latents are [B, Z]."""
-    if z.ndim != 2:
-        raise ValueError(f"{type(module).__name__} takes latents [B, Z]; got shape {z.shape}")
-
-
-def check_images(module: nn.Module, x: Array, sides: tuple[int, int]) -> None:
-    """Raises ValueError unless images are [B, H, W, C] of the network's size."""
-    if x.ndim != 4 or x.shape[1:3] != sides:
-        raise ValueError(f"{type(module).__name__} takes images [B, {sides[0]}, {sides[1]}, C]; got shape {x.shape}")
-
-
-def check_choice(module: nn.Module, name: str, known: tuple[str, ...]) -> None:
-    """Raises ValueError unless a setting of the network is one of those known."""
-    if getattr(module, name) not in known:
-        raise ValueError(f"{name}={getattr(module, name)!r} is unknown; choose one of {known}")

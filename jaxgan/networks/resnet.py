@@ -25,25 +25,21 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm
-from jaxgan.networks.mlp import check_labels
 from jaxgan.networks.residual import (
     DownBlock,
     FirstBlock,
     UpBlock,
     check_attention,
-    check_choice,
-    check_images,
-    check_latents,
-    halvings,
     head,
     pooled,
 )
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, H, W, channels] in [-1, 1].
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels] in [-1, 1].
 
     Labels choose the scale and offset of the batch normalisations, but for the last.
     """
@@ -54,7 +50,7 @@ class Generator(nn.Module):
     normalization: Literal["batch", "none"] = "batch"
     spectral: bool = False  # spectral normalisation of every layer
     attention: int = 0  # height of the map that looks at itself; 0: none
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     momentum: float = 0.9  # of the batch statistics' running averages
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
@@ -62,7 +58,7 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Generates one image per latent; batch statistics come from the batch if `train`, else from the average."""
-        check_labels(self, y)
+        check_condition(self, y)
         check_choice(self, "normalization", ("batch", "none"))
         if y is not None and self.normalization != "batch":
             raise ValueError("resnet.Generator takes labels through its batch normalisation; set normalization='batch'")
@@ -97,7 +93,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> logits [B]; labels enter by projection."""
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B]; labels enter by projection."""
 
     size: int | tuple[int, ...] = 32  # of the images: a side, or (H, W); multiples of 4, from 16 on
     features: int | Sequence[int] = 128  # of the widest block; or of every block
@@ -107,7 +103,7 @@ class Discriminator(nn.Module):
     pool: Literal["sum", "mean"] = "sum"  # over the last map
     attention: int = 0  # height of the map that looks at itself; 0: none
     iterations: int = 1  # of spectral normalisation's power iteration, in a call that trains
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     momentum: float = 0.9
     axis_name: str | None = None
     dtype: DTypeLike | None = None
@@ -115,7 +111,7 @@ class Discriminator(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
         """Scores every image, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         check_choice(self, "normalization", ("spectral", "layer", "batch", "none"))
         check_choice(self, "pool", ("sum", "mean"))
         sides, widths, halved = self._maps()

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -25,11 +25,12 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
+from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents
 from jaxgan.networks.layers.batch import global_draw, minibatch_stddev
+from jaxgan.networks.layers.embedding import as_vectors
 from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, pixel_norm, scaled_leaky_relu
 from jaxgan.networks.layers.modulated import ModulatedConv, Noise
 from jaxgan.networks.layers.resampling import downsample, resolutions, upsample
-from jaxgan.networks.mlp import check_labels
 
 Architecture = Literal["skip", "residual", "plain"]
 
@@ -48,7 +49,7 @@ class Mapping(nn.Module):
         parts = [] if z is None else [pixel_norm(z.astype(jnp.float32))]
         if y is not None:
             embed = EqualizedDense(self.embedding or self.hidden[-1], name="labels")
-            parts.append(pixel_norm(embed(jax.nn.one_hot(y, self.classes))))
+            parts.append(pixel_norm(embed(as_vectors(y, self.classes))))
         w = jnp.concatenate(parts, axis=-1)
         for width in self.hidden:
             w = scaled_leaky_relu(EqualizedDense(width, lr_multiplier=self.lr_multiplier)(w))
@@ -127,7 +128,7 @@ class Synthesis(nn.Module):
 
 
 class Generator(nn.Module):
-    """z [B, Z] (and labels y [B]) -> images [B, H, W, channels], about in [-1, 1] once trained: nothing bounds them.
+    """z [B, Z] (and labels or vectors y) -> images [B, H, W, channels], about in [-1, 1] once trained, not bounded.
 
     While it trains, styles of two latents meet in a share of the images (style mixing), and the mean of w is tracked
     (collection "average"). Samples are drawn towards that mean by `truncation`: a trained game samples at another one
@@ -139,7 +140,7 @@ class Generator(nn.Module):
     features: int = 64  # of the largest maps; doubled at every halving of the side
     max_features: int = 512
     hidden: Sequence[int] = (512,) * 8  # widths of the mapping's layers; the last is that of w
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     architecture: Architecture = "skip"  # images of all resolutions summed; or of the last one, with or without skips
     noise: bool = True
     mixing: float = 0.9  # probability of style mixing in training, for each image
@@ -170,9 +171,8 @@ class Generator(nn.Module):
 
     def mapping(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Maps latents to the styles of every layer, [B, layers, W], mixed if `train` and truncated if not."""
-        check_labels(self, y)
-        if z.ndim != 2:
-            raise ValueError(f"Generator takes latents [B, Z]; got shape {z.shape}")
+        check_condition(self, y)
+        check_latents(self, z)
         layers = 2 * len(_levels(self)[0])
         w = self.map(z, y)
         mean = self.average.value
@@ -207,7 +207,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> logits [B].
+    """Images x [B, H, W, C] (and labels or vectors y) -> logits [B].
 
     Labels enter by projection on a mapped embedding. A minibatch's standard deviation is seen before the last layers.
     """
@@ -215,7 +215,7 @@ class Discriminator(nn.Module):
     size: int | tuple[int, ...] = 256
     features: int = 64  # of the largest maps; doubled at every halving of the side
     max_features: int = 512
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     architecture: Architecture = "residual"
     group: int = 4  # examples of which a standard deviation is taken; 0: none
     mapping_layers: int = 8  # of the labels' mapping
@@ -226,9 +226,8 @@ class Discriminator(nn.Module):
     def __call__(self, x: Array, y: Array | None = None) -> Array:
         """Scores every image, before any sigmoid."""
         levels, widths = _levels(self)
-        check_labels(self, y)
-        if x.ndim != 4 or x.shape[1:3] != levels[-1]:
-            raise ValueError(f"Discriminator(size={self.size}) takes images [B, *size, C]; got shape {x.shape}")
+        check_condition(self, y)
+        check_images(self, x, levels[-1])
         h = self._block(x, widths[-1], 1)
         for level in range(len(widths) - 1, 0, -1):
             if self.architecture == "skip" and level < len(widths) - 1:
@@ -259,8 +258,6 @@ class Discriminator(nn.Module):
 
 def _levels(module: Synthesis | Generator | Discriminator) -> tuple[tuple[tuple[int, int], ...], list[int]]:
     """Sides and features of every level, from the smallest."""
-    known = ("skip", "residual", "plain")
-    if module.architecture not in known:
-        raise ValueError(f"architecture={module.architecture!r} is unknown; choose one of {known}")
+    check_choice(module, "architecture", get_args(Architecture))
     levels = resolutions(module.size)
     return levels, [min(module.features * 2**k, module.max_features) for k in range(len(levels) - 1, -1, -1)]

@@ -13,16 +13,15 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers import SpectralNorm
-from jaxgan.networks.mlp import check_labels
-from jaxgan.networks.patch import check_sides
+from jaxgan.networks.inputs import check_choice, check_condition, check_strides
+from jaxgan.networks.layers import Embedding, SpectralNorm
 
 Normalization = Literal["spectral", "none"]
 _init = nn.initializers.orthogonal()
 
 
 class Discriminator(nn.Module):
-    """Images x [B, H, W, C] (and labels y [B]) -> (logits [B], of images; logits [B, H, W], of their pixels).
+    """Images x [B, H, W, C] (and labels or vectors y) -> (logits [B], of images; logits [B, H, W], of their pixels).
 
     Residual blocks, as in BigGAN's discriminator, halve the image `stages` times; the sum over the smallest map gives
     the image's logit. As many blocks double it again, and the encoder's map of the same size is put beside each. Labels
@@ -32,13 +31,13 @@ class Discriminator(nn.Module):
     features: int = 64  # of the first map; doubled at every halving of the side, up to 16 times as many
     stages: int = 3  # halvings; the paper has 5 for 128 pixels a side and 6 for 256
     normalization: Normalization = "spectral"  # of all weights but the label embeddings'
-    classes: int = 0  # number of labels; 0: unconditional
+    classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> tuple[Array, Array]:
         """Scores every image and every pixel, before any sigmoid."""
-        check_labels(self, y)
+        check_condition(self, y)
         self._check(x)
         widths = [self.features * min(2**stage, 16) for stage in range(self.stages)]
         h, skips = x, []
@@ -70,7 +69,7 @@ class Discriminator(nn.Module):
         dense = nn.Dense(1, kernel_init=_init, dtype=self.dtype, name=f"{name}_logits")
         logits = (SpectralNorm(dense)(h, train) if self.normalization == "spectral" else dense(h))[..., 0]
         if y is not None:
-            embedded = nn.Embed(self.classes, h.shape[-1], dtype=self.dtype, name=f"{name}_projection")(y)
+            embedded = Embedding(self.classes, h.shape[-1], dtype=self.dtype, name=f"{name}_projection")(y)
             embedded = embedded.reshape(h.shape[0], *(1,) * (h.ndim - 2), h.shape[-1])
             logits = logits + jnp.sum(embedded * h, axis=-1)
         return logits.astype(jnp.float32)
@@ -80,16 +79,11 @@ class Discriminator(nn.Module):
         return SpectralNorm(conv)(x, train) if self.normalization == "spectral" else conv(x)
 
     def _check(self, x: Array) -> None:
-        if self.normalization not in get_args(Normalization):
-            raise ValueError(
-                f"normalization={self.normalization!r} is unknown; choose one of {get_args(Normalization)}"
-            )
+        check_choice(self, "normalization", get_args(Normalization))
         if self.stages < 1:
             raise ValueError(f"a U-Net discriminator needs stages >= 1; got {self.stages}")
-        if x.ndim != 4:
-            raise ValueError(f"a U-Net discriminator takes images [B, H, W, C]; got shape {x.shape}")
         step = 2**self.stages
-        check_sides(f"a U-Net discriminator with stages={self.stages}", x.shape[1:3], step, least=step)
+        check_strides(f"a U-Net discriminator with stages={self.stages}", x, step, least=step)
 
 
 def _double(x: Array) -> Array:

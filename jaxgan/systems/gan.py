@@ -1,4 +1,4 @@
-"""The two-player game of a generator and a discriminator, with labels or without."""
+"""The two-player game of a generator and a discriminator, told something or not."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def gan(
 ) -> System:
     """A generator G(z) or G(z, y) against a discriminator D(x) or D(x, y); the discriminator moves first.
 
-    The batch decides: where it carries labels "y", both networks receive them. `generate` takes "index" [n] int32 (the
-    samples' numbers: each draws its own latent from the key) or "z" [n, Z] (latents to use), and "y" [n] with labels.
+    The batch decides: where it carries a condition "y" (labels, vectors, or any pytree that the networks take), both
+    networks receive it. `generate` takes "index" [n] int32 (the samples' numbers: each draws its own latent from the
+    key) or "z" [n, Z] (latents to use), and then "y" of n.
 
     Metrics: each player's loss; the discriminator's `real_logits` and `fake_logits`, their sigmoids' means
     `real_probability` and `fake_probability` (D(x) and D(G(z)) of a logistic loss), and `penalty` where there is one.

@@ -8,6 +8,7 @@ import jax
 from jax import Array
 
 from jaxgan.game import frozen
+from jaxgan.networks.inputs import check_strides
 from jaxgan.networks.layers.pyramid import downsample, upsample
 from jaxgan.priors import Prior
 from jaxgan.systems.players import Optimizer, check_samples, condition_of, logit_metrics, optimizers_of
@@ -120,8 +121,7 @@ def lapgan(
 def _level(x: Array, level: int, levels: int) -> Array:
     """Returns images at a level of the pyramid, 0 the coarsest, levels - 1 the images themselves."""
     factor = 2 ** (levels - 1)
-    if x.ndim != 4 or x.shape[1] % factor or x.shape[2] % factor or min(x.shape[1:3]) < 2 * factor:
-        raise ValueError(f"lapgan(levels={levels}) takes images [B, H, W, C] with sides of {factor} k; got {x.shape}")
+    check_strides(f"lapgan(levels={levels})", x, factor, least=2 * factor)
     for _ in range(levels - 1 - level):
         x = downsample(x)
     return x

@@ -64,11 +64,26 @@ def test_not_finite(value):
         data.arrays(x)
 
 
+def test_conditions_of_any_kind_come_with_their_examples():
+    attributes = np.arange(12, dtype=np.float32).reshape(6, 2)
+    source = data.arrays(IMAGES, {"attributes": attributes, "digit": np.arange(6)})
+    batch = data.batch_at(source, 3, seed=0)(0)
+    assert source.classes == 0
+    assert batch["y"]["digit"].dtype == np.int32
+    np.testing.assert_array_equal(batch["y"]["attributes"], attributes[batch["y"]["digit"]])
+    assert set(data.batch_at(data.unlabelled(source), 3, seed=0)(0)) == {"x"}
+
+
 @pytest.mark.parametrize(
     ("y", "classes", "message"),
     [
-        (np.zeros(5, int), None, r"y is int64 \(5,\); labels must be integers \(6,\)"),
+        (np.zeros(5, int), None, r"y is int32 \(5,\); labels must be int32 \(6,\)"),
         (np.zeros(6), None, "y is float64"),
+        (np.zeros((6, 3)), None, r"y is float64 \(6, 3\); .* float32 \(6, ...\)"),
+        (np.zeros((6, 3), np.float32), 3, "classes is 3, but y are not labels"),
+        ({"a": np.zeros(6, int), "b": np.zeros((5, 2), np.float32)}, None, r"y\['b'\] is float32 \(5, 2\)"),
+        ({"a": np.full(6, -1)}, None, r"y\['a'\]: label -1 out of range \[0, \.\.\.\) at example 0"),
+        ({"b": np.full((6, 1), np.nan, np.float32)}, None, r"y\['b'\] has values that are not finite"),
         (np.zeros((6, 10), int), None, r"\(6, 10\)"),
         (np.array([0, 1, 2, 10, 0, 11]), 10, r"label 10 out of range \[0, 10\) at example 3"),
         (np.array([0, -1, 2, 3, 4, 5]), None, r"label -1 out of range \[0, \.\.\.\) at example 1"),

@@ -1,4 +1,4 @@
-"""Every network at every kind of size, of one channel and of three, with labels and without: traced, with one step.
+"""Every network at every kind of size, of one channel and of three, with every kind of condition: traced, with a step.
 
 What is added to the library is added to the matrix: `tests.registry` finds it by its names.
 """
@@ -20,19 +20,27 @@ B, LATENT, CLASSES = 4, 60, 3  # BigGAN cuts latents into 3, 4 or 5 parts of one
 FAMILIES = registry.families()
 # At the first size every combination; at the others each number of channels and each conditioning, once.
 CELLS = [
-    pytest.param(family, size, channels, classes, id=f"{family}-{size}-{channels}-{classes}")
+    pytest.param(family, size, channels, told, id=f"{family}-{size}-{channels}-{told}")
     for family in FAMILIES
     for size in registry.sizes(family)
-    for channels, classes in ((1, CLASSES), (3, 0), (1, 0), (3, CLASSES))[
-        : 4 if size == registry.sizes(family)[0] else 2
-    ]
+    for channels, told in (
+        *((1, "labels"), (3, "nothing")),
+        *((1, "nothing"), (3, "labels"), (3, "vectors"))[: 3 if size == registry.sizes(family)[0] else 0],
+    )
 ]
 
 
-def example(size, channels, classes):
+def example(size, channels, told):
     height, width = (size, size) if isinstance(size, int) else size
     x = np.random.default_rng(0).uniform(-1, 1, (B, height, width, channels)).astype(np.float32)
-    return {"x": x} | ({"y": np.arange(B, dtype=np.int32) % classes} if classes else {})
+    labels = np.arange(B, dtype=np.int32) % CLASSES
+    return {"x": x} | {"labels": {"y": labels}, "vectors": {"y": np.eye(CLASSES, dtype=np.float32)[labels]}}.get(
+        told, {}
+    )
+
+
+def pair(family, size, channels, told):
+    return registry.pair(family, size, channels, 0 if told == "nothing" else CLASSES)
 
 
 def game(family, *cell):
@@ -41,7 +49,7 @@ def game(family, *cell):
         system = jg.systems.unet_gan(**settings)
     else:
         system = jg.systems.gan(loss=jg.losses.non_saturating, **settings)
-    return jg.game(registry.pair(family, *cell), system, ema={"generator": 0.9})
+    return jg.game(pair(family, *cell), system, ema={"generator": 0.9})
 
 
 def applied(network, key, *inputs):
@@ -56,10 +64,10 @@ def applied(network, key, *inputs):
     return outputs, {name: variables[name] for name in state}, updated
 
 
-@pytest.mark.parametrize(("family", "size", "channels", "classes"), CELLS)
-def test_every_network_initialises_and_applies_in_every_mode(family, size, channels, classes, key):
-    networks, batch = registry.pair(family, size, channels, classes), example(size, channels, classes)
-    condition = (batch["y"],) if classes else ()
+@pytest.mark.parametrize(("family", "size", "channels", "told"), CELLS)
+def test_every_network_initialises_and_applies_in_every_mode(family, size, channels, told, key):
+    networks, batch = pair(family, size, channels, told), example(size, channels, told)
+    condition = (batch["y"],) if "y" in batch else ()
     for network, x, shape in (
         (networks["generator"], jnp.zeros((B, LATENT)), batch["x"].shape),
         (networks["discriminator"], batch["x"], (B,)),
@@ -75,10 +83,11 @@ def test_every_network_initialises_and_applies_in_every_mode(family, size, chann
             )
 
 
+@pytest.mark.parametrize("told", ["labels", "vectors"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_every_network_takes_a_train_step_and_makes_samples_with_labels(family):
+def test_every_network_takes_a_train_step_and_makes_samples_with_conditions(family, told):
     """Traced; `tests/reliability/test_registries.py` takes steps of pairs without labels, and finds them finite."""
-    cell = registry.sizes(family)[0], 3, CLASSES
+    cell = registry.sizes(family)[0], 3, told
     played, batch = game(family, *cell), example(*cell)
     before = jax.eval_shape(played.init, jax.random.key(0), batch)
     after, metrics = jax.eval_shape(played.train_step, before, batch)
@@ -89,6 +98,29 @@ def test_every_network_takes_a_train_step_and_makes_samples_with_labels(family):
     asked = {"index": jnp.arange(2, dtype=jnp.int32), "y": batch["y"][:2]}
     samples = jax.eval_shape(played.generate, after, jax.random.key(1), asked)
     assert (samples.shape, samples.dtype) == ((2, *batch["x"].shape[1:]), jnp.float32)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_label_is_the_vector_with_a_one_at_its_place(family, key):
+    size = registry.sizes(family)[0]
+    networks, labels = pair(family, size, 1, "labels"), example(size, 1, "labels")
+    vectors = example(size, 1, "vectors")
+    z = jax.random.normal(key, (B, LATENT))
+
+    def both(network, x):
+        streams = dict.fromkeys(("params", "global"), key)
+        variables = network.init(streams, x, labels["y"])
+        # Where a condition enters by what starts at zero, it must be moved to be heard.
+        variables = jax.tree.map(lambda p: p + 0.1 * jax.random.normal(jax.random.key(p.size), p.shape), variables)
+        of = {"train": False} if "train" in inspect.signature(type(network).__call__).parameters else {}
+        others = (labels["y"], vectors["y"], labels["y"][::-1])
+        return [jax.tree.leaves(network.apply(variables, x, y, **of, rngs=streams)) for y in others]
+
+    for network, x in ((networks["generator"], z), (networks["discriminator"], labels["x"])):
+        by_label, by_vector, by_another = jax.jit(both, static_argnums=0)(network, x)
+        for one, other, another in zip(by_label, by_vector, by_another, strict=True):
+            np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4 * np.abs(one).max())
+            assert np.abs(one - another).max() > 1e-3 * np.abs(one).max()
 
 
 def test_no_network_is_left_out():

@@ -150,7 +150,7 @@ def test_real_images_fade_too():
         (lambda: Generator(1, 9).init(jax.random.key(0), Z), "nearest square sizes are 8 and 10"),
         (lambda: Generator(1, 8, 4).init(jax.random.key(0), Z, Y), "has classes=0"),
         (lambda: Generator(1, 8, 4).init(jax.random.key(0), Z[0]), r"latents \[B, Z\]"),
-        (lambda: Discriminator(8, 4).init(jax.random.key(0), jnp.ones((2, 4, 4, 1))), r"takes images \[B, \*size, C\]"),
+        (lambda: Discriminator(8, 4).init(jax.random.key(0), jnp.ones((2, 4, 4, 1))), r"takes images \[B, 8, 8, C\]"),
         (lambda: grow({"a": jnp.ones(2)}, {"b": jnp.ones(2)}), "finds no parameter"),
         (lambda: grow({"a": jnp.ones(2)}, {"a": jnp.ones(3)}), "differ in size alone"),
         (

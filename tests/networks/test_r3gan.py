@@ -139,7 +139,7 @@ def test_bfloat16_inside_float32_outside():
         (lambda: Generator(1, 8, 4).init(jax.random.key(0), Z[0]), r"latents \[B, Z\]"),
         (
             lambda: Discriminator(8, 4).init(jax.random.key(0), jnp.ones((2, 16, 16, 1))),
-            r"takes images \[B, \*size, C\]",
+            r"takes images \[B, 8, 8, C\]",
         ),
     ],
 )

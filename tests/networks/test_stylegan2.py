@@ -250,7 +250,7 @@ def test_devices_do_not_change_the_latents_of_the_path():
         (lambda: Generator(1, 8, classes=2, **TINY).init(jax.random.key(0), Z), "called without labels"),
         (lambda: Generator(1, 8, **TINY).init(jax.random.key(0), Z[0]), r"latents \[B, Z\]"),
         (lambda: Generator(1, 8, architecture="skp", **TINY).init(jax.random.key(0), Z), "'skp' is unknown"),
-        (lambda: Discriminator(8).init(jax.random.key(0), jnp.ones((2, 16, 16, 1))), r"takes images \[B, \*size, C\]"),
+        (lambda: Discriminator(8).init(jax.random.key(0), jnp.ones((2, 16, 16, 1))), r"takes images \[B, 8, 8, C\]"),
         (lambda: game(path_weight=-1.0), "path_weight >= 0"),
         (lambda: game(path_every=0), "path_every >= 1"),
         (

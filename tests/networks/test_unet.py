@@ -69,8 +69,12 @@ def test_labels_enter_both_outputs():
 @pytest.mark.parametrize(
     ("network", "shape", "message"),
     [
-        (Discriminator(2, 3), (2, 28, 32, 1), "multiples of 8, 8 or more; .* nearest to 28 is 24 or 32"),
-        (Discriminator(2, 3), (2, 32, 4, 1), "nearest to 4 is 8"),
+        (
+            Discriminator(2, 3),
+            (2, 28, 32, 1),
+            r"multiples of 8, 8 or more.* got \(28, 32\), and the nearest sizes are 24 or 32 by 32",
+        ),
+        (Discriminator(2, 3), (2, 32, 4, 1), "nearest sizes are 32 by 8"),
         (Discriminator(2, 1), (2, 8, 8), r"takes images \[B, H, W, C\]"),
         (Discriminator(2, 0), (2, 8, 8, 1), "stages >= 1; got 0"),
         (Discriminator(2, 1, "batch"), (2, 8, 8, 1), "'batch' is unknown"),

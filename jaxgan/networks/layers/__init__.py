@@ -2,6 +2,7 @@
 
 convolutions   strided and transposed, with fast derivatives of every order
 resampling     upfirdn: filters that enlarge and reduce, alone or with a convolution
+embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
 modulated      convolutions whose weights a style scales; noise
 normalization  spectral normalisation of weights, conditional batch normalisation
@@ -21,6 +22,7 @@ from jaxgan.networks.layers.convolutions import (
     kernel_gradient,
     strided_conv,
 )
+from jaxgan.networks.layers.embedding import Embedding, as_vectors
 from jaxgan.networks.layers.equalized import (
     EqualizedConv,
     EqualizedDense,
@@ -37,6 +39,7 @@ __all__ = [
     "ConditionalBatchNorm",
     "ConvTranspose",
     "Dropout",
+    "Embedding",
     "EqualizedConv",
     "EqualizedDense",
     "ModulatedConv",
@@ -45,6 +48,7 @@ __all__ = [
     "SpectralNorm",
     "StridedConv",
     "adaptive_instance_norm",
+    "as_vectors",
     "call",
     "conv_transpose",
     "downsample",

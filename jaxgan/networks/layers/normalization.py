@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
+from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.types import PyTree
 
 _SETTLING = 50  # power iterations at initialisation: the sigma of a Gaussian matrix is then right to about a percent
@@ -128,20 +129,20 @@ def _advanced(matrix: Array, u: Array, iterations: int, epsilon: float) -> Array
 
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch normalisation whose scale and offset are looked up by class.
+    """Batch normalisation whose scale, around 1, and offset, around 0, are looked up by class or made of a vector.
 
     References:
       Dumoulin, Shlens, Kudlur. A Learned Representation for Artistic Style. ICLR 2017, eq. 5.
     """
 
-    classes: int
+    classes: int  # number of labels y [B] int32, or entries of vectors y [B, classes] float32
     momentum: float = 0.9
     axis_name: str | None = None  # statistics over all devices of this axis: global, as on one device
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: Array, y: Array, train: bool) -> Array:
-        """Normalises x [B, ..., C] over all axes but the last, then scales it for labels y [B] in 0..classes-1."""
+        """Normalises x [B, ..., C] over all axes but the last, then scales it for labels or vectors y."""
         x = nn.BatchNorm(
             use_running_average=not train,
             momentum=self.momentum,
@@ -151,6 +152,7 @@ class ConditionalBatchNorm(nn.Module):
             dtype=self.dtype,
         )(x)
         shape = (x.shape[0],) + (1,) * (x.ndim - 2) + (x.shape[-1],)
-        scale = nn.Embed(self.classes, x.shape[-1], embedding_init=nn.initializers.ones, name="scale")(y)
-        offset = nn.Embed(self.classes, x.shape[-1], embedding_init=nn.initializers.zeros, name="offset")(y)
+        start = nn.initializers.zeros
+        scale = 1 + Embedding(self.classes, x.shape[-1], start, name="scale")(y)
+        offset = Embedding(self.classes, x.shape[-1], start, name="offset")(y)
         return x * scale.reshape(shape).astype(x.dtype) + offset.reshape(shape).astype(x.dtype)
