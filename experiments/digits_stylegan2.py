@@ -12,6 +12,7 @@ Takes: ten to twenty minutes on 2 CPU cores; looks collapsed for a third of it. 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,11 +115,10 @@ def generator(config: Config, channels: int, classes: int) -> stylegan2.Generato
     )
 
 
-def halves(generator: stylegan2.Generator, state: TrainState) -> tuple[Any, Any]:
+def halves(generator: stylegan2.Generator, state: TrainState) -> tuple[Any, ...]:
     """Returns both halves of the averaged generator: z [B, Z] -> w [B, layers, W] -> images [B, H, W, C]."""
-    variables = {"params": (state.params | state.ema)["generator"], **state.model_state["generator"]}
-    mapping = jax.jit(lambda z: generator.apply(variables, z, train=False, method="mapping"))
-    return mapping, jax.jit(lambda w: generator.apply(variables, w, train=False, method="synthesis"))
+    drawn = jg.samplers.trained({"generator": generator}, state, "generator")
+    return tuple(jax.jit(functools.partial(drawn, method=method)) for method in ("mapping", "synthesis"))
 
 
 def paths(generator: stylegan2.Generator, latent: int, state: TrainState) -> dict[str, float]:

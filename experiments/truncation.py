@@ -107,8 +107,7 @@ def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int
     mapping, synthesis = _halves(settings, state)
     w = mapping(_latents(settings, state, 16))
     rows, columns = w[:8], w[8:]
-    first = (jnp.arange(w.shape[1]) < crossing).reshape(1, 1, -1, 1)
-    inside = jnp.where(first, rows[:, None], columns[None])
+    inside = jg.samplers.cross_styles(rows[:, None], columns[None], crossing)
     corner = jnp.zeros_like(w[:1, None])
     top = jnp.concatenate([corner, columns[None]], axis=1)
     whole = jnp.concatenate([top, jnp.concatenate([rows[:, None], inside], axis=1)])
@@ -146,7 +145,7 @@ def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) 
         return []
     rows: list[dict[str, Cell]] = []
     for crossing in range(w.shape[1] + 1):
-        found = read(jnp.where((jnp.arange(w.shape[1]) < crossing)[None, :, None], first, second))
+        found = read(jg.samplers.cross_styles(first, second, crossing))
         row: dict[str, Cell] = {"layers of the first": crossing}
         for name, label in (("first", own), ("second", other)):
             row[f"class of the {name}"] = float(np.mean((found == label)[differ]))

@@ -9,6 +9,7 @@ metropolis   the Metropolis-Hastings GAN
 langevin     discriminator-driven Langevin sampling of latents
 directions   SeFa: what a generator's first layer listens to most
 projection   the latent that makes a given image
+styles       images whose layers follow two latents
 """
 
 from jaxgan.samplers.directions import Directions, semantic_directions
@@ -16,6 +17,7 @@ from jaxgan.samplers.langevin import Walk, langevin
 from jaxgan.samplers.metropolis import Chains, metropolis_hastings
 from jaxgan.samplers.projection import Projection, project, squared_error
 from jaxgan.samplers.rejection import Accepted, acceptance, rejection
+from jaxgan.samplers.styles import cross_styles
 from jaxgan.samplers.views import Calibration, calibrate, trained
 
 __all__ = [
@@ -27,6 +29,7 @@ __all__ = [
     "Walk",
     "acceptance",
     "calibrate",
+    "cross_styles",
     "langevin",
     "metropolis_hastings",
     "project",

@@ -73,7 +73,7 @@ def stylegan2(
         examples = jnp.arange(size) if turn.examples is None else turn.examples
         examples = examples[::path_shrink] // path_shrink
         z = prior(turn.named("path latent"), size // path_shrink, examples)
-        condition = tuple(y[::path_shrink] for y in condition_of(batch))
+        condition = jax.tree.map(lambda leaf: leaf[::path_shrink], condition_of(batch))
         styles = generator(z, *condition, method="mapping")
         return path_length(
             lambda w: generator(w, method="synthesis"),

@@ -8,7 +8,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import samplers
-from jaxgan.networks import dcgan, mlp
+from jaxgan.networks import dcgan, mlp, stylegan2
 
 RNG = np.random.default_rng(0)
 
@@ -112,3 +112,27 @@ def test_a_trained_network_uses_its_running_statistics():
     )
     generate = samplers.trained({"generator": network}, state, "generator")
     np.testing.assert_allclose(generate(z)[:1], generate(z[:1]), atol=1e-5)  # no example sees another
+
+
+def test_crossed_styles_follow_one_latent_and_then_the_other():
+    """The halves of a trained StyleGAN2: crossed at an end, the image is one latent's own."""
+    generator = stylegan2.Generator(1, 8, 2, 2, hidden=(3,))
+    system = jg.systems.stylegan2(prior=jg.priors.normal(3), optimizer=optax.sgd(0.1), path_weight=0.0)
+    game = jg.game({"generator": generator, "discriminator": mlp.Discriminator((2,))}, system, ema={"generator": 0.9})
+    state = game.init(jax.random.key(0), {"x": jnp.zeros((4, 8, 8, 1))})
+    drawn = samplers.trained(game.networks, state, "generator")
+    z = jax.random.normal(jax.random.key(1), (2, 3))
+    w = drawn(z, method="mapping")
+    one, other = (w[k : k + 1] for k in range(2))
+    by_hand = jnp.concatenate([one[:, :1], other[:, 1:]], axis=1)
+    np.testing.assert_array_equal(samplers.cross_styles(one, other, 1), by_hand)
+    images = [drawn(samplers.cross_styles(one, other, crossing), method="synthesis") for crossing in (0, 2, 4)]
+    np.testing.assert_allclose(jnp.concatenate([images[2], images[0]]), drawn(z), atol=1e-5)
+    assert min(float(jnp.abs(images[1] - image).max()) for image in (images[0], images[2])) > 1e-4
+    table = samplers.cross_styles(w[:, None], w[None], 3)
+    assert table.shape == (2, 2, 4, 3)
+    np.testing.assert_array_equal(table[0, 1, :, 0], jnp.concatenate([w[0, :3, 0], w[1, 3:, 0]]))
+    with pytest.raises(ValueError, match=r"cross at 0..4; got crossing=5"):
+        samplers.cross_styles(one, other, 5)
+    with pytest.raises(ValueError, match=r"\[..., layers, W\]; got shapes \(1, 4, 3\) and \(1, 3, 3\)"):
+        samplers.cross_styles(one, other[:, :3], 1)
