@@ -22,7 +22,7 @@ from typing import Literal
 import numpy as np
 
 from experiments.gaussians import SAMPLES, Method, Setting, judged, methods, samples, settings, trained
-from experiments.tables import Cell, Table, at_least, said, save
+from experiments.tables import Cell, Table, at_least, chosen, said, save
 from jaxgan.parallel import member
 
 TITLES = {
@@ -104,13 +104,7 @@ def _tables(config: Config) -> tuple[str, ...]:
 
 
 def _chosen(config: Config, data: str) -> dict[str, Method]:
-    known = methods(data)
-    if config.methods == "all":
-        return known
-    names = [name.strip() for name in config.methods.split(",")]
-    if unknown := [name for name in names if name not in known]:
-        raise ValueError(f"--methods has {unknown[0]!r}, which is none of {', '.join(known)}")
-    return {name: known[name] for name in names}
+    return chosen(config.methods, methods(data))
 
 
 def _note(setting: Setting, seeds: Sequence[int]) -> str:

@@ -17,13 +17,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from experiments import run_folder
 from jaxgan.parallel import interval
 
+Row = TypeVar("Row")
 Cell = str | float | Sequence[float]  # words, a number, or one number for each seed
 
 
@@ -53,6 +54,18 @@ def at_least(config: Any, **least: int) -> None:
     for name, value in least.items():
         if getattr(config, name) < value:
             raise ValueError(f"--{name.replace('_', '-')} must be at least {value}; got {getattr(config, name)}")
+
+
+def chosen(methods: str, known: Mapping[str, Row]) -> dict[str, Row]:
+    """Returns the rows of a table that `--methods` asks for: "all", or names with commas between.
+
+    Raises:
+      ValueError: a name is unknown; says which are known.
+    """
+    names = list(known) if methods == "all" else [name.strip() for name in methods.split(",")]
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"--methods has {unknown[0]!r}, which is none of {', '.join(known)}")
+    return {name: known[name] for name in names}
 
 
 def run_tables(name: str, experiment: ModuleType, config: Any, where: Where) -> int:

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
-from experiments import cifar10_r3gan, cifar10_stylegan2_ada, stacked_digits, stacked_mnist_pacgan, truncation
+from experiments import (
+    cifar10_r3gan,
+    cifar10_stylegan2_ada,
+    stacked_digits,
+    stacked_games,
+    stacked_mnist_pacgan,
+    truncation,
+)
 from experiments.stacks import stacked
 
 
@@ -45,26 +52,25 @@ def test_stacks_are_known_by_seed_and_position(ten):
 
 
 def test_small_networks_are_as_small_as_the_papers():
-    generator = jax.eval_shape(stacked_digits.Generator().init, jax.random.key(0), jnp.zeros((2, 256)))["params"]
+    generator = jax.eval_shape(stacked_games.Generator().init, jax.random.key(0), jnp.zeros((2, 256)))["params"]
     widths = [generator[f"ConvTranspose_{k}"]["kernel"].shape[2] for k in range(3)]
     assert widths == [32, 16, 8]
     x = jnp.zeros((2, 28, 28, 3))
     for features in (2, 4):
-        variables = jax.eval_shape(stacked_digits.Discriminator(features).init, jax.random.key(0), x)
+        variables = jax.eval_shape(stacked_games.Discriminator(features).init, jax.random.key(0), x)
         widths = [variables["params"][f"Conv_{k}"]["kernel"].shape[3] for k in range(3)]
         assert widths == [features, 2 * features, 4 * features]
-    plain = jax.eval_shape(stacked_digits.Discriminator(2, normalised=False).init, jax.random.key(0), x)
+    plain = jax.eval_shape(stacked_games.Discriminator(2, normalised=False).init, jax.random.key(0), x)
     assert set(plain) == {"params"}
 
 
-@pytest.mark.parametrize("data", stacked_digits.SETTINGS)
+@pytest.mark.parametrize("data", stacked_games.SETTINGS)
 def test_every_method_of_stacked_digits_makes_a_step(data):
-    config = stacked_digits.Config(features=2, batch_size=8)
-    methods = stacked_digits.methods(data)
-    assert set(stacked_digits.SETTINGS[data].papers) - {"unrolled"} <= set(methods)
+    methods = stacked_games.methods(data)
+    assert set(stacked_games.SETTINGS[data].papers) - {"unrolled"} <= set(methods)
     batch, losses = {"x": jnp.zeros((8, 28, 28, 3))}, {}
     for name, method in methods.items():
-        game = stacked_digits.build(config, data, method)
+        game = stacked_games.build(data, method, features=2)
         state = jax.eval_shape(game.init, jax.random.key(0), batch)
         after, told = jax.eval_shape(game.train_step, state, batch)
         assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)

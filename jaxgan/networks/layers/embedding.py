@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax.numpy as jnp
-from flax.linen.linear import default_embed_init
 from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
+
+_unit = nn.initializers.variance_scaling(1.0, "fan_in", "normal", out_axis=0)  # as that of nn.Embed
 
 
 class Embedding(nn.Module):
@@ -20,7 +21,7 @@ class Embedding(nn.Module):
 
     classes: int
     features: int
-    embedding_init: Initializer = default_embed_init
+    embedding_init: Initializer = _unit
     dtype: DTypeLike | None = None
 
     @nn.compact
