@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.types import Batch, Network, System
+from jaxgan.types import Batch, Network, System, by_path
 
 
 def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[str, Any]) -> None:
@@ -80,14 +80,13 @@ def check_labels(batch: Batch, networks: Mapping[str, Network]) -> None:
     """
     for name, network in networks.items():
         classes = getattr(network, "classes", 0)
-        for path, y in jax.tree_util.tree_leaves_with_path(batch.get("y")):
-            entry = jax.tree_util.keystr(path, simple=True, separator="/")
+        for entry, y in by_path(batch.get("y")).items():
             count = classes.get(entry, 0) if isinstance(classes, Mapping) else classes
             if not count or isinstance(y, jax.core.Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
                 continue  # a vector's width is checked by the network
             if (wrong := np.ravel((np.asarray(y) < 0) | (np.asarray(y) >= count))).any():
                 label = np.ravel(y)[wrong][0]
                 raise ValueError(
-                    f"y{jax.tree_util.keystr(path)} holds label {label}, but network {name!r} has {count} "
+                    f"y{[entry] if entry else ''} holds label {label}, but network {name!r} has {count} "
                     f"classes, 0..{count - 1}"
                 )

@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxgan.data import check_batch
 from jaxgan.guard import CHANGING, SKIPPED, is_finite
-from jaxgan.types import Batch, Metrics, TrainState
+from jaxgan.types import Batch, Metrics, TrainState, by_path
 from jaxgan.watchdog import Alive
 
 DURING = "during "  # how the note begins that `train` adds to whatever ends it: "during step 7 of 100"
@@ -217,7 +217,7 @@ def _check(batch: Batch, classes: int, step: int) -> None:
 
 def _same_form(batch: Batch, form: Form, step: int) -> Form:
     """Returns shapes and dtypes of a batch; raises where they are not those of the first: each costs a compilation."""
-    found: Form = {name: (np.shape(x), getattr(x, "dtype", type(x).__name__)) for name, x in batch.items()}
+    found: Form = {name: (np.shape(x), getattr(x, "dtype", type(x).__name__)) for name, x in by_path(batch).items()}
     for name in sorted(found.keys() | form.keys()) if form and found != form else ():
         one, other = (f"{x[name][1]} {x[name][0]}" if name in x else "missing" for x in (found, form))
         if one != other:

@@ -140,6 +140,12 @@ class Loss(NamedTuple):
     generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
 
 
+def by_path(tree: PyTree) -> dict[str, Any]:
+    """Returns the leaves of a pytree by what errors call them: `{"y": {"box": leaf}}` has a "y/box", a lone leaf ""."""
+    found = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in found}
+
+
 def name_index(name: str) -> int:
     """Returns a fixed 31-bit integer for a name, to fold into a key: stable across processes, unlike `hash`."""
     return zlib.crc32(name.encode()) & 0x7FFFFFFF

@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.layers import as_vectors, call
-from jaxgan.types import PyTree
+from jaxgan.types import PyTree, by_path
 
 Classes = int | Mapping[str, int]  # of labels: of a lone array y, or by entry of a pytree ("digit", "hair/colour")
 
@@ -34,8 +33,7 @@ def joined(y: PyTree, classes: Classes = 0) -> Array:
       ValueError: the number of some labels' values is not given, or an array is a scalar.
     """
     parts = []
-    for path, leaf in jax.tree_util.tree_leaves_with_path(y):
-        entry = jax.tree_util.keystr(path, simple=True, separator="/")
+    for entry, leaf in by_path(y).items():
         values = classes.get(entry, 0) if isinstance(classes, Mapping) else classes
         labels = jnp.issubdtype(leaf.dtype, jnp.integer)
         if not leaf.ndim or (labels and (leaf.ndim != 1 or not values)):

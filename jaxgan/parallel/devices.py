@@ -6,6 +6,7 @@ metrics are means over the global batch, and nothing random depends on the numbe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
@@ -83,8 +84,11 @@ def data_parallel(
         return jax.tree.map(lambda x: _largest_axis(x, mesh) if shard_state else whole, state)
 
     def place(batch: Mapping[str, Any]) -> Minibatches:
+        def cut(path: Any, x: Any, part: int) -> Array:
+            return _placed(jax.tree_util.keystr(path), np.asarray(x), part, game.updates, own, split, mode)
+
         return tuple(
-            {name: _placed(name, np.asarray(x), part, game.updates, own, split, mode) for name, x in batch.items()}
+            jax.tree_util.tree_map_with_path(functools.partial(cut, part=part), dict(batch))
             for part in range(game.updates)
         )
 
@@ -193,7 +197,7 @@ def _placed(name: str, x: np.ndarray, part: int, updates: int, local: int, split
     """Cuts this process's rows of one minibatch out of a batch and puts them on its devices."""
     if len(x) % (updates * local):
         raise ValueError(
-            f"batch[{name!r}] has {len(x)} examples, which {updates} minibatches on {local} devices do not divide; "
+            f"batch{name} has {len(x)} examples, which {updates} minibatches on {local} devices do not divide; "
             f"use a multiple of {updates * local}, such as {max(1, len(x) // (updates * local)) * updates * local}"
         )
     size = len(x) // updates

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxgan.types import Batch, Metrics, PyTree, TrainState
+from jaxgan.types import Batch, Metrics, PyTree, TrainState, by_path
 
 Step = Callable[[TrainState, Batch], tuple[TrainState, Metrics]]
 
@@ -39,11 +39,11 @@ def segments(game: Any, steps: int, *, force: bool = False) -> Step:
     step: Step = jax.jit(getattr(game, "train_step", game))  # traced once: for the check and for the scan
 
     def run(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
-        found = {name: x.shape for name, x in batches.items()}
+        found = {name: x.shape for name, x in by_path(batches).items()}
         if any(not shape or shape[0] != steps for shape in found.values()):
             raise ValueError(f"segments of {steps} steps take arrays [{steps}, B, ...], one batch a step; got {found}")
         if not force and jax.default_backend() == "cpu":
-            first = {name: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for name, x in batches.items()}
+            first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), batches)
             if convolves(step, state, first):
                 raise ValueError(
                     "this train step has convolutions, whose gradients lose their fast path inside a loop on CPU; "

@@ -25,7 +25,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxgan import data
 from jaxgan.data import Source
 from jaxgan.parallel.segments import convolves, stack
-from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState
+from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState, by_path
 
 AXIS = "member"  # of the mesh
 MODES = ("map", "unrolled", "vmap")
@@ -112,7 +112,7 @@ def sweep(
     def init(batch: Batch) -> TrainState:
         _check_batch(batch, count)
         # A game's init checks labels that it can see; those of `solo_init` are traced.
-        everything: Any = {name: np.asarray(x).reshape(-1, *x.shape[2:]) for name, x in batch.items()}
+        everything: Any = jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), dict(batch))
         jax.eval_shape(lambda key: made[0].init(key, everything), jax.random.key(0))
         states = stack(
             [
@@ -123,17 +123,18 @@ def sweep(
         return _placed(states, sharding)
 
     @functools.cache
-    def choose_for(shapes: tuple[tuple[str, tuple[int, ...], Any], ...]) -> Choice:
+    def choose_for(form: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]) -> Choice:
         if mode != "auto":
             return Choice(mode, "as was asked")
-        batch = {name: jax.ShapeDtypeStruct(shape[1:], dtype) for name, shape, dtype in shapes}
+        batch = form.unflatten(jax.ShapeDtypeStruct(shape[1:], dtype) for shape, dtype in shapes)
         first = member(values, 0)
         state = jax.eval_shape(solo_init, first, jax.random.key(0), batch)
         return _choice(platform, convolves(solo_step, state, (first, batch), ()), bool(devices))
 
     def choose(batch: Batch) -> Choice:
         _check_batch(batch, count)
-        return choose_for(tuple((name, x.shape, x.dtype) for name, x in sorted(batch.items())))
+        leaves, form = jax.tree.flatten(dict(batch))
+        return choose_for(form, tuple((x.shape, x.dtype) for x in leaves))
 
     def train_step(states: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         return step[choose(batch).mode](states, (values, _placed(batch, sharding)), ())
@@ -289,5 +290,5 @@ def _check(mode: str, devices: Sequence[jax.Device] | None, members: int) -> Non
 
 
 def _check_batch(batch: Batch, members: int) -> None:
-    if wrong := {name: x.shape for name, x in batch.items() if x.ndim < 2 or x.shape[0] != members}:
+    if wrong := {name: x.shape for name, x in by_path(batch).items() if x.ndim < 2 or x.shape[0] != members}:
         raise ValueError(f"a sweep of {members} members takes batches [{members}, B, ...]; got {wrong}")
