@@ -181,6 +181,7 @@ class Codes(nn.Module):
     categorical: Sequence[int] = (10,)  # number of values of each categorical code
     continuous: int = 0  # number of continuous codes
     hidden: int = 128
+    fixed_std: bool = False  # of the continuous codes: 1, as in the authors' code, which bounds what they can gain
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -189,7 +190,8 @@ class Codes(nn.Module):
         h = nn.leaky_relu(nn.Dense(self.hidden, dtype=self.dtype)(h), 0.1)
         logits = tuple(nn.Dense(k, dtype=self.dtype)(h).astype(jnp.float32) for k in self.categorical)
         mean = nn.Dense(self.continuous, dtype=self.dtype)(h) if self.continuous else h[:, :0]
-        width = nn.Dense(self.continuous, dtype=self.dtype)(h) if self.continuous else h[:, :0]
+        learned = self.continuous and not self.fixed_std
+        width = nn.Dense(self.continuous, dtype=self.dtype)(h) if learned else jnp.zeros_like(mean)
         return CodePosterior(logits, mean.astype(jnp.float32), width.astype(jnp.float32))
 
 

@@ -67,6 +67,10 @@ def test_codes_are_read_in_their_shapes():
     found = network.apply(network.init(key(), X), X)["codes"]
     assert [q.shape for q in found.categorical] == [(5, 10), (5, 3)]
     assert found.mean.shape == found.log_std.shape == (5, 2)
+    fixed = heads.Codes((10, 3), 2, 8, fixed_std=True)
+    variables = fixed.init(key(), X)
+    assert len(variables["params"]) == 1 + 2 + 1  # hidden, categorical, mean
+    np.testing.assert_array_equal(fixed.apply(variables, X).log_std, np.zeros((5, 2)))
     none = heads.Headed(heads.FullyConnected((4,)), {"codes": heads.Codes((10,))})
     assert none.apply(none.init(key(), X), X)["codes"].mean.shape == (5, 0)
 
