@@ -78,6 +78,32 @@ def test_labels_and_channels_matter():
     assert (logits[0] != logits[1]).all()
 
 
+def test_images_of_all_resolutions_are_summed():
+    """A shade that the coarsest level draws is in the whole image; without skips one level draws alone."""
+    generator, variables, z = made()
+    shaded = jax.tree.map(lambda p: p, variables)
+    shaded["params"]["draw"]["ToImage_0"]["bias"] += 0.5
+    draw = jax.jit(lambda v: generator.apply(v, z, train=False))
+    difference = draw(shaded) - draw(variables)
+    np.testing.assert_allclose(difference[:, 2:-2, 2:-2], 0.5, atol=1e-5)  # beyond the filter's margin
+    for architecture, drawing in (("skip", 2), ("residual", 1), ("plain", 1)):
+        other = Generator(1, 8, architecture=architecture, **TINY)
+        params = jax.eval_shape(other.init, jax.random.key(0), z)["params"]["draw"]
+        assert len([name for name in params if name.startswith("ToImage")]) == drawing
+
+
+def test_a_discriminator_with_skips_sees_the_image_at_every_resolution():
+    """Blind to its full size, it still sees it halved; without skips it then sees nothing."""
+    x = jax.random.normal(jax.random.key(1), (2, 8, 8, 1))
+    for architecture, sees in (("skip", True), ("residual", False)):
+        network = Discriminator(8, 2, 4, architecture=architecture, group=0)
+        variables = jax.jit(network.init)(jax.random.key(0), x)
+        first = next(name for name, layer in variables["params"].items() if layer["kernel"].shape == (1, 1, 1, 2))
+        variables["params"][first]["kernel"] *= 0
+        logits = jax.jit(network.apply)(variables, x)
+        assert (abs(float(logits[0] - logits[1])) > 1e-4) == sees
+
+
 def test_only_the_direction_of_a_latent_counts():
     network = Mapping((6, 5))
     variables = network.init(jax.random.key(0), Z)
