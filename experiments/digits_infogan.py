@@ -35,7 +35,7 @@ class Config:
     """InfoGAN on handwritten digits."""
 
     seed: int = 0  # of parameters, latents and data order
-    steps: int = 6000  # train steps
+    steps: int = 4000  # train steps
     batch_size: int = 64  # real images a step
     size: int = 32  # side of the images: 28, 32 or 64
     latent: int = 62  # width of the noise
