@@ -47,8 +47,8 @@ def infogan(
       categorical: number of values of each categorical code.
       continuous: number of continuous codes, U(-1, 1).
       weight: lambda of the categorical codes, >= 0.
-      continuous_weight: lambda of the continuous codes, >= 0; their bound has a ceiling where the head's
-        `fixed_std` is set, and none else: they then crowd out what the categorical code could say.
+      continuous_weight: lambda of the continuous codes, >= 0; smaller unless the head's `fixed_std` is set, since their
+        bound has no ceiling then.
       penalty: added to the discriminator's loss, of its "logits" head.
       n_critic: discriminator updates per generator update, >= 1.
       augment: of all that the discriminator sees, from `jaxgan.augment`.

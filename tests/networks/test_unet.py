@@ -66,6 +66,18 @@ def test_labels_enter_both_outputs():
     assert (pixels[0] != pixels[1]).any()
 
 
+def test_the_encoders_maps_reach_the_decoder():
+    """Where the smallest map tells nothing, pixels are still judged by what the larger ones saw."""
+    network = Discriminator(2, 2, "none")
+    x = jax.random.normal(key(), (2, 8, 8, 1))
+    variables = jax.jit(network.init)(jax.random.key(1), x)
+    for conv in ("Conv_3", "Conv_4", "Conv_5"):  # of the deepest block
+        variables["params"][conv]["kernel"] *= 0
+    logits, pixels = jax.jit(network.apply)(variables, x)
+    assert logits[0] == logits[1]
+    assert np.abs(pixels[0] - pixels[1]).max() > 1e-3
+
+
 @pytest.mark.parametrize(
     ("network", "shape", "message"),
     [
