@@ -130,3 +130,17 @@ def test_scales_are_separate_networks_on_averaged_images(normalization):
 def test_bad_input(network, shape, message):
     with pytest.raises(ValueError, match=message):
         shapes(network, shape)
+
+
+def test_the_projection_has_the_windows_of_the_last_convolution():
+    """Where the last convolution is a mean over its windows times v, the embedding v says the same once more."""
+    network = Discriminator(2, 1, "none", classes=3)
+    x = jax.random.normal(jax.random.key(1), (2, 8, 10, 1))
+    variables = jax.jit(network.init)(jax.random.key(0), x, Y)
+    v = jnp.arange(1.0, 5.0)
+    variables["params"]["logits"]["kernel"] = jnp.broadcast_to(v[:, None] / 16, (4, 4, 4, 1))
+    table = jnp.zeros((3, 4)).at[1].set(v)
+    variables["params"]["projection"]["embedding"] = table
+    alone, twice = (jax.jit(network.apply)(variables, x, jnp.full((2,), y)) for y in (0, 1))
+    assert np.abs(alone).max() > 1e-3
+    np.testing.assert_allclose(twice, 2 * alone, rtol=1e-4, atol=1e-6)
