@@ -108,9 +108,11 @@ def drawn(game: Game, state: TrainState, n: int) -> np.ndarray:
 
 
 def _row(name: str, found: Sequence[Reading], papers: str, seconds: str) -> dict[str, Cell]:
-    figures = {"modes": "modes", "KL": "reverse_kl", "sure": "sure"}
-    read: dict[str, Cell] = {column: [getattr(one, of) for one in found] for column, of in figures.items()}
-    return {"method": name, **read, "papers": papers, "seconds": seconds}
+    row: dict[str, Cell] = {"method": name}
+    for column, figure in {"modes": "modes", "KL": "reverse_kl", "sure": "sure"}.items():
+        values = [getattr(one, figure) for one in found]
+        row[column] = values if len(values) > 1 else values[0]  # real stacks are read once, whatever the seeds
+    return row | {"papers": papers, "seconds": seconds}
 
 
 def _tables(config: Config) -> tuple[str, ...]:

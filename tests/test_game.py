@@ -665,8 +665,11 @@ def test_a_wrong_batch_is_refused(batch, message, key):
     [
         (np.array([0, 1, 2, 3], np.int32), r"label 3, but network '\w+' has 3 classes, 0\.\.2"),
         (np.array([0, -1, 2, 1], np.int32), "label -1"),
-        (np.zeros((4, 1), np.int32), r"expected class labels \[B\] int32"),
-        (np.zeros((4, 3), np.float32), r"expected class labels \[B\] int32"),
+        (
+            np.zeros((4, 1), np.int32),
+            r"takes class labels \[B\] int32 or vectors \[B, 3\].* shape \(4, 1\), dtype int32",
+        ),
+        (np.zeros((4, 2), np.float32), r"takes class labels \[B\] int32 or vectors \[B, 3\].* shape \(4, 2\)"),
     ],
 )
 def test_wrong_labels_are_refused_at_init(y, message, key):

@@ -29,10 +29,10 @@ COLUMNS = {
     "lapgan": [{"level", "upsampling alone", "with details"}],
     "progressive": [{"pixels", "jump", "parameters carried over", "Fréchet distance", "seconds"}],
     "truncation": [
-        {"truncation", "frechet_distance", "precision", "recall", "classes"},
+        {"truncation", "frechet_distance", "precision", "recall", "classes", "perceptual path length"},
         {"layers of the first", "class of the first", "class of the second"},
     ],
-    "stacked_digits": [{"method", "modes", "KL", "papers", "seconds"}],
+    "stacked_digits": [{"method", "modes", "KL", "sure", "papers", "seconds"}],
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
