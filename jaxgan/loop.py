@@ -209,9 +209,9 @@ def _check(batch: Batch, classes: int, step: int) -> None:
 
     An uninterrupted run skips such a batch. If it were refused here, a run that goes on before it never could.
     """
-    x = batch.get("x")
-    floating = isinstance(x, np.ndarray | jax.Array) and jax.numpy.issubdtype(x.dtype, np.floating)
-    if step == 1 or not floating or np.isfinite(np.asarray(x)).all():
+    arrays = [leaf for leaf in jax.tree.leaves(batch) if isinstance(leaf, np.ndarray | jax.Array)]
+    floating = [np.asarray(leaf) for leaf in arrays if jax.numpy.issubdtype(leaf.dtype, np.floating)]
+    if step == 1 or all(np.isfinite(leaf).all() for leaf in floating):
         check_batch(batch, classes)
 
 

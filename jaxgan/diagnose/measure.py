@@ -14,7 +14,20 @@ from jax import Array
 from jaxgan.diagnose.samples import Variety
 from jaxgan.game import game
 from jaxgan.systems.players import condition_of, image_logits
-from jaxgan.types import Batch, Metrics, Minibatches, Nets, Network, PyTree, Rules, System, TrainState, Turn, autodiff
+from jaxgan.types import (
+    Batch,
+    Metrics,
+    Minibatches,
+    Nets,
+    Network,
+    PyTree,
+    Rules,
+    System,
+    TrainState,
+    Turn,
+    autodiff,
+    by_path,
+)
 
 SMALL_SCALE = 1e-2  # |scale| of a normalisation below which a channel is switched off; it starts at 1
 SMALL_VARIANCE = 1e-8  # running variance below which a channel is constant; float32 activations are of order 1
@@ -175,5 +188,4 @@ def _norm(tree: PyTree) -> float:
 
 
 def _leaves(tree: PyTree) -> list[tuple[str, np.ndarray]]:
-    found = jax.tree_util.tree_leaves_with_path(tree)
-    return [(jax.tree_util.keystr(path, simple=True, separator="/"), np.asarray(leaf)) for path, leaf in found]
+    return [(path, np.asarray(leaf)) for path, leaf in by_path(tree).items()]

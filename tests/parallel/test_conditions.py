@@ -10,6 +10,7 @@ import optax
 import pytest
 
 import jaxgan as jg
+from jaxgan.guard import guarded
 from jaxgan.loop import train
 from jaxgan.networks import mlp
 from jaxgan.networks.conditioning import Concatenated
@@ -94,3 +95,12 @@ def test_the_loop_sees_what_changes(batches, straight):
     broken = batches[0] | {"y": batches[0]["y"] | {"place": jnp.full((B, 2), jnp.nan)}}
     with pytest.raises(ValueError, match=r"batch\['y'\]\['place'\] has values that are not finite"):
         train(step, game.init(jax.random.key(0), batches[0]), iter([broken]), 1)
+
+
+def test_a_later_condition_that_is_not_finite_is_left_to_the_guard(batches):
+    """As data are: a run that goes on before such a batch must skip it like one that was never stopped."""
+    game = game_of()
+    broken = batches[1] | {"y": batches[1]["y"] | {"place": np.full((B, 2), np.nan, np.float32)}}
+    step = jax.jit(guarded(game).train_step, donate_argnums=0)
+    state = game.init(jax.random.key(0), batches[0])
+    assert train(step, state, iter([batches[0], broken, batches[2]]), 3, check_every=1).skipped == (2,)
