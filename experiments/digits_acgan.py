@@ -22,7 +22,7 @@ from experiments.digits_judge import digits_judge
 from experiments.experiment import Experiment, Judge, draw_images
 from jaxgan.data import Source
 from jaxgan.networks import heads
-from jaxgan.systems.classes import acgan, contragan, reacgan
+from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 
 
 @dataclass(frozen=True)

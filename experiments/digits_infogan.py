@@ -25,7 +25,7 @@ from experiments.experiment import Experiment, Judge, Judgement, draw_images, la
 from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.networks import heads
-from jaxgan.systems.information import infogan
+from jaxgan.systems.infogan import infogan
 
 VALUES = 10  # of the categorical code
 

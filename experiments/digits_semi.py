@@ -29,7 +29,7 @@ import jaxgan as jg
 from experiments.experiment import PICTURED, draw_images
 from experiments.tables import Cell, Table, at_least
 from jaxgan.networks import heads
-from jaxgan.systems.few_labels import semi_supervised
+from jaxgan.systems.semi_supervised import semi_supervised
 from jaxgan.types import Batch, Game, Metrics, Nets, Player, PyTree, System, TrainState, Turn
 
 CLASSES = 10

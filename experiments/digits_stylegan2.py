@@ -26,7 +26,7 @@ from experiments.digits_judge import digits_judge
 from experiments.experiment import Experiment, Judge, draw_images
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
-from jaxgan.systems.stylegan import stylegan2 as stylegan2_game
+from jaxgan.systems.stylegan2 import stylegan2 as stylegan2_game
 from jaxgan.types import TrainState, name_index
 
 PATHS = 512  # latents at which path lengths are taken

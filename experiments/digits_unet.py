@@ -23,7 +23,7 @@ from experiments.digits_judge import digits_judge
 from experiments.experiment import Experiment, Judge, draw_images
 from jaxgan.data import Source
 from jaxgan.networks import unet
-from jaxgan.systems.unet import unet_gan
+from jaxgan.systems.unet_gan import unet_gan
 
 
 @dataclass(frozen=True)

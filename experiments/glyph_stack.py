@@ -31,7 +31,7 @@ from experiments.tables import Cell, Table, at_least
 from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.layers import ConvTranspose, StridedConv, downsample
 from jaxgan.networks.layers.resampling import NEAREST
-from jaxgan.systems.stacked import stackgan
+from jaxgan.systems.stackgan import stackgan
 
 LOGGED = ("discriminator_0/loss", "discriminator_1/loss", "generator_0/divergence", "generator_1/divergence")
 

@@ -29,7 +29,7 @@ from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
-from jaxgan.systems.pyramids import lapgan
+from jaxgan.systems.lapgan import lapgan
 from jaxgan.types import Game, TrainState
 
 SIZE = 32

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgan.types import Batch, Network, System, by_path
+from jaxgan.types import Batch, Inputs, Network, System, by_path
 
 
 def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[str, Any]) -> None:
@@ -60,8 +60,8 @@ def check_shapes(batch: Batch, updates: int) -> None:
     x: Any = batch.get("x")
     if hasattr(x, "ndim") and x.ndim < 2:
         raise ValueError(f"batch['x'] has shape {x.shape}; expected [B, ...] with at least one feature axis")
-    if hasattr(x, "dtype") and not jnp.issubdtype(x.dtype, jnp.floating):
-        raise ValueError(f"batch['x'] is {x.dtype}; expected float32 in [-1, 1]")
+    if hasattr(x, "dtype") and x.ndim > 2 and not jnp.issubdtype(x.dtype, jnp.floating):
+        raise ValueError(f"batch['x'] is {x.dtype} {x.shape}; expected float32 in [-1, 1], or tokens [B, T] int32")
     sizes = {path: leaf.shape[0] for path, leaf in shapes.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"arrays of a batch must share their leading size; got {sizes}")
@@ -70,6 +70,24 @@ def check_shapes(batch: Batch, updates: int) -> None:
         raise ValueError(
             f"batch size {size} does not divide by {updates} updates (n_critic); "
             f"use a multiple, such as {max(1, size // updates) * updates}"
+        )
+
+
+def check_inputs(system: System, inputs: Inputs) -> None:
+    """Raises for inputs to generate from that the system does not take, or needs and was not given.
+
+    Latents are drawn from "index" or given as "z", whatever the system; one that says neither `asks` nor `takes` is
+    passed all that is asked.
+    """
+    if system.asks is None and system.takes is None:
+        return
+    asks, takes = dict(system.asks or {}), dict(system.takes or {})
+    given = set(inputs) - {"index", "z"}
+    if given - set(asks) - set(takes) or set(asks) - set(inputs):
+        words = "; ".join(f"{name!r}: {what}" for name, what in (asks | takes).items()) or "no others"
+        raise ValueError(
+            f"this system is asked with inputs {sorted(given)}; it needs {sorted(asks)} and takes "
+            f"{sorted(takes)} ({words})"
         )
 
 

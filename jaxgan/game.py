@@ -6,22 +6,22 @@ model state of the others stay bit for bit as they were. So no loss needs `stop_
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jax import Array
-from jax.sharding import PartitionSpec
 
-from jaxgan.checks import check_labels, check_shapes, check_system
+from jaxgan.checks import check_inputs, check_labels, check_shapes, check_system
 from jaxgan.dynamics import alternating
-from jaxgan.nets import Net, frozen, initial_variables
-from jaxgan.precision import loss_scale, through_scale
+from jaxgan.nets import averaged, frozen, initial_variables
+from jaxgan.networks.pretrained import Pretrained
+from jaxgan.precision import loss_scale
+from jaxgan.recording import initial_key, recorded
+from jaxgan.rules import Board, cuts, finished, nets, rules
 from jaxgan.types import (
-    BATCH_AXIS,
     Batch,
     Dynamics,
     Game,
@@ -29,17 +29,13 @@ from jaxgan.types import (
     Metrics,
     Minibatches,
     Network,
-    Objective,
     PyTree,
-    Rules,
     Schedule,
     System,
     TrainState,
-    Turn,
-    name_index,
 )
 
-__all__ = ["frozen", "game"]
+__all__ = ["averaged", "frozen", "game"]
 
 
 def game(
@@ -73,124 +69,66 @@ def game(
     check_system(networks, system, ema)
     if microbatches < 1:
         raise ValueError(f"a game needs microbatches >= 1; got {microbatches}")
+    given = {name: network.variables for name, network in networks.items() if isinstance(network, Pretrained)}
+    networks = {name: net.network if isinstance(net, Pretrained) else net for name, net in networks.items()}
+    board = Board(networks, system, axis_name, microbatches)
     updates = max(player.updates for player in system.players.values())
-    owners = {name: [p for p, player in system.players.items() if name in player.owns] for name in networks}
-
-    def nets(
-        params: PyTree, model_state: dict[str, PyTree], key: Array, train: bool, mapped: str | None
-    ) -> dict[str, Net]:
-        def net(name: str) -> Net:
-            trains = train and (name not in system.frozen or not params[name])  # a pool has no params, yet remembers
-            own_key = jax.random.fold_in(key, name_index(f"network {name}"))
-            return Net(
-                networks[name], params[name], dict(model_state[name]), own_key, mapped, trains, itertools.count()
-            )
-
-        return {name: net(name) for name in networks}
+    initialise = jax.jit(functools.partial(_initial, board, tuple(ema)))
 
     def init(key: Array, batch: Batch | Minibatches) -> TrainState:
         if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
             raise ValueError(f"init takes a typed key, jax.random.key(seed); got {key.dtype}{list(key.shape)}")
         minibatch = _minibatches(batch, updates)[-1]
         check_labels(minibatch, networks)
-        return initialise(key, minibatch)
-
-    @jax.jit
-    def initialise(key: Array, batch: Batch) -> TrainState:
-        inputs = system.inputs(batch)
-        if missing := sorted(set(networks) - set(inputs)):
-            raise ValueError(f"system.inputs names no initial arguments for networks {missing}; have {sorted(inputs)}")
-        variables = {
-            name: initial_variables(name, network, jax.random.fold_in(key, name_index(name)), inputs[name])
-            for name, network in networks.items()
-        }
-        params = {name: v.get("params", {}) for name, v in variables.items()}
-        opt_state = {
-            name: player.optimizer.init({n: params[n] for n in player.owns}) for name, player in system.players.items()
-        }
-        for name in opt_state:
-            loss_scale(name, opt_state[name])  # refuses one that stands where the game cannot see it
-        return TrainState(
-            step=jnp.zeros((), jnp.int32),
-            key=key,
-            params=params,
-            model_state={name: {c: v[c] for c in v if c != "params"} for name, v in variables.items()},
-            opt_state=opt_state,
-            ema={name: jax.tree.map(jnp.copy, params[name]) for name in ema},
-        )
-
-    def turn_of(name: str, update: int, state: TrainState, batch: Batch, together: bool) -> Turn:
-        use = "players" if together else f"player {name}"
-        key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(use))
-        return Turn(jax.random.fold_in(key, update), state.step, _global_index(batch, axis_name))
-
-    def gradient(
-        name: str, update: int, state: TrainState, batch: Batch, together: bool = False
-    ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
-        player, turn = system.players[name], turn_of(name, update, state, batch, together)
-        estimate = through_scale(player.gradient, loss_scale(name, state.opt_state[name]))
-        owned = {n: state.params[n] for n in player.owns}
-        found, before = [], state.model_state
-        for part, cut in enumerate(_parts({"batch": batch, "examples": turn.examples}, microbatches)):
-            here = turn._replace(examples=cut["examples"])
-            drawn = jax.random.fold_in(turn.key, part) if part else turn.key  # networks draw anew for each part
-            part_objective = objective(name, state, cut["batch"], here, drawn)
-            (_, (model_state, observed)), part_gradient = estimate(part_objective, owned, turn.named("gradient"))
-            state = state._replace(model_state=model_state)
-            found.append((part_gradient, observed))
-        gradient, observed = jax.tree.map(lambda *x: sum(x) / microbatches, *found) if microbatches > 1 else found[0]
-        gradient, averaged, observed = _average((gradient, state.model_state, observed), axis_name)
-        return gradient, _unless_untouched(before, state.model_state, averaged), observed
-
-    def objective(name: str, state: TrainState, batch: Batch, turn: Turn, key: Array) -> Objective:
-        player, scale = system.players[name], loss_scale(name, state.opt_state[name])
-
-        def of(owned: PyTree) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
-            playing = nets(state.params | owned, state.model_state, key, train=True, mapped=axis_name)
-            loss, observed = player.loss(playing, batch, turn)
-            if jnp.shape(loss) != ():
-                raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(loss)}; reduce it to a scalar")
-            ours = {n: net.state for n, net in playing.items() if name in owners[n] or not owners[n]}
-            told = {"loss": loss} if scale is None else {"loss": loss, "loss_scale": scale}
-            return loss, (state.model_state | ours, told | observed)
-
-        return of
-
-    def loss(
-        name: str, update: int, state: TrainState, batch: Batch
-    ) -> tuple[Array, tuple[dict[str, PyTree], Metrics]]:
-        turn = turn_of(name, update, state, batch, together=False)
-        owned = {n: state.params[n] for n in system.players[name].owns}
-        return objective(name, state, batch, turn, turn.key)(owned)
-
-    def move(name: str, gradient: PyTree, state: TrainState) -> TrainState:
-        player = system.players[name]
-        owned = {n: state.params[n] for n in player.owns}
-        changes, opt_state = player.optimizer.update(gradient, state.opt_state[name], owned)
-        return state._replace(
-            params=state.params | optax.apply_updates(owned, changes), opt_state=state.opt_state | {name: opt_state}
-        )
-
-    rules = Rules(system.players, gradient, loss, move, lambda tree: _average(tree, axis_name))
+        return initialise(key, minibatch, given)  # an argument: as a constant it would be compiled
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
-        state, metrics = dynamics(rules, state, _minibatches(batch, updates))
-        averages = {}
-        for name, decay in ema.items():
-            kept = decay(state.step) if callable(decay) else decay
-            averages[name] = optax.incremental_update(state.params[name], state.ema[name], 1 - kept)
-        return state._replace(step=state.step + 1, ema=averages), metrics
+        state, metrics = dynamics(rules(board), state, _minibatches(batch, updates))
+        return finished(state, metrics, ema, system), metrics
 
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
-        playing = nets(state.params | state.ema, state.model_state, key, train=False, mapped=None)  # outside the axis
+        check_inputs(system, inputs)
+        playing = nets(board, state, state.params | state.ema, key, train=False, axis_name=None)  # outside the axis
         return system.generate(playing, key, inputs)
 
     def rehearse(state: TrainState, key: Array, inputs: Inputs) -> tuple[Any, dict[str, PyTree]]:
-        playing = nets(state.params | state.ema, state.model_state, key, train=True, mapped=None)
+        playing = nets(board, state, state.params | state.ema, key, train=True, axis_name=None)
         samples = system.generate(playing, key, inputs)
         return samples, {name: net.state for name, net in playing.items()}
 
-    return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system)
+    stays = {name: given[name] for name in given if name in system.frozen}
+    return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system, stays)
+
+
+def _initial(
+    board: Board, averages: tuple[str, ...], key: Array, batch: Batch, given: Mapping[str, PyTree]
+) -> TrainState:
+    networks, system = board.networks, board.system
+    if system.inputs is None:
+        calls = recorded(networks, system, key, batch, axis_name=board.axis_name, given=frozenset(given))
+    else:
+        inputs = system.inputs(batch)
+        if missing := sorted(set(networks) - set(inputs) - set(given)):
+            raise ValueError(f"system.inputs names no initial arguments for networks {missing}; have {sorted(inputs)}")
+        calls = {name: {None: inputs[name]} for name in networks if name in inputs}
+    variables = {
+        name: given[name] if name in given else initial_variables(name, network, initial_key(key, name), calls[name])
+        for name, network in networks.items()
+    }
+    params = {name: v.get("params", {}) for name, v in variables.items()}
+    opt_state = {
+        name: player.optimizer.init({n: params[n] for n in player.owns}) for name, player in system.players.items()
+    }
+    for name in opt_state:
+        loss_scale(name, opt_state[name])  # refuses one that stands where the game cannot see it
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        key=key,
+        params=params,
+        model_state={name: {c: v[c] for c in v if c != "params"} for name, v in variables.items()},
+        opt_state=opt_state,
+        ema={name: jax.tree.map(jnp.copy, params[name]) for name in averages},
+    )
 
 
 def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:
@@ -202,38 +140,4 @@ def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:
             check_shapes(minibatch, 1)
         return batch
     check_shapes(batch, updates)
-    return tuple(_parts(batch, updates))
-
-
-def _parts(tree: PyTree, count: int) -> list[PyTree]:
-    """Cuts every array of a tree into equal runs of its leading axis."""
-    size = jax.tree.leaves(tree)[0].shape[0]
-    if size % count:
-        raise ValueError(f"a minibatch of {size} does not divide into {count} microbatches")
-    length = size // count
-    return [jax.tree.map(lambda x, k=k: x[k * length : (k + 1) * length], tree) for k in range(count)]
-
-
-def _global_index(batch: Batch, axis_name: str | None) -> Array:
-    """Returns the examples' indices [B] in the batch over all devices; all that is drawn for examples starts here."""
-    size = jax.tree.leaves(batch)[0].shape[0]
-    index = jnp.arange(size, dtype=jnp.int32)
-    if axis_name is not None:
-        return index + size * jax.lax.axis_index(axis_name)
-    if BATCH_AXIS not in jax.sharding.get_abstract_mesh().auto_axes:
-        return index
-    # Latents follow their indices: else every device would generate the fake images of the whole batch.
-    return jax.lax.with_sharding_constraint(index, PartitionSpec(BATCH_AXIS))
-
-
-def _average(tree: PyTree, axis_name: str | None) -> PyTree:
-    """Averages every floating leaf over the devices; counters are equal on all of them."""
-    if axis_name is None:
-        return tree
-    return jax.tree.map(lambda x: jax.lax.pmean(x, axis_name) if jnp.issubdtype(x.dtype, jnp.inexact) else x, tree)
-
-
-def _unless_untouched(before: PyTree, after: PyTree, averaged: PyTree) -> PyTree:
-    """Returns the averages, but for leaves that no call replaced: the mean of equal numbers may lose a bit."""
-    untouched = {id(leaf) for leaf in jax.tree.leaves(before)}
-    return jax.tree.map(lambda x, mean: x if id(x) in untouched else mean, after, averaged)
+    return tuple(cuts(batch, updates))

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.errors import ScopeParamShapeError
+from flax.errors import InvalidRngError, ScopeParamShapeError
 from jax import Array
+from jax.extend.core import get_opaque_trace_state
 
 from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
+
+Calls = Mapping[str | None, tuple[Any, ...]]  # by method, None for the call itself: the arguments of a network
 
 
 class Net(NamedTuple):
@@ -22,36 +25,89 @@ class Net(NamedTuple):
     What the network remembers (batch statistics, image pools) passes from call to call through `state`.
     """
 
+    name: str
     network: Network
     params: PyTree
     state: dict[str, PyTree]  # by collection; updated by every call that trains
+    average: PyTree  # of its parameters, where the game keeps one; else None
     key: Array  # [] typed PRNG key of this network in this update
     axis_name: str | None  # the mapped axis, over whose devices plain dropout must not repeat
     train: bool
     calls: Iterator[int]  # numbers the calls, so that each draws its own dropout and noise
+    level: Any  # JAX's transformation in which the loss is evaluated
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
-        """Applies the network; `settings` go to its `apply` (`method="features"` calls another method of a module)."""
+        """Applies the network; `settings` go to its `apply` (`method="features"` calls another method of a module).
+
+        Raises:
+          ValueError: a network that remembers or draws is called inside a `scan`, `vmap`, `grad` or `cond` of the loss.
+        """
+        if get_opaque_trace_state() != self.level:
+            _refuse_inside(self, inputs, settings)
         outputs, updated = _apply(self, next(self.calls), inputs, settings)
         self.state.update(updated)
         return outputs
 
 
-def frozen(net: Net) -> Callable[..., Any]:
+def net(
+    name: str,
+    network: Network,
+    params: PyTree,
+    state: Mapping[str, PyTree],
+    *,
+    key: Array,
+    train: bool,
+    average: PyTree = None,
+    axis_name: str | None = None,
+    calls: Iterator[int],
+) -> Net:
+    """Makes a network callable for one evaluation of a loss, in the transformation of now; fields as of `Net`."""
+    level = get_opaque_trace_state()
+    return Net(name, network, params, dict(state), average, key, axis_name, train, calls, level)
+
+
+def frozen(net: Net, step: Any = None) -> Callable[..., Any]:
     """Returns a pure view of a network inside a loss: same variables, and calls leave no trace in the model state.
 
-    Penalties differentiate this view with respect to its input. Differentiating `nets[...]` itself would carry the
-    updated batch statistics out of the inner `jax.grad`, and JAX raises `UnexpectedTracerError`; the remedy is
-    `critic = frozen(nets["discriminator"])`. (Under `jax_debug_key_reuse` the same mistake reads "safe_zip() argument 1
-    has length ...".)
+    Penalties differentiate this view with respect to its input. Calls of `nets[...]` itself inside `jax.grad`, `scan`
+    or `vmap` would carry the updated batch statistics out of that transformation, so they are refused by name; the
+    remedy is `critic = frozen(nets["discriminator"])`.
+
+    All calls of one view draw the same dropout and noise. Inside a `scan` or `vmap`, `frozen(net, step)` draws anew for
+    each step.
 
     Args:
       net: an entry of the `nets` that a loss receives.
+      step: [] int32, of a loop inside the loss; None outside of loops.
     Returns:
       (*inputs, **settings) -> outputs.
     """
     call, snapshot = next(net.calls), net._replace(state=dict(net.state))
+    if step is not None:
+        snapshot = snapshot._replace(key=jax.random.fold_in(net.key, step))
     return lambda *inputs, **settings: _apply(snapshot, call, inputs, settings)[0]
+
+
+def averaged(net: Net, train: bool = False) -> Callable[..., Any]:
+    """Returns a frozen view of a network's averaged parameters: a lagged policy, a mean teacher, a slow target.
+
+    No gradient passes to the average: it is a part of the train state that no player owns.
+
+    Args:
+      net: an entry of the `nets` that a loss receives.
+      train: whether the view is told that it trains (batch statistics of the batch, dropout).
+    Returns:
+      (*inputs, **settings) -> outputs, as of `frozen`.
+    Raises:
+      ValueError: the game keeps no average of this network.
+    References:
+      Tarvainen, Valpola. Mean teachers are better role models. NeurIPS 2017.
+    """
+    if net.average is None:
+        raise ValueError(
+            f"averaged: no average of network {net.name!r} is kept; make the game with ema={{{net.name!r}: 0.999}}"
+        )
+    return frozen(net._replace(params=net.average, train=train))
 
 
 def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any]) -> tuple[Any, dict[str, PyTree]]:
@@ -63,15 +119,15 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     variables = {"params": net.params, **net.state}
     linen = isinstance(net.network, nn.Module)
     settings = dict(settings)
-    if _accepts(net.network, "train", settings.get("method")):
+    if accepts(net.network, "train", settings.get("method")):
         settings = {"train": net.train} | settings
-    if linen or _accepts(net.network, "rngs"):
+    if linen or accepts(net.network, "rngs"):
         settings = {"rngs": _streams(jax.random.fold_in(net.key, call), net.axis_name)} | settings
-    remembers = net.train and net.state and (linen or _accepts(net.network, "mutable"))
+    remembers = _remembers(net)
     if remembers:
         settings = settings | {"mutable": list(net.state)}
     try:
-        found = net.network.apply(variables, *inputs, **settings)
+        applied = net.network.apply(variables, *inputs, **settings)
     except ScopeParamShapeError as error:  # Linen's own class, which is no ValueError
         shapes = ", ".join(str(jax.tree.map(jnp.shape, x)) for x in inputs)
         raise ValueError(
@@ -79,24 +135,80 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
             "initialised with inputs of another width or number of channels (latents are as wide as the prior's; data "
             f"have the channels of the first batch). {error}"
         ) from error
-    outputs, updated = found if remembers else (found, {})
+    outputs, updated = applied if remembers else (applied, {})
     return widened(outputs), updated
 
 
-def initial_variables(name: str, network: Network, key: Array, inputs: tuple[Any, ...]) -> Mapping[str, PyTree]:
+def _remembers(net: Net) -> bool:
+    known = isinstance(net.network, nn.Module) or accepts(net.network, "mutable")
+    return bool(net.train and net.state and known)
+
+
+def _refuse_inside(net: Net, inputs: tuple[Any, ...], settings: dict[str, Any]) -> None:
+    """Raises where a call inside a transformation would leak its state, or repeat its noise at every step of it."""
+    remedy = (
+        f"call a view, frozen(nets[{net.name!r}]), or in a loop frozen(nets[{net.name!r}], step), which draws anew for "
+        "each step; a view leaves the state as it is"
+    )
+    if _remembers(net):
+        raise ValueError(
+            f"network {net.name!r} keeps {sorted(net.state)} and is called inside a scan, vmap, grad or cond of a "
+            f"loss, which its state cannot leave; {remedy}"
+        )
+    if _draws(net, inputs, settings):
+        raise ValueError(
+            f"network {net.name!r} draws noise and is called inside a scan, vmap, grad or cond of a loss, where every "
+            f"step would repeat it; {remedy}"
+        )
+
+
+def _draws(net: Net, inputs: tuple[Any, ...], settings: dict[str, Any]) -> bool:
+    """Tells whether a call draws random numbers, which Linen says when it has no keys to draw from."""
+    if not isinstance(net.network, nn.Module):
+        return accepts(net.network, "rngs")
+    silent = settings | {"rngs": {}}
+    try:
+        jax.eval_shape(lambda: _apply(net, 0, inputs, silent)[0])
+    except InvalidRngError:
+        return True
+    return False
+
+
+def initial_variables(name: str, network: Network, key: Array, calls: Calls) -> Mapping[str, PyTree]:
     """Initialises a network: a mapping with "params" and the collections that it updates.
 
+    Args:
+      name: of the network, for errors.
+      network: what to initialise.
+      key: [] typed key.
+      calls: by method, None for the network's call itself, the arguments; methods alone make what they touch.
     Raises:
       ValueError: a bare network's `init` returns no "params".
     """
-    settings: dict[str, Any] = {"train": True} if isinstance(network, nn.Module) and _accepts(network, "train") else {}
-    variables = network.init(_streams(key, None) if isinstance(network, nn.Module) else key, *inputs, **settings)
+    if isinstance(network, nn.Module):
+        variables = _initial_module(network, _streams(key, None), calls)
+    else:
+        variables = network.init(key, *next(iter(calls.values())))
     if not isinstance(variables, Mapping) or (not isinstance(network, nn.Module) and "params" not in variables):
         raise ValueError(
             f"init of network {name!r} returned {type(variables).__name__} without 'params'; "
             "return {'params': ...} and any further collections that the network updates"
         )
     return variables
+
+
+def _initial_module(module: nn.Module, streams: dict[str, Array], calls: Calls) -> Mapping[str, PyTree]:
+    def settings(method: str | None) -> dict[str, Any]:
+        return {"train": True} if accepts(module, "train", method) else {}
+
+    if None in calls:
+        return module.init(streams, *calls[None], **settings(None))
+
+    def methods(bound: nn.Module) -> None:
+        for method, inputs in calls.items():
+            getattr(bound, str(method))(*inputs, **settings(method))
+
+    return module.init(streams, method=methods)
 
 
 def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:
@@ -110,7 +222,7 @@ def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:
     return {"params": local, "default": jax.random.fold_in(local, 1), "global": jax.random.fold_in(key, 2)}
 
 
-def _accepts(network: Network, argument: str, method: str | None = None) -> bool:
+def accepts(network: Network, argument: str, method: str | None = None) -> bool:
     """Tells whether calling the network takes an argument of this name (of an NNX module: the bridged class's call)."""
     if isinstance(network, nn.Module):
         function = getattr(getattr(network, "nnx_class", type(network)), method or "__call__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,37 +19,58 @@ from jaxgan.checks import check_labels
 from jaxgan.parallel import Parallel
 from jaxgan.types import Game, PyTree, TrainState
 
+Progress = Callable[[int, int], None]  # (samples made, of how many)
 
-def sample(game: Game | Parallel, state: TrainState, key: Array, *, n: int, y: PyTree = None, chunk: int = 256) -> Any:
+
+def sample(
+    game: Game | Parallel,
+    state: TrainState,
+    key: Array,
+    *,
+    n: int | None = None,
+    chunk: int = 256,
+    progress: Progress = lambda done, total: None,
+    **inputs: Any,
+) -> Any:
     """Draws n samples from a game, by averaged parameters where they are kept and without batch statistics.
 
-    Sample i depends on the key, i and its label alone, so that neither n nor the chunk changes it (unless the network
+    Sample i depends on the key, i and its inputs alone, so that neither n nor the chunk changes it (unless the network
     itself draws noise when it is used).
 
+        sample(game, state, key, n=64)                          # a generator of latents
+        sample(game, state, key, n=64, y=3)                     # of a label, a vector, a caption
+        sample(game, state, key, x=photographs)                 # a translator, on the host's arrays
+
     Args:
-      game: with a system that generates from "index" (and "y"), such as `systems.gan`.
+      game: any; what its system generates from, beside "index", it says by `System.asks` and `System.takes`.
       state: its train state.
       key: [] typed PRNG key.
-      n: how many samples, >= 1.
-      y: what is asked for, as in the game's batches: labels [n] int32, vectors [n, K], or a pytree of such; a number
-        stands for n of them. None for an unconditional game.
-      chunk: samples made by one call, >= 1; bounds the memory.
+      n: how many samples, >= 1; if None, as many as the inputs have.
+      chunk: samples made by one call, >= 1; bounds the memory of the device: inputs stay on the host until their turn.
+      progress: called after each chunk with the samples made and n.
+      **inputs: by name, what is asked for: arrays [n, ...], or any pytree of such; integers become int32 and floating
+        numbers float32; a number stands for n of them, and None for nothing.
     Returns:
       samples [n, ...] (any pytree of such, if the system makes one).
     Raises:
-      ValueError: n or chunk is not positive, the conditions are not n, or a label is out of range.
+      ValueError: n or chunk is not positive, the inputs are not n, a label is out of range, or the system needs other
+        inputs.
     """
-    if n < 1 or chunk < 1:
-        raise ValueError(f"sample needs n >= 1 and chunk >= 1; got n={n}, chunk={chunk}")
-    asked = {} if y is None else {"y": conditions("sample", y, n)}
+    arrays = {name: value for name, value in inputs.items() if value is not None}
+    sizes = [np.shape(leaf)[0] for leaf in jax.tree.leaves(arrays, is_leaf=_is_list) if np.ndim(leaf)]
+    n = sizes[0] if n is None and sizes else n
+    if n is None or n < 1 or chunk < 1:
+        raise ValueError(f"sample needs n >= 1, or inputs that say how many, and chunk >= 1; got n={n}, chunk={chunk}")
+    asked = {name: conditions("sample", value, n, name) for name, value in arrays.items()}
     check_labels(asked, getattr(game, "networks", None) or {})
     chunk = min(chunk, n)
     index = np.arange(math.ceil(n / chunk) * chunk, dtype=np.int32)  # the last chunk is filled up: one shape, one trace
     parts = []
     for start in range(0, n, chunk):
         rows = index[start : start + chunk]
-        inputs = {"index": rows} | jax.tree.map(lambda leaf, rows=rows: leaf[np.minimum(rows, n - 1)], asked)
-        parts.append(_generate(game.generate)(state, key, inputs))
+        part = {"index": rows} | jax.tree.map(lambda leaf, rows=rows: leaf[np.minimum(rows, n - 1)], asked)
+        parts.append(_generate(game.generate)(state, key, part))
+        progress(min(start + chunk, n), n)
     return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:n], *parts)
 
 
@@ -99,13 +121,14 @@ def interpolate(
     return samples.reshape(len(start), steps, *samples.shape[1:])
 
 
-def conditions(caller: str, y: PyTree, n: int) -> PyTree:
-    """Makes what is asked for arrays of n: labels int32, other entries float32; a number is repeated.
+def conditions(caller: str, y: PyTree, n: int, name: str = "y") -> PyTree:
+    """Makes what is asked for arrays of n: integers int32, other entries float32; a number is repeated.
 
     Args:
       caller: what the error calls it.
       y: labels [n], arrays [n, ...], numbers, or any pytree of such; a list of numbers is an array.
       n: how many conditions.
+      name: of the input.
     Returns:
       The same pytree with leaves [n, ...] of NumPy.
     Raises:
@@ -116,10 +139,16 @@ def conditions(caller: str, y: PyTree, n: int) -> PyTree:
         array = np.asarray(value)
         array = array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
         if array.ndim and len(array) != n:
-            raise ValueError(f"{caller} needs conditions for n={n}, a number or n of them; got shape {array.shape}")
+            raise ValueError(
+                f"{caller} needs conditions for n={n}, a number or n of them; got {name} of shape {array.shape}"
+            )
         return array if array.ndim else np.broadcast_to(array, (n,))
 
-    return jax.tree.map(leaf, y, is_leaf=lambda node: isinstance(node, list | tuple))
+    return jax.tree.map(leaf, y, is_leaf=_is_list)
+
+
+def _is_list(node: Any) -> bool:
+    return isinstance(node, list | tuple)
 
 
 def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:

@@ -17,8 +17,8 @@ from jax import Array
 
 PyTree = Any
 BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
-Batch = Mapping[str, Any]  # "x": [B, ...] float32 in [-1, 1]; "y" where networks are told something: labels [B] int32,
-# vectors [B, K] float32, or a pytree of such; all leaves share B
+Batch = Mapping[str, Any]  # any named arrays (or pytrees of such) that share their leading size B. By convention "x" is
+# [B, ...] float32 in [-1, 1], and "y" its condition: labels [B] int32, vectors [B, K] float32, or a pytree of such
 Metrics = dict[str, Array]  # "<player>/<quantity>" -> scalar
 Inputs = Mapping[str, Any]  # what a system generates from, [n, ...] each: "index", "z", "y", "x", ...
 
@@ -65,8 +65,8 @@ LossFn = Callable[[Nets, Batch, Turn], tuple[Array, Metrics]]
 Objective = Callable[[PyTree], tuple[Array, Any]]  # owned params -> (loss [], auxiliary)
 Estimator = Callable[[Objective, PyTree, Array], tuple[tuple[Array, Any], PyTree]]  # (objective, owned, key) -> ...
 Schedule = Callable[[Array], Array]  # step [] -> value []
-Critic = Callable[[Array], Array]  # x [B, ...] -> logits [B, ...], pure, already conditioned
-Penalty = Callable[[Critic, Array, Array, Turn], Array]  # (critic, real, fake, turn) -> scalar
+Critic = Callable[[Any], Array]  # x [B, ...], or a pytree of such -> logits [B, ...], pure, already conditioned
+Penalty = Callable[[Critic, Any, Any, Turn], Array]  # (critic, real, fake, turn) -> scalar
 Augment = Callable[[Array, Turn, str], Array]  # (x [B, ...], turn, name of the use that draws) -> [B, ...]
 
 
@@ -97,9 +97,12 @@ class System(NamedTuple):
     """The players of one named GAN, and how its networks are initialised and used."""
 
     players: dict[str, Player]  # in the order of their turns
-    inputs: Callable[[Batch], dict[str, tuple[Any, ...]]]  # batch -> {network: the arguments that initialise it}
+    inputs: Callable[[Batch], dict[str, tuple[Any, ...]]] | None  # batch -> {network: the arguments that initialise
+    # it}; None: those of its first call, when the losses are played on the first batch (`recording`)
     generate: Callable[[Nets, Array, Inputs], Any]  # (nets, key, inputs) -> samples: how it is used once trained
     frozen: tuple[str, ...] = ()  # networks that nobody trains
+    asks: Mapping[str, str] | None = None  # inputs that `generate` needs beside "index": name -> what it is, in words
+    takes: Mapping[str, str] | None = None  # inputs that it may be given; both None: whatever is asked is passed on
 
 
 class Rules(NamedTuple):
@@ -131,6 +134,7 @@ class Game(NamedTuple):
     # (state, key, inputs) -> (samples, model_state after them): as `generate`, but train=True: by batch statistics
     networks: Mapping[str, Network] | None = None  # what it was made of, to be examined
     system: System | None = None  # likewise
+    given: Mapping[str, PyTree] | None = None  # variables of frozen `networks.pretrained`: no need to store them
 
 
 class Loss(NamedTuple):

@@ -354,15 +354,14 @@ def test_a_frozen_view_stays_as_it_was_made():
     assert metrics["player/same"]
 
 
-def test_differentiating_the_network_itself_is_caught_by_jax():
-    """What `frozen` is for; its docstring names this error."""
+def test_differentiating_a_network_that_remembers_is_refused_by_name():
+    """What `frozen` is for."""
 
     def loss(nets, batch, turn):
         slope = jax.grad(lambda x: jnp.sum(nets["net"](x)))(batch["x"])
         return jnp.mean(slope), {}
 
-    # The check of key reuse would stumble over the leaked tracers first, with a worse message.
-    with jax.debug_key_reuse(False), pytest.raises(jax.errors.UnexpectedTracerError):
+    with pytest.raises(ValueError, match=r"network 'net' keeps \['batch_stats'\] .* frozen\(nets\['net'\]\)"):
         evaluate(Remembering(1), loss)
 
 
@@ -640,7 +639,7 @@ X = np.zeros((4, 2), np.float32)
         ({"x": X.astype(np.uint8)}, r"batch\['x'\] is uint8; expected float32 in \[-1, 1\]"),
         ({"x": X.astype(np.float64)}, r"batch\['x'\] is float64"),
         ({"x": X.astype(bool)}, r"batch\['x'\] is bool"),
-        ({"x": X.astype(np.int32)}, r"batch\['x'\] is int32"),
+        ({"x": np.zeros((4, 2, 2, 1), np.int32)}, r"batch\['x'\] is int32 \(4, 2, 2, 1\); .* tokens \[B, T\] int32"),
         ({"x": X[:, 0]}, r"batch\['x'\] has shape \(4,\); expected \[B, \.\.\.\]"),
         ({"x": X[:3]}, r"batch size 3 does not divide by 2 updates \(n_critic\); use a multiple, such as 2"),
         ({"x": X[:0]}, "batch size 0"),

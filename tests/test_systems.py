@@ -178,7 +178,7 @@ def test_errors():
     ):
         jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(2), optimizer={"critic": optax.sgd(0.1)})
     wide = mlps() | {"generator": mlp.Generator((3,), (8,))}
-    with pytest.raises(ValueError, match=r"batch\['x'\] has shape \(4, 2\) but the generator makes \(4, 3\)"):
+    with pytest.raises(ValueError, match=r"is shown \(4, 2\) as real, but the generator makes \(4, 3\)"):
         one_step(wide, points())
     with pytest.raises(ValueError, match=r"updates=0; it must be at least 1"):
         one_step(mlps(), points(), n_critic=0)

@@ -12,7 +12,11 @@ LINES = 10  # at most
 
 
 def differences(
-    page: Mapping[str, Any], target: TrainState, config: Mapping[str, Any] | None, may_differ: set[str]
+    page: Mapping[str, Any],
+    target: TrainState,
+    config: Mapping[str, Any] | None,
+    may_differ: set[str],
+    given: Mapping[str, str],
 ) -> list[str]:
     """Compares a checkpoint's page with a target and a config.
 
@@ -23,12 +27,14 @@ def differences(
       target: the state that is wanted, abstract or not.
       config: of the run that goes on; None skips the comparison.
       may_differ: config fields that may have changed.
+      given: by network, the digest of variables that are not stored.
     Returns:
       At most ten lines; none if they agree.
     """
     found = [] if config is None else _config(page["config"], plain(config), may_differ)
     if page["key_implementation"] != str(target.key.dtype):
         found.append(f"key: checkpoint {page['key_implementation']}, now {target.key.dtype}")
+    found += _given(page.get("given", {}), given)
     found += _leaves(page["leaves"], leaves(target))
     return found if len(found) <= LINES else [*found[: LINES - 1], f"... and {len(found) - LINES + 1} more"]
 
@@ -39,6 +45,18 @@ def _config(saved: Mapping[str, Any], now: Mapping[str, Any], may_differ: set[st
         for field in sorted(set(saved) | set(now))
         if field not in may_differ and saved.get(field) != now.get(field)
     ]
+
+
+def _given(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [
+        f"network {name}: checkpoint {_short(saved.get(name))}, now {_short(now.get(name))}"
+        for name in sorted(set(saved) | set(now))
+        if saved.get(name) != now.get(name)
+    ]
+
+
+def _short(digest: str | None) -> str:
+    return "stores its weights" if digest is None else f"given weights of digest {digest[:12]}"
 
 
 def _leaves(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

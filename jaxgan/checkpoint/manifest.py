@@ -72,6 +72,35 @@ def describe(
     }
 
 
+def without(state: TrainState, given: Mapping[str, Any] | None) -> tuple[dict[str, str], TrainState]:
+    """Returns by network the digest of variables that need not be stored, and the state without them.
+
+    Raises:
+      ValueError: the state has no network of this name, or other leaves than what is given for it.
+    """
+    digests, params, model_state = {}, dict(state.params), dict(state.model_state)
+    for name, variables in (given or {}).items():
+        kept = leaves({"params": params.get(name), "model_state": model_state.get(name)})
+        if kept != leaves(_parts(variables)):
+            raise ValueError(f"what is given for network {name!r} has other leaves than the state of this game")
+        data = [digest(np.asarray(leaf)) for leaf in jax.tree.leaves(_parts(variables))]
+        digests[name] = hashlib.sha256("".join(data).encode()).hexdigest()
+        params[name], model_state[name] = {}, {}
+    return digests, state._replace(params=params, model_state=model_state)
+
+
+def leaves_of(name: str, variables: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Returns given variables of a network by their paths in the train state."""
+    whole = {field: {name: value} for field, value in _parts(variables).items()}
+    return {path_name(path): np.asarray(x) for path, x in jax.tree_util.tree_leaves_with_path(whole)}
+
+
+def _parts(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns variables as the train state holds them."""
+    collections = {name: value for name, value in variables.items() if name != "params"}
+    return {"params": variables["params"], "model_state": collections}
+
+
 def plain(config: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a config as JSON gives it back: tuples are lists."""
     return json.loads(json.dumps(dict(config)))

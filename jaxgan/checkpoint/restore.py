@@ -37,6 +37,7 @@ def restore(
     *,
     step: int | None = None,
     may_differ: Iterable[str] = (),
+    given: Mapping[str, Any] | None = None,
 ) -> TrainState:
     """Restores a state into the shapes of a target, after checking that both mean the same run.
 
@@ -50,13 +51,15 @@ def restore(
       config: of the run that goes on; None skips the comparison.
       step: which checkpoint; the newest good one if None.
       may_differ: config fields that may have changed, such as the number of steps.
+      given: by network, variables that are not stored (`Game.given`), as for `save`; their digests must agree.
     Returns:
       The state, bit for bit as saved.
     Raises:
       ValueError: there is no such checkpoint, or config, leaves, shapes or dtypes differ: at most ten are named.
       CheckpointError: the checkpoint, or where none was asked for all of them, cannot be read or is damaged.
     """
-    folder, may_differ = manager.folder, set(may_differ)
+    folder, may_differ, whole = manager.folder, set(may_differ), target
+    digests, target = manifest.without(target, given)
     have = folders.checkpoints(folder)
     wait_for_all("checkpoints listed")  # before the first process moves one
     if not have or step not in (None, *have):
@@ -66,7 +69,7 @@ def restore(
     damages: dict[int, str] = {}
     with _quiet() as keep_quiet:
         for candidate in have if step is None else [step]:
-            arrays, damage = _read(folder / str(candidate), target, config, may_differ)
+            arrays, damage = _read(folder / str(candidate), target, config, may_differ, digests)
             if not any_process(damage is not None):
                 break
             keep_quiet()
@@ -79,7 +82,9 @@ def restore(
         listed = "; ".join(f"checkpoint {candidate}: {damage}" for candidate, damage in damages.items())
         where = "" if manager.read_only else f", and now in {folders.QUARANTINE}/"
         raise CheckpointError(f"all {len(damages)} checkpoints in {folder} are damaged{where}: {listed}")
-    return _place(arrays, target)
+    for name, variables in (given or {}).items():
+        arrays |= manifest.leaves_of(name, variables)
+    return _place(arrays, whole)
 
 
 @contextlib.contextmanager
@@ -108,14 +113,18 @@ def _put_aside(manager: Checkpoints, damages: Mapping[int, str]) -> None:
 
 
 def _read(
-    step: Path, target: TrainState, config: Mapping[str, Any] | None, may_differ: set[str]
+    step: Path,
+    target: TrainState,
+    config: Mapping[str, Any] | None,
+    may_differ: set[str],
+    given: Mapping[str, str],
 ) -> tuple[dict[str, np.ndarray], DamagedError | None]:
     """Returns the verified leaves by path, or what is wrong with them."""
     if (step / "about").is_dir():
         raise ValueError(f"{step} has format 1, without digests; this version reads {manifest.FORMAT}")
     try:
         page = manifest.read(step)
-        if found := differences(page.page, target, config, may_differ):
+        if found := differences(page.page, target, config, may_differ, given):
             raise ValueError(f"checkpoint {step.name} in {step.parent} is of another run:\n  " + "\n  ".join(found))
         arrays = _arrays(step / "state", target)
         for path, data in arrays.items():

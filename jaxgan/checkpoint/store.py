@@ -92,6 +92,7 @@ def save(
     *,
     versions: Mapping[str, str] | None = None,
     figures: Mapping[str, float] | None = None,
+    given: Mapping[str, Any] | None = None,
 ) -> None:
     """Saves a state under its step, in the background; an earlier save that failed is reported here.
 
@@ -103,11 +104,14 @@ def save(
       config: plain JSON values, compared on restore.
       versions: of the libraries, for the record; JAX's and Orbax's if None.
       figures: quality by name, with the one that `best` names where there is one.
+      given: by network, variables that are known without the checkpoint (`Game.given`: frozen pretrained networks);
+        their digest is stored instead.
     Raises:
       CheckpointError: this or the save before it failed, for example on a full disk; earlier checkpoints stay good.
     """
     settle(manager)
-    page = manifest.describe(state, config, versions, figures)
+    digests, state = manifest.without(state, given)
+    page = manifest.describe(state, config, versions, figures) | {"given": digests}
     step = page["data"]["next_step"]
     if step in manager.all_steps():
         return

@@ -4,6 +4,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 
 - `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`: the protocol (source.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
+- `paired`, `unpaired`: several sources side by side (combined.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
@@ -15,6 +16,7 @@ Grain, TensorFlow Datasets and Pillow are imported only by the sources that need
 
 from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
+from jaxgan.data.combined import paired, unpaired
 from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.memory import arrays, from_uint8
@@ -34,9 +36,11 @@ __all__ = [
     "from_uint8",
     "grid",
     "indices",
+    "paired",
     "ring",
     "swiss_roll",
     "tfds",
     "unlabelled",
+    "unpaired",
     "weighted",
 ]

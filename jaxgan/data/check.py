@@ -16,23 +16,51 @@ TOLERANCE = 1e-4  # beyond [-1, 1], for rounding
 
 
 def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
-    """Checks a batch of float32 examples in [-1, 1] and, if there are labels or other conditions, those.
+    """Checks a batch: any named arrays of one leading size, and if there are labels or other conditions, those.
 
-    Points [B, d] may lie anywhere; everything of rank 3 or more is a signal in [-1, 1].
+    Points [B, d] may lie anywhere; everything floating of rank 3 or more is a signal in [-1, 1]. Integers of rank 1 or
+    2 are tokens or indices, int32.
 
     Args:
-      batch: "x": [B, ...]; "y": as `check_conditions` takes it, required if classes > 0.
+      batch: by name, arrays [B, ...] or pytrees of such; "y": as `check_conditions` takes it, required if classes > 0.
       classes: number of labels; 0: "y" is not asked for, and labels have no upper end.
     Raises:
-      ValueError: names the entry, what was found, the first wrong example, and what to do.
+      ValueError: names the entry, what is wrong, the first wrong example, and what to do.
     """
-    if "x" not in batch:
-        raise ValueError(f"batch has no 'x'; have {sorted(batch)}")
-    check_examples(batch["x"], "batch['x']")
+    data = {name: value for name, value in batch.items() if name != "y"}
+    if not jax.tree.leaves(data):
+        raise ValueError(f"batch has no data; have {sorted(batch)}")
+    n = None
+    for name, value in data.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value, is_leaf=_is_list):
+            where = f"batch[{name!r}]{jax.tree_util.keystr(path)}"
+            check_entry(leaf, where)
+            n = len(leaf) if n is None else n
+            if len(leaf) != n:
+                raise ValueError(f"{where} has {len(leaf)} examples, where others have {n}; a batch has one size")
     if "y" in batch:
-        check_conditions(batch["y"], len(batch["x"]), classes or None, "batch['y']")
+        check_conditions(batch["y"], n or 0, classes or None, "batch['y']")
     elif classes:
         raise ValueError(f"batch has no 'y', but its source has {classes} classes")
+
+
+def check_entry(x: Any, name: str) -> None:
+    """Checks one array of data: tokens or indices int32 [B] or [B, T], or examples.
+
+    Raises:
+      ValueError: as `check_examples`, or integers of another type.
+    """
+    dtype = getattr(x, "dtype", None)
+    if dtype is None or not jax.numpy.issubdtype(dtype, np.integer) or np.ndim(x) not in (1, 2) or dtype == np.uint8:
+        return check_examples(x, name)
+    if dtype != np.int32:
+        raise ValueError(f"{name} is {dtype}; tokens and indices are int32: use .astype('int32')")
+    return None
+
+
+def _is_list(node: Any) -> bool:
+    """Tells what JAX would take for a tree of numbers, and a user means as an array."""
+    return isinstance(node, list | tuple)
 
 
 def check_examples(x: Any, name: str) -> None:
@@ -71,7 +99,9 @@ def _check_values(x: np.ndarray, name: str) -> None:
 
 
 def check_conditions(y: Any, n: int, classes: int | None, name: str) -> None:
-    """Checks what n examples are told: labels [n] int32, arrays [n, ...] float32, or a pytree of such.
+    """Checks the conditions of n examples: labels [n] int32, arrays [n, ...] float32, or a pytree of such.
+
+    In a pytree, integers [n, ...] of rank 2 or more are tokens, int32.
 
     Args:
       y: the conditions.
@@ -82,10 +112,12 @@ def check_conditions(y: Any, n: int, classes: int | None, name: str) -> None:
       ValueError: a leaf is not of n examples, has another dtype or values that are not finite, or labels are out of
         range.
     """
-    for path, leaf in jax.tree_util.tree_leaves_with_path(y, is_leaf=lambda node: isinstance(node, list | tuple)):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(y, is_leaf=_is_list):
         where, dtype, shape = f"{name}{jax.tree_util.keystr(path)}", getattr(leaf, "dtype", None), np.shape(leaf)
         if dtype == np.int32 and shape == (n,):
             check_labels(np.asarray(leaf), None if path else classes, where)
+        elif path and dtype == np.int32 and len(shape) > 1 and shape[0] == n:
+            continue
         elif dtype != np.float32 or len(shape) < 2 or shape[0] != n:
             raise ValueError(
                 f"{where} is {dtype or type(leaf).__name__} {shape}; labels must be int32 ({n},), one for each "

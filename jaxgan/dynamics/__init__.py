@@ -4,6 +4,7 @@ It updates parameters, model state and optimizer states; the game counts the ste
 
 - `alternating`, `simultaneous`: who moves when (turns.py)
 - `extragradient`, `heun`, `runge_kutta_4`, `unrolled`: look before they move (lookahead.py)
+- `gated`: turns that are skipped by a rule (gated.py)
 - `consensus`, `symplectic`, `competitive`: use the Jacobian of the game (jacobian.py)
 
 Optimistic descent, extrapolation from the past and negative momentum are optimizers under `simultaneous` and
@@ -11,6 +12,7 @@ Optimistic descent, extrapolation from the past and negative momentum are optimi
 iterates is `game(..., ema=...)`; lookahead, clipping and historical averaging are in `jaxgan.optimizers`.
 """
 
+from jaxgan.dynamics.gated import gated
 from jaxgan.dynamics.jacobian import competitive, consensus, symplectic
 from jaxgan.dynamics.lookahead import extragradient, heun, runge_kutta_4, unrolled
 from jaxgan.dynamics.turns import alternating, simultaneous
@@ -20,6 +22,7 @@ __all__ = [
     "competitive",
     "consensus",
     "extragradient",
+    "gated",
     "heun",
     "runge_kutta_4",
     "simultaneous",

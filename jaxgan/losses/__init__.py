@@ -8,7 +8,7 @@ is not a pair of functions of logits is a plain function, and says what shapes i
 adversarial   minimax, non_saturating, least_squares, hinge, wasserstein, softmax
 relativistic  relativistic pairing and averages
 divergences   the f-GAN family from one table; b-GAN's density ratios
-energy        EBGAN with its pulling-away term; BEGAN with its balance
+energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilibrium` keeps it)
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
@@ -31,7 +31,7 @@ from jaxgan.losses.adversarial import (
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.losses.divergences import density_ratio, f_divergence
-from jaxgan.losses.energy import balance, boundary_equilibrium, energy_based, pulling_away
+from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
 from jaxgan.losses.relativistic import (
@@ -45,6 +45,7 @@ from jaxgan.losses.smoothing import flipped, smoothed
 from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient
 
 __all__ = [
+    "Equilibrium",
     "auxiliary_classifier",
     "balance",
     "baseline_error",

@@ -5,13 +5,14 @@ These `Loss`es are called with energies [B, ...] where others take logits: real 
 
 from __future__ import annotations
 
+import flax.linen as nn
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.nn import relu
 from jax.typing import ArrayLike
 
 from jaxgan.losses.pairs import both, check_number, pair, wide
-from jaxgan.types import Loss
+from jaxgan.types import Loss, Metrics
 
 
 def energy_based(margin: float) -> Loss:
@@ -97,3 +98,42 @@ def balance(
     real, fake = both(real_energies, fake_energies)
     surplus = gamma * jnp.mean(real) - jnp.mean(fake)
     return jnp.clip(wide(k) + rate * surplus, 0.0, 1.0), jnp.mean(real) + jnp.abs(surplus)
+
+
+class Equilibrium(nn.Module):
+    """BEGAN's loss with its balance k: a loss that remembers, for `systems.gan(loss="...")` by its name in the game.
+
+    It has no parameters: its collection "equilibrium" is in the train state. A turn of the discriminator uses the k of
+    before and moves it; the generator's turn leaves it. Called with energies [B, ...], as `boundary_equilibrium`.
+
+    References:
+      Berthelot, Schumm, Metz. BEGAN: Boundary Equilibrium Generative Adversarial Networks. 2017, sections 3.3 and 3.4.
+    """
+
+    gamma: float = 0.5  # diversity ratio, in [0, 1]
+    rate: float = 0.001  # lambda_k of the paper
+    axis_name: str | None = None  # the mapped axis that the batch is split over
+
+    def setup(self) -> None:
+        """Makes the state."""
+        self.k = self.variable("equilibrium", "k", jnp.zeros, (), jnp.float32)
+        self.convergence = self.variable("equilibrium", "convergence", jnp.zeros, (), jnp.float32)
+
+    def discriminator(self, real_energies: Array, fake_energies: Array) -> Array:
+        """Returns what the discriminator minimises, [], and moves k."""
+        loss = boundary_equilibrium(self.k.value).discriminator(real_energies, fake_energies)
+        means = [lax.stop_gradient(jnp.mean(energies)) for energies in (real_energies, fake_energies)]
+        if self.axis_name is not None and not self.is_initializing():
+            means = [lax.pmean(mean, self.axis_name) for mean in means]
+        real, fake = means
+        if not self.is_initializing():
+            self.k.value, self.convergence.value = balance(self.k.value, real, fake, self.gamma, self.rate)
+        return loss
+
+    def generator(self, real_energies: Array, fake_energies: Array) -> Array:
+        """Returns what the generator minimises, []."""
+        return boundary_equilibrium(self.k.value).generator(real_energies, fake_energies)
+
+    def observe(self, real_energies: Array) -> Metrics:
+        """Returns `balance`, the k of the next turn, and the measure of `convergence`."""
+        return {"balance": self.k.value, "convergence": self.convergence.value}

@@ -1,6 +1,7 @@
 """Networks: one file for each family, all of them Linen modules called `net(inputs, *conditions, train=...)`.
 
-`layers` is what they are made of, `inputs` what they refuse, and `conditioning` how any of them is told anything.
+`layers` is what they are made of, `inputs` what they refuse, and `conditioning` how any of them takes a condition;
+`pretrained` gives a network its parameters.
 """
 
 from jaxgan.networks import (
@@ -22,8 +23,10 @@ from jaxgan.networks import (
     unet,
     virtual,
 )
+from jaxgan.networks.pretrained import Pretrained, pretrained
 
 __all__ = [
+    "Pretrained",
     "biggan",
     "conditioning",
     "dcgan",
@@ -33,6 +36,7 @@ __all__ = [
     "mlp",
     "patch",
     "places",
+    "pretrained",
     "progressive",
     "r3gan",
     "remedies",

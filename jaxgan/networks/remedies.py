@@ -9,6 +9,7 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 
 from jaxgan.networks.layers import call
+from jaxgan.types import PyTree
 
 
 class MinibatchDiscrimination(nn.Module):
@@ -73,15 +74,18 @@ class Replay(nn.Module):
     axis_name: str | None = None  # of the batch: all devices keep the same pool
 
     @nn.compact
-    def __call__(self, x: Array, train: bool = True) -> Array:
-        """Returns samples [B, ...] of now and of the past, without a gradient; x itself unless `train`."""
+    def __call__(self, x: PyTree, train: bool = True) -> PyTree:
+        """Returns samples [B, ...] of now and of the past, without a gradient; x itself unless `train`.
+
+        Samples may be pytrees, such as an image and its condition, which stay together.
+        """
         first = self.is_initializing()
-        pool = self.variable("replay", "samples", jnp.zeros, (self.size, *x.shape[1:]), x.dtype)
+        pool = self.variable("replay", "samples", lambda: jax.tree.map(self._empty, x))
         count = self.variable("replay", "count", jnp.zeros, (), jnp.int32)
         if first or not train:
             return x
         whole = x if self.axis_name is None else lax.all_gather(x, self.axis_name, tiled=True)
-        n = whole.shape[0]
+        n = jax.tree.leaves(whole)[0].shape[0]
         if n > self.size:
             raise ValueError(f"Replay(size={self.size}) holds fewer samples than the batch of {n}; make it larger")
         whole = lax.stop_gradient(whole)
@@ -89,11 +93,20 @@ class Replay(nn.Module):
         swap, place = jax.random.split(self.make_rng("global"))
         slots = jnp.where(full, jax.random.permutation(place, self.size)[:n], (count.value + jnp.arange(n)) % self.size)
         swapped = jax.random.bernoulli(swap, 0.5, (n,)) & full
-        wide = swapped.reshape(-1, *(1,) * (x.ndim - 1))
-        old = pool.value[slots]
-        pool.value = pool.value.at[slots].set(jnp.where(wide | ~full, whole, old))
+
+        def chosen(chooses: Array, one: Array, other: Array) -> Array:
+            return jnp.where(chooses.reshape(-1, *(1,) * (one.ndim - 1)), one, other)
+
+        old = jax.tree.map(lambda kept: kept[slots], pool.value)
+        stored = jax.tree.map(lambda new, old: chosen(swapped | ~full, new, old), whole, old)
+        pool.value = jax.tree.map(lambda kept, new: kept.at[slots].set(new), pool.value, stored)
         count.value = jnp.minimum(count.value + n, self.size)
-        drawn = jnp.where(wide, old, whole)
+        drawn = jax.tree.map(lambda old, new: chosen(swapped, old, new), old, whole)
         if self.axis_name is None:
             return drawn
-        return lax.dynamic_slice_in_dim(drawn, lax.axis_index(self.axis_name) * x.shape[0], x.shape[0])
+        here = jax.tree.leaves(x)[0].shape[0]
+        start = lax.axis_index(self.axis_name) * here
+        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, here), drawn)
+
+    def _empty(self, x: Array) -> Array:
+        return jnp.zeros((self.size, *x.shape[1:]), x.dtype)

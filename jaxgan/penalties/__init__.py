@@ -9,27 +9,27 @@ weights     total, every; `weight_at` for terms that players weigh by themselves
 
 Such terms, which know nothing of a critic, are plain functions; what one remembers is its argument and its result:
 
-outputs     latent_consistency, latent_diversity (zCR); lecam, lecam_update, LeCamState
+outputs     latent_consistency, latent_diversity (zCR)
+lecam       lecam, lecam_update, LeCamState; LeCam, the network that keeps it all in the train state
 generators  path_length, path_lengths, mode_seeking
 parameters  orthogonal, orthogonal_off_diagonal, spectral
 """
 
 from jaxgan.penalties.generators import mode_seeking, path_length, path_lengths
 from jaxgan.penalties.gradients import dragan, gradient_penalty, jensen_shannon, r1, r2, zero_centred
+from jaxgan.penalties.lecam import LeCam, LeCamState, lecam, lecam_update
 from jaxgan.penalties.outputs import (
-    LeCamState,
     balanced_consistency,
     consistency,
     drift,
     latent_consistency,
     latent_diversity,
-    lecam,
-    lecam_update,
 )
 from jaxgan.penalties.parameters import orthogonal, orthogonal_off_diagonal, spectral
 from jaxgan.penalties.weights import every, total, weight_at
 
 __all__ = [
+    "LeCam",
     "LeCamState",
     "balanced_consistency",
     "consistency",

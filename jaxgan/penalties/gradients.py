@@ -1,10 +1,15 @@
 """Penalties on the gradient of the critic with respect to its input.
 
-The gradient's norm runs over all axes but the batch. Where the critic returns a map `[B, h, w]`, D(x) is the mean over
+The gradient's norm runs over all axes but the batch; of a critic of several arrays (a pair of an image and its latent,
+a tuple of images, any pytree), over all of them. Where the critic returns a map `[B, h, w]`, D(x) is the mean over
 the map. The critic must treat examples independently: batch statistics would mix their gradients.
 """
 
 from __future__ import annotations
+
+import functools
+import operator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +17,7 @@ from jax import Array
 from jax.nn import relu, sigmoid
 
 from jaxgan.penalties.weights import Weight, check_at_least_zero, weighted
-from jaxgan.types import Critic, Penalty, Turn, example_keys
+from jaxgan.types import Critic, Penalty, PyTree, Turn, by_path, example_keys
 
 
 def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = False) -> Penalty:
@@ -35,12 +40,15 @@ def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = Fals
     check_at_least_zero("gradient_penalty", "target", target)
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
-        if real.shape != fake.shape:
-            raise ValueError(
-                f"gradient_penalty interpolates real {real.shape} and fake {fake.shape}; shapes must agree"
-            )
-        epsilon = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))
-        return _distance(critic, epsilon * real + (1 - epsilon) * fake, target, one_sided)
+        one, other = (jax.tree.map(jnp.shape, x) for x in (real, fake))
+        if one != other:
+            raise ValueError(f"gradient_penalty interpolates real {one} and fake {other}; shapes must agree")
+
+        def mixed(real: Array, fake: Array) -> Array:
+            epsilon = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))  # one for all arrays of an example
+            return epsilon * real + (1 - epsilon) * fake
+
+        return _distance(critic, jax.tree.map(mixed, real, fake), target, one_sided)
 
     return weighted("gradient_penalty", weight, penalty)
 
@@ -83,9 +91,12 @@ def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
     check_at_least_zero("dragan", "target", target)
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
-        alpha = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))
-        noise = _uniform("perturbation", real, turn, real.shape[1:])
-        return _distance(critic, real + alpha * scale * jnp.std(real) * noise, target)
+        def perturbed(path: Any, x: Array) -> Array:
+            alpha = _uniform("interpolation", x, turn, (1,) * (x.ndim - 1))
+            noise = _uniform(f"perturbation{jax.tree_util.keystr(path)}", x, turn, x.shape[1:])
+            return x + alpha * scale * jnp.std(x) * noise
+
+        return _distance(critic, jax.tree_util.tree_map_with_path(perturbed, real), target)
 
     return weighted("dragan", weight, penalty)
 
@@ -151,23 +162,34 @@ def _uniform(use: str, x: Array, turn: Turn, shape: tuple[int, ...]) -> Array:
     return jax.vmap(lambda key: jax.random.uniform(key, shape, x.dtype))(keys)
 
 
-def _distance(critic: Critic, x: Array, target: float, one_sided: bool = False) -> Array:
+def _distance(critic: Critic, x: PyTree, target: float, one_sided: bool = False) -> Array:
     """E (||grad_x D(x)|| - target)^2, or only of norms above the target."""
     excess = _safe_sqrt(_slopes(critic, x)[0]) - target
     return jnp.mean(jnp.square(relu(excess) if one_sided else excess))
 
 
-def _slopes(critic: Critic, x: Array) -> tuple[Array, Array]:
-    """Returns ||grad_x D(x)||^2 and D(x) of each example, [B] each."""
+def _slopes(critic: Critic, x: PyTree) -> tuple[Array, Array]:
+    """Returns ||grad_x D(x)||^2, over all arrays of x, and D(x) of each example, [B] each."""
+    if integers := [path for path, leaf in by_path(x).items() if not jnp.issubdtype(leaf.dtype, jnp.inexact)]:
+        raise ValueError(
+            f"a penalty takes the gradient with respect to {integers if any(integers) else 'x'}, integers that have "
+            "none; embed them first, or pass them as conditions (adversary(judged=...))"
+        )
 
-    def output(x: Array) -> tuple[Array, Array]:
+    def output(x: PyTree) -> tuple[Array, Array]:
         logits = critic(x)
         each = jnp.mean(logits.reshape(logits.shape[0], -1), axis=1)
         return jnp.sum(each), each
 
     gradient, logits = jax.grad(output, has_aux=True)(x)
-    gradient = gradient.astype(jnp.promote_types(gradient.dtype, jnp.float32))  # a sum of many squares
-    return jnp.sum(jnp.square(gradient), axis=tuple(range(1, x.ndim))), logits.astype(gradient.dtype)
+    squares = functools.reduce(operator.add, map(_squares, jax.tree.leaves(gradient)))
+    return squares, logits.astype(squares.dtype)
+
+
+def _squares(x: Array) -> Array:
+    """Returns the sum of squares of each example, [B]."""
+    wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))  # a sum of many squares
+    return jnp.sum(jnp.square(wide), axis=tuple(range(1, x.ndim)))
 
 
 def _safe_sqrt(squares: Array) -> Array:

@@ -1,12 +1,9 @@
-"""Penalties on what the critic says: drift, consistency under augmentation, and running means (LeCam)."""
+"""Penalties on what the critic says: drift, and consistency under augmentation."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import jax.numpy as jnp
 from jax import Array
-from jax.nn import relu
 from jax.typing import ArrayLike
 
 from jaxgan.penalties.weights import Weight, total, weighted
@@ -99,53 +96,6 @@ def latent_diversity(fake: ArrayLike, moved: ArrayLike) -> Array:
       Zhao et al. Improved Consistency Regularization for GANs. AAAI 2021.
     """
     return -jnp.mean(jnp.square(_subtract("latent_diversity", fake, moved)))
-
-
-class LeCamState(NamedTuple):
-    """Running means of the logits."""
-
-    real: Array  # [] float32, alpha_R of the paper
-    fake: Array  # [] float32, alpha_F
-
-
-def lecam_update(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, decay: float = 0.99) -> LeCamState:
-    """Moves the running means towards the means of this turn's logits; `LeCamState(zeros, zeros)` is the start.
-
-    Args:
-      state: before the turn.
-      real_logits: [B, ...].
-      fake_logits: [B, ...].
-      decay: of the averages, in [0, 1).
-    Returns:
-      The state after the turn.
-    Raises:
-      ValueError: decay is out of range.
-    References:
-      Tseng et al. Regularizing Generative Adversarial Networks under Limited Data. CVPR 2021.
-    """
-    if isinstance(decay, int | float) and not 0 <= decay < 1:
-        raise ValueError(f"lecam_update needs 0 <= decay < 1; got {decay}")
-    new = LeCamState(jnp.mean(_wide(real_logits)), jnp.mean(_wide(fake_logits)))
-    return LeCamState(*(decay * old + (1 - decay) * now for old, now in zip(state, new, strict=True)))
-
-
-def lecam(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, *, one_sided: bool = True) -> Array:
-    """LeCam regulariser: E max(0, D(x) - alpha_F)^2 + E max(0, alpha_R - D(G(z)))^2, for D's loss (weight 0.3 there).
-
-    Args:
-      state: the running means, from `lecam_update`.
-      real_logits: [B, ...].
-      fake_logits: [B, ...].
-      one_sided: as in the authors' code; False for the paper's equation, without max(0, .).
-    Returns:
-      [], mean over all logits.
-    References:
-      Tseng et al. Regularizing Generative Adversarial Networks under Limited Data. CVPR 2021.
-    """
-    above, below = _wide(real_logits) - state.fake, state.real - _wide(fake_logits)
-    if one_sided:
-        above, below = relu(above), relu(below)
-    return jnp.mean(jnp.square(above)) + jnp.mean(jnp.square(below))
 
 
 def _difference(critic: Critic, x: Array, augment: Augment, use: str, turn: Turn) -> Array:

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxgan.nets import Net, frozen
+from jaxgan.nets import frozen, net
 from jaxgan.types import Network, TrainState
 
 
@@ -36,8 +36,8 @@ def trained(
         raise ValueError(f"no network is named {name!r}; have {sorted(networks)}")
     params = state.ema[name] if averaged and name in state.ema else state.params[name]
     key = jax.random.key(0) if key is None else key
-    net = Net(networks[name], params, dict(state.model_state[name]), key, None, False, itertools.count())
-    return frozen(net)
+    kept, calls = state.model_state[name], itertools.count()
+    return frozen(net(name, networks[name], params, kept, key=key, train=False, calls=calls))
 
 
 class Calibration(NamedTuple):

@@ -1,40 +1,59 @@
 """Systems: one function for each named GAN, from networks' names and a few pure functions to its players."""
 
 from jaxgan.systems.adagan import adagan_weights
+from jaxgan.systems.adversary import (
+    Adversarial,
+    Adversary,
+    Verdict,
+    adversary,
+    between,
+    generates,
+    players,
+    samples,
+)
 from jaxgan.systems.captions import gan_cls_int, gawwn
-from jaxgan.systems.classes import acgan, contragan, reacgan
-from jaxgan.systems.few_labels import semi_supervised
+from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.gan import gan, latent_optimization
-from jaxgan.systems.information import infogan
+from jaxgan.systems.infogan import infogan
+from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.progressive import fade_real, fading, grown
-from jaxgan.systems.pyramids import lapgan
-from jaxgan.systems.stacked import stackgan
-from jaxgan.systems.stylegan import stylegan2
-from jaxgan.systems.terms import regularized, zcr
-from jaxgan.systems.unet import unet_gan
+from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.stackgan import stackgan
+from jaxgan.systems.stylegan2 import stylegan2
+from jaxgan.systems.terms import regularized, with_term, zcr
+from jaxgan.systems.unet_gan import unet_gan
 
 __all__ = [
+    "Adversarial",
+    "Adversary",
     "MixtureWeights",
+    "Verdict",
     "acgan",
     "adagan_weights",
+    "adversary",
+    "between",
     "contragan",
     "fade_real",
     "fading",
     "gan",
     "gan_cls_int",
     "gawwn",
+    "generates",
     "grown",
     "infogan",
     "lapgan",
     "latent_optimization",
     "mixture",
+    "players",
     "reacgan",
     "regularized",
+    "samples",
     "semi_supervised",
     "several_discriminators",
     "stackgan",
     "stylegan2",
     "unet_gan",
+    "with_term",
     "zcr",
 ]

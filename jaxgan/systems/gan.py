@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +11,18 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_samples, condition_of, latents, logit_metrics, two_players
-from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, System, Turn, example_keys
+from jaxgan.systems.adversary import (
+    Adversarial,
+    LossOption,
+    adversary,
+    between,
+    drawn,
+    generates,
+    player_loss,
+    players,
+)
+from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
 OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
@@ -20,14 +30,12 @@ OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, 
 
 def gan(
     *,
-    loss: Loss | Callable[[Turn], Loss],
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
-    penalty: Penalty | None = None,
     n_critic: int = 1,
-    augment: Augment | str | None = None,
-    replay: str | None = None,
     optimize_latents: OptimizeLatents | None = None,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """A generator G(z) or G(z, y) against a discriminator D(x) or D(x, y); the discriminator moves first.
 
@@ -39,85 +47,40 @@ def gan(
     `real_probability` and `fake_probability` (D(x) and D(G(z)) of a logistic loss), and `penalty` where there is one.
 
     Args:
-      loss: what each player minimises, from `jaxgan.losses`; or a function of the turn that returns it.
+      loss: what each player minimises, from `jaxgan.losses`; a function of the turn that returns it; or the name of a
+        loss that remembers (`losses.Equilibrium`).
       prior: the latents, from `jaxgan.priors`.
       optimizer: one for both players, or {"discriminator": ..., "generator": ...} (two time scales).
-      penalty: added to the discriminator's loss, from `jaxgan.penalties`.
       n_critic: discriminator updates per generator update, >= 1; a batch then holds n_critic minibatches.
-      augment: of all that the discriminator sees, from `jaxgan.augment`; or the name of an `augment.Adaptive`, whose
-        probability is then among the discriminator's metrics.
-      replay: name of a `networks.remedies.Replay`, through which the discriminator meets earlier samples again.
       optimize_latents: moves latents before they are used in training, `latent_optimization()`.
+      **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them.
     Returns:
-      System with networks "generator" and "discriminator", the replay's and the adaptive augmentation's.
+      System with networks "generator" and "discriminator", and those that remember.
     Raises:
-      ValueError: the optimizers are not named after the players; at trace time, samples unlike the data, or labels with
-        a replay, which does not keep any.
+      ValueError: the optimizers are not named after the players; at trace time, samples unlike the data, or a penalty
+        beside a replay of samples with conditions.
     References:
       Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014.
       Mirza, Osindero. Conditional Generative Adversarial Nets. 2014.
     """
+    judge = adversary(loss, **adversarial)
 
-    def sample(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
-        """Returns samples and the cost of having moved their latents."""
-        z, condition = prior(turn.named("latent"), batch["x"].shape[0], turn.examples), condition_of(batch)
-        cost = jnp.zeros(())
+    def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Any, Any, Array]:
+        """Returns what is real, samples, and the cost of having moved their latents."""
+        z, condition, cost = drawn(prior, batch, turn), condition_of(batch), jnp.zeros(())
         if optimize_latents:
             z, cost = optimize_latents(nets, z, condition, turn)
-        return nets["generator"](z, *condition), cost
+        return (batch["x"], *condition), (nets["generator"](z, *condition), *condition), cost
 
-    def seen(nets: Nets, x: Array, turn: Turn, use: str) -> Array:
-        if isinstance(augment, str):
-            return nets[augment](x, turn, use)
-        return augment(x, turn, use) if augment else x
+    def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        *sides, cost = shown(nets, batch, turn)
+        return judge.generator(nets, turn, *sides).loss + cost, {}
 
-    def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        fake, _ = sample(nets, batch, turn)
-        condition = condition_of(batch)
-        check_samples(batch["x"], fake)
-        if replay and condition:
-            raise ValueError(f"replay={replay!r} keeps samples without their labels; leave 'y' out of the batch")
-        real = seen(nets, batch["x"], turn, "real")
-        fake = seen(nets, nets[replay](fake) if replay else fake, turn, "fake")
-        real_logits = nets["discriminator"](real, *condition)
-        fake_logits = nets["discriminator"](fake, *condition)
-        value = _at(loss, turn).discriminator(real_logits, fake_logits)
-        metrics = logit_metrics(real_logits, fake_logits)
-        if isinstance(augment, str):
-            metrics |= nets[augment](real_logits, method="observe")
-        if penalty is None:
-            return value, metrics
-        critic = frozen(nets["discriminator"])
-        cost = penalty(lambda x: critic(x, *condition), real, fake, turn)
-        return value + cost, metrics | {"penalty": cost}
-
-    def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        fake, cost = sample(nets, batch, turn)
-        fake_logits = nets["discriminator"](seen(nets, fake, turn, "fake"), *condition_of(batch))
-        real = seen(nets, batch["x"], turn, "real")
-        real_logits = nets["discriminator"](real, *condition_of(batch))  # compiled away where the loss ignores it
-        return _at(loss, turn).generator(real_logits, fake_logits) + cost, {}
-
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        z = prior(jax.random.key(0), batch["x"].shape[0])  # only its shape matters
-        made: dict[str, tuple[Any, ...]]
-        made = {"generator": (z, *condition_of(batch)), "discriminator": (batch["x"], *condition_of(batch))}
-        if replay:
-            made[replay] = (batch["x"],)
-        if isinstance(augment, str):
-            made[augment] = (batch["x"], Turn(jax.random.key(0), jnp.zeros((), jnp.int32)), "real")
-        return made
-
-    def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        z = latents(prior, key, inputs)
-        return nets["generator"](z, *condition_of(inputs))
-
-    return System(
-        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
-        inputs=inputs,
-        generate=generate,
-        frozen=tuple(name for name in (replay, augment) if isinstance(name, str)),
+    discriminator = player_loss(judge.discriminator, lambda *given: shown(*given)[:2])
+    playing = players(
+        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
     )
+    return between(judge, playing, generates(prior), takes={"y": "conditions of n, as in the batch"})
 
 
 def latent_optimization(
@@ -156,7 +119,3 @@ def latent_optimization(
         return z + step, weight * jnp.mean(jnp.sum(jnp.square(step), axis=-1))
 
     return optimize
-
-
-def _at(loss: Loss | Callable[[Turn], Loss], turn: Turn) -> Loss:
-    return loss if isinstance(loss, Loss) else loss(turn)

@@ -46,14 +46,11 @@ def several_discriminators(system: System, count: int, strength: float = 0.0) ->
         losses = jnp.stack(found)
         return jnp.sum(jax.lax.stop_gradient(jax.nn.softmax(strength * losses)) * losses), {}
 
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        return _numbered(system.inputs(batch), discriminator=count)
-
     players = {
         f"discriminator_{i}": base["discriminator"]._replace(owns=(f"discriminator_{i}",), loss=discriminator(i))
         for i in range(count)
     }
-    return System(players | {"generator": base["generator"]._replace(loss=generator)}, inputs, system.generate)
+    return system._replace(players=players | {"generator": base["generator"]._replace(loss=generator)}, inputs=None)
 
 
 class MixtureWeights(nn.Module):
@@ -102,10 +99,6 @@ def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
 
         return loss
 
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        weights: dict[str, tuple[Any, ...]] = {"generator_weights": (), "discriminator_weights": ()}
-        return _numbered(system.inputs(batch), discriminator=count, generator=count) | weights
-
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Any:
         """Draws each sample's generator by its number, so that chunks do not matter."""
         drawn = [system.generate(_view(nets, generator=g), key, inputs) for g in range(count)]
@@ -118,17 +111,14 @@ def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
         owns = (*(f"{side}_{i}" for i in range(count)), f"{side}_weights")
         return system.players[side]._replace(owns=owns, loss=expected(side))
 
-    return System({side: player(side) for side in ("discriminator", "generator")}, inputs, generate)
+    return system._replace(
+        players={side: player(side) for side in ("discriminator", "generator")}, inputs=None, generate=generate
+    )
 
 
 def _view(nets: Nets, **numbers: int) -> Nets:
     """Returns the networks as the base system knows them, with the numbered ones in their places."""
     return dict(nets) | {name: nets[f"{name}_{number}"] for name, number in numbers.items()}
-
-
-def _numbered(inputs: dict[str, tuple[Any, ...]], **counts: int) -> dict[str, tuple[Any, ...]]:
-    kept = {name: arguments for name, arguments in inputs.items() if name not in counts}
-    return kept | {f"{name}_{i}": inputs[name] for name, count in counts.items() for i in range(count)}
 
 
 def _check(system: System, count: int) -> None:

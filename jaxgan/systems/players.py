@@ -1,4 +1,4 @@
-"""What two-player systems share: the players, conditions and latents, checks of batches, common metrics."""
+"""What systems share: optimizers by player, conditions and latents, checks of batches and outputs, common metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, LossFn, Metrics, Player
+from jaxgan.types import Batch, Inputs, Metrics
 
 Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 
@@ -28,21 +28,6 @@ def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, opt
     return found
 
 
-def two_players(
-    optimizer: Optimizer, discriminator_loss: LossFn, generator_loss: LossFn, n_critic: int
-) -> dict[str, Player]:
-    """Returns "discriminator", which moves first and n_critic times, and "generator", each owning its own network.
-
-    Raises:
-      ValueError: as `optimizers_of`.
-    """
-    optimizers = optimizers_of(optimizer, ("discriminator", "generator"))
-    return {
-        "discriminator": Player(("discriminator",), discriminator_loss, optimizers["discriminator"], n_critic),
-        "generator": Player(("generator",), generator_loss, optimizers["generator"]),
-    }
-
-
 def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:
     """Returns what networks are called with besides: the condition "y" where the batch has one."""
     return (batch["y"],) if "y" in batch else ()
@@ -51,6 +36,7 @@ def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:
 def image_logits(outputs: Any) -> Array:
     """Returns the logits of a discriminator that may have other outputs: heads by name, or images before pixels."""
     if isinstance(outputs, Mapping):
+        check_outputs("a game of logits", outputs, "logits")
         return outputs["logits"]
     return outputs[0] if isinstance(outputs, tuple) else outputs
 
@@ -76,17 +62,9 @@ def check_outputs(system: str, outputs: Any, *heads: str) -> None:
         )
 
 
-def check_samples(x: Array, fake: Array) -> None:
-    """Raises ValueError where samples and data differ in shape."""
-    if x.shape != fake.shape:
-        raise ValueError(
-            f"batch['x'] has shape {x.shape} but the generator makes {fake.shape}; "
-            "choose its size and channels after the data"
-        )
-
-
-def logit_metrics(real_logits: Array, fake_logits: Array) -> Metrics:
-    """Returns the means of both logits and of their sigmoids."""
+def logit_metrics(real: Any, fake: Any) -> Metrics:
+    """Returns the means of both sides' logits, of images where there are pixels too, and of their sigmoids."""
+    real_logits, fake_logits = image_logits(real), image_logits(fake)
     return {
         "real_logits": jnp.mean(real_logits),
         "fake_logits": jnp.mean(fake_logits),

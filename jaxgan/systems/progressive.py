@@ -26,13 +26,13 @@ def fading(system: System, alpha: Schedule) -> System:
     """
 
     def faded(loss: LossFn) -> LossFn:
-        def of(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
             for net in nets.values():
                 if "fade" in net.state:
                     net.state["fade"] = {"alpha": jnp.asarray(alpha(turn.step), jnp.float32)}
             return loss(nets, batch, turn)
 
-        return of
+        return value
 
     players = {name: player._replace(loss=faded(player.loss)) for name, player in system.players.items()}
     return system._replace(players=players)

@@ -15,6 +15,33 @@ from jaxgan.systems.players import condition_of, image_logits
 from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys
 
 
+def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
+    """Adds a term to what a player minimises, and to its metrics under a name.
+
+    Args:
+      system: any.
+      player: who pays.
+      name: of the term: "<player>/<name>" among the metrics.
+      term: (nets, batch, turn) -> [], with its weight.
+    Returns:
+      The system with the same players.
+    Raises:
+      ValueError: the system has no such player; at trace time, the player has a metric of this name.
+    """
+    if player not in system.players:
+        raise ValueError(f"{name} needs a player {player!r}; the system has {sorted(system.players)}")
+    loss: LossFn = system.players[player].loss
+
+    def more(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        value, metrics = loss(nets, batch, turn)
+        if name in metrics:
+            raise ValueError(f"player {player!r} has a metric {name!r} already; call the term by another name")
+        cost = term(nets, batch, turn)
+        return value + cost, metrics | {name: cost}
+
+    return system._replace(players=dict(system.players) | {player: system.players[player]._replace(loss=more)})
+
+
 def zcr(
     system: System, prior: Prior, *, deviation: float = 0.05, consistency: float = 20.0, diversity: float = 0.5
 ) -> System:
@@ -51,14 +78,14 @@ def zcr(
     def logits(nets: Nets, x: Array, batch: Batch) -> Array:
         return image_logits(frozen(nets["discriminator"])(x, *condition_of(batch)))
 
-    def of_discriminator(nets: Nets, batch: Batch, turn: Turn) -> Array:
+    def discriminator_term(nets: Nets, batch: Batch, turn: Turn) -> Array:
         fake, moved = samples(nets, batch, turn)
         return consistency * latent_consistency(logits(nets, fake, batch), logits(nets, moved, batch))
 
-    def of_generator(nets: Nets, batch: Batch, turn: Turn) -> Array:
+    def generator_term(nets: Nets, batch: Batch, turn: Turn) -> Array:
         return diversity * latent_diversity(*samples(nets, batch, turn))
 
-    return _added(_added(system, "discriminator", "zcr", of_discriminator), "generator", "zcr", of_generator)
+    return with_term(with_term(system, "discriminator", "zcr", discriminator_term), "generator", "zcr", generator_term)
 
 
 def regularized(system: System, network: str, term: Callable[[PyTree], Array], weight: Weight) -> System:
@@ -88,19 +115,5 @@ def regularized(system: System, network: str, term: Callable[[PyTree], Array], w
         return weight_at(weight, turn) * term(nets[network].params)
 
     for owner in owners:
-        system = _added(system, owner, f"{network}_regularizer", cost)
+        system = with_term(system, owner, f"{network}_regularizer", cost)
     return system
-
-
-def _added(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
-    """Adds a term to a player's loss, and to its metrics under a name."""
-    if player not in system.players:
-        raise ValueError(f"{name} needs a player {player!r}; the system has {sorted(system.players)}")
-    loss: LossFn = system.players[player].loss
-
-    def more(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        value, metrics = loss(nets, batch, turn)
-        cost = term(nets, batch, turn)
-        return value + cost, metrics | {name: cost}
-
-    return system._replace(players=dict(system.players) | {player: system.players[player]._replace(loss=more)})

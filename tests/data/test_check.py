@@ -18,12 +18,16 @@ def test_good_batches_pass():
     data.check_batch({"x": X + np.float32(1.00001)})  # rounding
     data.check_batch({"x": np.zeros((4, 3, 3, 64), np.float32)})  # three pixels high
     data.check_batch({"x": np.zeros((4, 3, 16, 1), np.float32)})
+    data.check_batch({"photo": X, "pair": (X, X), "tokens": np.zeros((4, 7), np.int32), "index": Y})
+    data.check_batch({"x": X, "y": {"caption": np.zeros((4, 7), np.int32), "digit": Y}})
 
 
 @pytest.mark.parametrize(
     ("batch", "classes", "message"),
     [
-        ({"image": X}, 0, r"batch has no 'x'; have \['image'\]"),
+        ({"y": Y}, 0, r"batch has no data; have \['y'\]"),
+        ({"image": X, "tokens": Y[:3]}, 0, r"batch\['tokens'\] has 3 examples, where others have 4"),
+        ({"tokens": Y.astype(np.int64)}, 0, r"batch\['tokens'\] is int64; tokens and indices are int32"),
         ({"x": X.astype(np.uint8)}, 0, r"batch\['x'\] is uint8; .*jg.data.from_uint8"),
         ({"x": jnp.asarray(X, jnp.bfloat16)}, 0, r"batch\['x'\] is bfloat16; expected float32"),
         ({"x": X + 2}, 0, r"batch\['x'\] is in \[2.00, 2.00\]; expected \[-1, 1\]"),

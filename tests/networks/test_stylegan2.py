@@ -11,7 +11,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan.networks.stylegan2 import Discriminator, Generator, Mapping
-from jaxgan.systems.stylegan import stylegan2
+from jaxgan.systems.stylegan2 import stylegan2
 
 TINY = {"features": 2, "max_features": 4, "hidden": (6, 5)}
 Z, Y = jnp.zeros((4, 3)), jnp.zeros((4,), jnp.int32)

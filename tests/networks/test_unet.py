@@ -12,7 +12,7 @@ from jaxgan.augment import cutmix_masks
 from jaxgan.networks import dcgan, mlp
 from jaxgan.networks.unet import Discriminator
 from jaxgan.parallel import data_parallel
-from jaxgan.systems.unet import unet_gan
+from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.types import example_keys
 
 

@@ -11,10 +11,10 @@ import pytest
 import jaxgan as jg
 from jaxgan.networks.heads import CodePosterior, Contrast
 from jaxgan.systems.captions import gan_cls_int, gawwn
-from jaxgan.systems.classes import acgan, contragan, reacgan
-from jaxgan.systems.few_labels import semi_supervised
-from jaxgan.systems.information import infogan
-from jaxgan.systems.pyramids import lapgan
+from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.infogan import infogan
+from jaxgan.systems.lapgan import lapgan
+from jaxgan.systems.semi_supervised import semi_supervised
 from tests.systems.tiny import fixed
 
 X = np.array([[1.0], [2.0], [4.0]], np.float32)

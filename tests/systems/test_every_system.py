@@ -114,10 +114,10 @@ def test_missing_heads_and_entries():
 
 def test_settings_out_of_range():
     from jaxgan.systems.captions import gan_cls_int, gawwn
-    from jaxgan.systems.classes import acgan, reacgan
-    from jaxgan.systems.few_labels import semi_supervised
-    from jaxgan.systems.information import infogan
-    from jaxgan.systems.pyramids import lapgan
+    from jaxgan.systems.class_conditional import acgan, reacgan
+    from jaxgan.systems.infogan import infogan
+    from jaxgan.systems.lapgan import lapgan
+    from jaxgan.systems.semi_supervised import semi_supervised
 
     common = {"loss": jg.losses.hinge, "prior": jg.priors.normal(2), "optimizer": optax.sgd(0.1)}
     noise = {"loss": jg.losses.hinge, "noise": jg.priors.normal(2), "optimizer": optax.sgd(0.1)}

@@ -13,12 +13,12 @@ from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
 from jaxgan.systems.captions import gan_cls_int, gawwn
-from jaxgan.systems.classes import acgan, contragan, reacgan
-from jaxgan.systems.few_labels import semi_supervised
-from jaxgan.systems.information import infogan
-from jaxgan.systems.pyramids import lapgan
-from jaxgan.systems.stacked import stackgan
-from jaxgan.systems.unet import unet_gan
+from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.infogan import infogan
+from jaxgan.systems.lapgan import lapgan
+from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.stackgan import stackgan
+from jaxgan.systems.unet_gan import unet_gan
 
 RNG = np.random.default_rng(0)
 B = 6

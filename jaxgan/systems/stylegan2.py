@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -12,22 +12,28 @@ from jaxgan.game import frozen
 from jaxgan.losses import non_saturating
 from jaxgan.penalties import path_length
 from jaxgan.priors import Prior
+from jaxgan.systems.adversary import Adversarial, LossOption
 from jaxgan.systems.gan import gan
 from jaxgan.systems.players import Optimizer, condition_of
-from jaxgan.types import Augment, Batch, Loss, Metrics, Nets, Penalty, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, System, Turn
+
+
+class GanOptions(Adversarial, total=False):
+    """What `gan` takes besides."""
+
+    n_critic: int
 
 
 def stylegan2(
     *,
     prior: Prior,
     optimizer: Optimizer,
-    loss: Loss | Callable[[Turn], Loss] = non_saturating,
-    penalty: Penalty | None = None,
-    augment: Augment | str | None = None,
+    loss: LossOption = non_saturating,
     path_weight: float = 2.0,
     path_every: int = 4,
     path_decay: float = 0.01,
     path_shrink: int = 2,
+    **options: Unpack[GanOptions],
 ) -> System:
     """A style-based generator against a discriminator; steps in w shall move every image by as much as any other.
 
@@ -42,12 +48,12 @@ def stylegan2(
       prior: the latents, from `jaxgan.priors`.
       optimizer: one for both players, or {"discriminator": ..., "generator": ...}.
       loss: what each player minimises, from `jaxgan.losses`.
-      penalty: added to the discriminator's loss; the paper's is `every(16, r1(gamma))`.
-      augment: of all that the discriminator sees, as for `gan`.
       path_weight: >= 0; 0: no path length regularisation, and any generator will do.
       path_every: its period k in train steps, >= 1.
       path_decay: how far the running mean moves each time, in [0, 1].
       path_shrink: it is taken over a batch smaller by this factor, >= 1, which divides the batch of each device.
+      **options: n_critic, penalty (the paper's is `every(16, r1(gamma))`), augment, replay and regularizer, as for
+        `gan`.
     Returns:
       System with networks "generator" (a `networks.stylegan2.Generator`) and "discriminator".
     Raises:
@@ -60,7 +66,7 @@ def stylegan2(
             "stylegan2 needs path_weight >= 0, path_every >= 1, path_shrink >= 1 and path_decay in [0, 1]; "
             f"got {path_weight}, {path_every}, {path_shrink} and {path_decay}"
         )
-    system = gan(loss=loss, prior=prior, optimizer=optimizer, penalty=penalty, augment=augment)
+    system = gan(loss=loss, prior=prior, optimizer=optimizer, **options)
     if path_weight == 0:
         return system
     player = system.players["generator"]

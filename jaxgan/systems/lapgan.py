@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Unpack
 
 import jax
 from jax import Array
 
-from jaxgan.game import frozen
 from jaxgan.networks.inputs import check_strides
 from jaxgan.networks.layers.pyramid import downsample, upsample
 from jaxgan.priors import Prior
-from jaxgan.systems.players import Optimizer, check_samples, condition_of, logit_metrics, optimizers_of
-from jaxgan.types import Batch, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.systems.adversary import (
+    Adversarial,
+    Arguments,
+    LossOption,
+    adversary,
+    between,
+    numbered,
+    player_loss,
+    players,
+)
+from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.types import Batch, Inputs, Nets, System, Turn
 
 
 def lapgan(
     *,
-    loss: Loss,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     levels: int = 3,
-    penalty: Penalty | None = None,
+    n_critic: int = 1,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """A game for every level of the pyramid: the coarsest makes images, the others the details of a blurred image.
 
@@ -38,7 +49,9 @@ def lapgan(
       prior: the latents of each level, from `jaxgan.priors`.
       optimizer: one for all players, or by player: {"discriminator_0": ..., "generator_0": ..., ...}.
       levels: images in the pyramid, >= 2; each side is halved levels - 1 times.
-      penalty: added to every discriminator's loss; of details, given the blurred image.
+      n_critic: updates of every discriminator per generator update, >= 1.
+      **adversarial: penalty (of details, given the blurred image), augment, replay and regularizer, as
+        `systems.adversary` takes them; names of memories are numbered, "pool_0", "pool_1", ...
     Returns:
       System.
     Raises:
@@ -49,52 +62,19 @@ def lapgan(
     """
     if levels < 2:
         raise ValueError(f"lapgan needs levels >= 2; got {levels}")
-    names = [f"{side}_{level}" for level in range(levels) for side in ("discriminator", "generator")]
-    optimizers = optimizers_of(optimizer, names)
+    judges = [adversary(loss, f"discriminator_{level}", **numbered(adversarial, level)) for level in range(levels)]
 
     def latents(key: Array, n: int, index: Array | None, level: int) -> Array:
         return prior(jax.random.fold_in(key, level), n, index)
 
-    def pair(nets: Nets, batch: Batch, turn: Turn, level: int) -> tuple[Array, Array, tuple[Array, ...]]:
-        """Returns what is real at this level, a sample of it, and their condition."""
+    def shown(nets: Nets, batch: Batch, turn: Turn, level: int) -> tuple[Arguments, Arguments]:
+        """Returns what is real at this level and a sample of it, with their condition."""
         real, condition = _level(batch["x"], level, levels), condition_of(batch)
         if level:
             low = upsample(_level(batch["x"], level - 1, levels), *real.shape[1:3])
             real, condition = real - low, (low, *condition)
         z = latents(turn.named("latent"), real.shape[0], turn.examples, level)
-        return real, nets[f"generator_{level}"](z, *condition), condition
-
-    def discriminator(level: int) -> LossFn:
-        def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-            real, fake, condition = pair(nets, batch, turn, level)
-            check_samples(real, fake)
-            net = nets[f"discriminator_{level}"]
-            logits = net(real, *condition), net(fake, *condition)
-            if penalty is None:
-                return loss.discriminator(*logits), logit_metrics(*logits)
-            critic = frozen(net)
-            cost = penalty(lambda x: critic(x, *condition), real, fake, turn)
-            return loss.discriminator(*logits) + cost, logit_metrics(*logits) | {"penalty": cost}
-
-        return value
-
-    def generator(level: int) -> LossFn:
-        def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-            real, fake, condition = pair(nets, batch, turn, level)
-            net = nets[f"discriminator_{level}"]
-            return loss.generator(net(real, *condition), net(fake, *condition)), {}
-
-        return value
-
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        found: dict[str, tuple[Any, ...]] = {}
-        for level in range(levels):
-            real, condition = _level(batch["x"], level, levels), condition_of(batch)
-            if level:
-                condition = (real, *condition)  # a blurred image has the same shape
-            found[f"discriminator_{level}"] = (real, *condition)
-            found[f"generator_{level}"] = (prior(jax.random.key(0), real.shape[0]), *condition)
-        return found
+        return (real, *condition), (nets[f"generator_{level}"](z, *condition), *condition)
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         labels, n = condition_of(inputs), inputs["z" if "z" in inputs else "index"].shape[0]
@@ -110,12 +90,15 @@ def lapgan(
             x = low + nets[f"generator_{level}"](z[level], low, *labels)
         return x
 
-    players = {
-        name: Player((name,), made(level), optimizers[name])
-        for level in range(levels)
-        for name, made in ((f"discriminator_{level}", discriminator), (f"generator_{level}", generator))
-    }
-    return System(players, inputs, generate)
+    moves: dict[str, Any] = {}
+    for level, judge in enumerate(judges):
+        show = functools.partial(shown, level=level)
+        own = f"discriminator_{level}", f"generator_{level}"
+        moves[own[0]] = (own[0], player_loss(judge.discriminator, show), n_critic)
+        moves[own[1]] = (own[1], player_loss(judge.generator, show))
+    takes = {"y": "conditions of n, as in the batch"}
+    takes |= {f"level_{level}": "images of that level, to go up from" for level in range(levels)}
+    return between(judges, players(optimizer, **moves), generate, takes=takes)
 
 
 def _level(x: Array, level: int, levels: int) -> Array:

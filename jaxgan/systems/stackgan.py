@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+from typing import Any, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -10,22 +11,24 @@ from jax import Array
 
 from jaxgan.networks.layers.resampling import NEAREST, downsample
 from jaxgan.priors import Prior, normal
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered, players
 from jaxgan.systems.captions import matching_aware, others, pair
-from jaxgan.systems.players import Optimizer, check_batch, optimizers_of
-from jaxgan.types import Batch, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, PyTree, System, Turn
+from jaxgan.systems.players import Optimizer
+from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn
 
 STAGES = (0, 1)
 
 
 def stackgan(
     *,
-    loss: Loss,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     conditioning: int = 128,
     mismatched: float = 0.5,
     augmentation: float = 1.0,
-    penalty: Penalty | None = None,
+    n_critic: int = 1,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """Text to image in two stages: stage I draws the caption at half the size, stage II draws it anew on top of that.
 
@@ -41,8 +44,8 @@ def stackgan(
     `generate` goes through both stages from "y" and "index" [n], or "z" [n, Z + 2 C]: the latent, then the noise of
     either stage.
 
-    Metrics: each player's loss; of the discriminators the means of `real_logits`, `mismatched_logits` and
-    `fake_logits`, and `penalty` where there is one; of the generators the mean `divergence`, in nats.
+    Metrics: each player's loss; of the discriminators those of `systems.adversary`, and `mismatched_logits`; of the
+    generators the mean `divergence`, in nats.
 
     Args:
       loss: what the players of both stages minimise, from `jaxgan.losses`; the paper's is `minimax`.
@@ -51,7 +54,9 @@ def stackgan(
       conditioning: C, width of the noise, >= 1; the paper's is 128.
       mismatched: share of images with captions of others in what a discriminator refuses, in [0, 1].
       augmentation: weight of the divergence, >= 0; the paper's is 1 (its authors' code takes the mean over C).
-      penalty: added to either discriminator's loss, of images with their own captions; the paper has none.
+      n_critic: updates of either discriminator per generator update, >= 1.
+      **adversarial: penalty (of images with their own captions; the paper has none), augment, replay and regularizer,
+        as `systems.adversary` takes them; names of memories are numbered, "pool_0" and "pool_1".
     Returns:
       System with networks "discriminator_0", "generator_0", "discriminator_1" and "generator_1", a player each.
     Raises:
@@ -66,8 +71,8 @@ def stackgan(
             "stackgan needs conditioning >= 1, mismatched in [0, 1] and augmentation >= 0; "
             f"got {conditioning}, {mismatched} and {augmentation}"
         )
-    names = [f"{side}_{stage}" for stage in STAGES for side in ("discriminator", "generator")]
-    optimizers, standard = optimizers_of(optimizer, names), normal(conditioning)
+    judges = [adversary(loss, f"discriminator_{stage}", **numbered(adversarial, stage)) for stage in STAGES]
+    standard = normal(conditioning)
     wrong = [others] if mismatched else []
 
     def latents(key: Array, n: int, index: Array | None) -> tuple[Array, ...]:
@@ -81,38 +86,25 @@ def stackgan(
         images, divergence = _outputs(nets["generator_0"](z, noises[0], y), 0)
         return _outputs(nets["generator_1"](images, noises[1], y), 1) if stage else (images, divergence)
 
-    def discriminator(stage: int) -> LossFn:
-        def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-            x, y = _stage(batch, stage)
-            fake, _ = samples(nets, latents(turn.named("latent"), x.shape[0], turn.examples), y, stage)
-            if fake.shape != x.shape:
-                raise ValueError(f"stackgan needs images {x.shape} of 'generator_{stage}'; it makes {fake.shape}")
-            return matching_aware(nets[f"discriminator_{stage}"], loss, x, fake, y, turn, mismatched, wrong, penalty)
+    def shown(nets: Nets, batch: Batch, turn: Turn, stage: int) -> tuple[Array, PyTree, Array, Array]:
+        """Returns real images of a stage, their captions, samples of those, and their divergences."""
+        x, y = _stage(batch, stage)
+        fake, divergences = samples(nets, latents(turn.named("latent"), x.shape[0], turn.examples), y, stage)
+        if fake.shape != x.shape:
+            raise ValueError(f"stackgan needs images {x.shape} of 'generator_{stage}'; it makes {fake.shape}")
+        return x, y, fake, divergences
 
-        return value
+    def discriminator(nets: Nets, batch: Batch, turn: Turn, stage: int) -> tuple[Array, Metrics]:
+        x, y, fake, _ = shown(nets, batch, turn, stage)
+        return matching_aware(judges[stage], nets, turn, x, fake, y, mismatched=mismatched, wrong=wrong)
 
-    def generator(stage: int) -> LossFn:
-        def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-            x, y = _stage(batch, stage)
-            fake, divergences = samples(nets, latents(turn.named("latent"), x.shape[0], turn.examples), y, stage)
-            net, divergence = nets[f"discriminator_{stage}"], jnp.mean(divergences)
-            adversarial = loss.generator(net(x, y), net(fake, y))  # real logits: compiled away where it ignores them
-            return adversarial + augmentation * divergence, {"divergence": divergence}
-
-        return value
-
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        (low, y), (x, _) = (_stage(batch, stage) for stage in STAGES)
-        z, *noises = latents(jax.random.key(0), x.shape[0], None)
-        return {
-            "discriminator_0": (low, y),
-            "generator_0": (z, noises[0], y),
-            "discriminator_1": (x, y),
-            "generator_1": (low, noises[1], y),
-        }
+    def generator(nets: Nets, batch: Batch, turn: Turn, stage: int) -> tuple[Array, Metrics]:
+        x, y, fake, divergences = shown(nets, batch, turn, stage)
+        divergence = jnp.mean(divergences)
+        verdict = judges[stage].generator(nets, turn, (x, y), (fake, y))
+        return verdict.loss + augmentation * divergence, {"divergence": divergence}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        check_batch("stackgan", inputs, y="the captions asked for")
         if "z" not in inputs:
             return samples(nets, latents(key, inputs["index"].shape[0], inputs["index"]), inputs["y"], 1)[0]
         z = inputs["z"]
@@ -123,12 +115,12 @@ def stackgan(
         drawn = jnp.split(z, [z.shape[1] - 2 * conditioning, z.shape[1] - conditioning], axis=1)
         return samples(nets, tuple(drawn), inputs["y"], 1)[0]
 
-    players = {
-        name: Player((name,), made(stage), optimizers[name])
-        for stage in STAGES
-        for name, made in ((f"discriminator_{stage}", discriminator), (f"generator_{stage}", generator))
-    }
-    return System(players, inputs, generate)
+    moves: dict[str, Any] = {}
+    for stage in STAGES:
+        judged = functools.partial(discriminator, stage=stage)
+        moves[f"discriminator_{stage}"] = (f"discriminator_{stage}", judged, n_critic)
+        moves[f"generator_{stage}"] = (f"generator_{stage}", functools.partial(generator, stage=stage))
+    return between(judges, players(optimizer, **moves), generate, asks={"y": "the captions asked for"})
 
 
 def _stage(batch: Batch, stage: int) -> tuple[Array, PyTree]:

@@ -7,39 +7,37 @@ for classes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.game import frozen
 from jaxgan.losses import auxiliary_classifier
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.priors import Prior
-from jaxgan.systems.players import (
-    Optimizer,
-    check_batch,
-    check_outputs,
-    check_samples,
-    latents,
-    logit_metrics,
-    two_players,
-)
-from jaxgan.types import Augment, Batch, Inputs, Loss, Metrics, Nets, Penalty, System, Turn
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, generates, players, samples
+from jaxgan.systems.players import Optimizer, check_batch, check_outputs
+from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
-ClassTerm = Callable[[Any, Array], Array]  # (a head's output, labels [B]) -> scalar
+
+class _Classes(NamedTuple):
+    """What tells a system of this file from the others."""
+
+    system: str  # its name
+    head: str  # of the discriminator
+    term: Callable[[Any, Array], Array]  # (the head's output, labels [B]) -> scalar
+    samples_too: bool = False  # the discriminator minimises the term of samples as well
 
 
 def acgan(
     *,
-    loss: Loss,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     weight: float = 1.0,
-    penalty: Penalty | None = None,
     n_critic: int = 1,
-    augment: Augment | None = None,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """A discriminator that also classifies: both players minimise the classes' cross-entropy beside their loss.
 
@@ -53,9 +51,8 @@ def acgan(
       prior: the latents, from `jaxgan.priors`.
       optimizer: one for both players, or {"discriminator": ..., "generator": ...}.
       weight: of the cross-entropies in both losses, >= 0.
-      penalty: added to the discriminator's loss, of its "logits" head.
       n_critic: discriminator updates per generator update, >= 1.
-      augment: of all that the discriminator sees, from `jaxgan.augment`.
+      **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them.
     Returns:
       System with networks "generator" and "discriminator"; it generates from "index" or "z", and "y".
     Raises:
@@ -64,24 +61,19 @@ def acgan(
     References:
       Odena, Olah, Shlens. Conditional Image Synthesis with Auxiliary Classifier GANs. ICML 2017, section 3.
     """
-
-    def accuracy(logits: Array, labels: Array) -> Metrics:
-        return {"accuracy": jnp.mean(jnp.argmax(logits, axis=1) == labels)}
-
-    settings = (loss, prior, optimizer, weight, penalty, n_critic, augment)
-    return _class_game("acgan", "classes", auxiliary_classifier, *settings, samples_too=True, told=accuracy)
+    classes = _Classes("acgan", "classes", auxiliary_classifier, samples_too=True)
+    return _class_game(classes, loss, prior, optimizer, weight, n_critic, **adversarial)
 
 
 def contragan(
     *,
-    loss: Loss,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     weight: float = 1.0,
     temperature: float = 1.0,
-    penalty: Penalty | None = None,
     n_critic: int = 1,
-    augment: Augment | None = None,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """ContraGAN: examples are drawn to their class and to each other within it, by the 2C loss.
 
@@ -94,9 +86,8 @@ def contragan(
       optimizer: as in `acgan`.
       weight: of the 2C loss in both players' losses, >= 0.
       temperature: of the 2C loss, > 0.
-      penalty: as in `acgan`.
       n_critic: as in `acgan`.
-      augment: as in `acgan`.
+      **adversarial: as in `acgan`.
     Returns:
       System with networks "generator" and "discriminator".
     Raises:
@@ -110,20 +101,20 @@ def contragan(
     def term(contrast: Any, labels: Array) -> Array:
         return conditional_contrastive(contrast.embedding, contrast.proxy, labels, temperature=temperature)
 
-    return _class_game("contragan", "contrast", term, loss, prior, optimizer, weight, penalty, n_critic, augment)
+    classes = _Classes("contragan", "contrast", term)
+    return _class_game(classes, loss, prior, optimizer, weight, n_critic, **adversarial)
 
 
 def reacgan(
     *,
-    loss: Loss,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     weight: float = 1.0,
     temperature: float = 0.5,
     margin: float = 0.98,
-    penalty: Penalty | None = None,
     n_critic: int = 1,
-    augment: Augment | None = None,
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """ReACGAN: AC-GAN on unit vectors, with the data-to-data cross-entropy in place of the softmax classifier.
 
@@ -137,9 +128,8 @@ def reacgan(
       weight: of the cross-entropy in both players' losses, >= 0.
       temperature: > 0.
       margin: m_p, above which a similarity to the own class is enough, in [-1, 1].
-      penalty: as in `acgan`.
       n_critic: as in `acgan`.
-      augment: as in `acgan`.
+      **adversarial: as in `acgan`.
     Returns:
       System with networks "generator" and "discriminator".
     Raises:
@@ -153,72 +143,44 @@ def reacgan(
     def term(contrast: Any, labels: Array) -> Array:
         return data_to_data(contrast.embedding, contrast.proxy, labels, temperature=temperature, margin=margin)
 
-    return _class_game("reacgan", "contrast", term, loss, prior, optimizer, weight, penalty, n_critic, augment)
+    classes = _Classes("reacgan", "contrast", term)
+    return _class_game(classes, loss, prior, optimizer, weight, n_critic, **adversarial)
 
 
 def _class_game(
-    system: str,
-    head: str,
-    term: ClassTerm,
-    loss: Loss,
+    classes: _Classes,
+    loss: LossOption,
     prior: Prior,
     optimizer: Optimizer,
     weight: float,
-    penalty: Penalty | None,
     n_critic: int,
-    augment: Augment | None,
-    samples_too: bool = False,
-    told: Callable[[Any, Array], Metrics] = lambda output, labels: {},
+    **adversarial: Unpack[Adversarial],
 ) -> System:
     """Makes a game whose players add a term of classes: of real examples for D (`samples_too`: and of samples)."""
+    system, head, term, samples_too = classes
     if not isinstance(weight, jax.core.Tracer) and not weight >= 0:
         raise ValueError(f"{system} needs weight >= 0; got {weight}")
+    judge, fakes = adversary(loss, **adversarial), samples(prior)
 
-    def sample(nets: Nets, batch: Batch, turn: Turn) -> Array:
+    def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Any, ...]:
         check_batch(system, batch, y="class labels [B] int32")
-        z = prior(turn.named("latent"), batch["x"].shape[0], turn.examples)
-        return nets["generator"](z, batch["y"])
+        return nets, turn, (batch["x"], batch["y"]), (fakes(nets, batch, turn), batch["y"])
 
-    def seen(x: Array, turn: Turn, use: str) -> Array:
-        return augment(x, turn, use) if augment else x
-
-    def discriminator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        fake, y = sample(nets, batch, turn), batch["y"]
-        check_samples(batch["x"], fake)
-        real, fake = seen(batch["x"], turn, "real"), seen(fake, turn, "fake")
-        of_real, of_fake = nets["discriminator"](real, y), nets["discriminator"](fake, y)
-        check_outputs(system, of_real, "logits", head)
-        classes = {"real_classes": term(of_real[head], y)}
+    def discriminator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        verdict, y = judge.discriminator(*shown(nets, batch, turn)), batch["y"]
+        check_outputs(system, verdict.real, "logits", head)
+        terms = {"real_classes": term(verdict.real[head], y)}
         if samples_too:
-            classes["fake_classes"] = term(of_fake[head], y)
-        value = loss.discriminator(of_real["logits"], of_fake["logits"]) + weight * sum(classes.values())
-        metrics = logit_metrics(of_real["logits"], of_fake["logits"]) | classes | told(of_real[head], y)
-        if penalty is None:
-            return value, metrics
-        critic = frozen(nets["discriminator"])
-        cost = penalty(lambda x: critic(x, y)["logits"], real, fake, turn)
-        return value + cost, metrics | {"penalty": cost}
+            terms["fake_classes"] = term(verdict.fake[head], verdict.fake_shown[1])
+        accuracy = {"accuracy": jnp.mean(jnp.argmax(verdict.real[head], axis=1) == y)} if head == "classes" else {}
+        return verdict.loss + weight * sum(terms.values()), verdict.metrics | terms | accuracy
 
-    def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        y = batch.get("y")
-        of_fake = nets["discriminator"](seen(sample(nets, batch, turn), turn, "fake"), y)
-        of_real = nets["discriminator"](seen(batch["x"], turn, "real"), y)  # compiled away where the loss ignores it
-        classes = term(of_fake[head], batch["y"])
-        value = loss.generator(of_real["logits"], of_fake["logits"]) + weight * classes
-        return value, {"fake_classes": classes}
+    def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        verdict = judge.generator(*shown(nets, batch, turn))
+        cost = term(verdict.fake[head], batch["y"])
+        return verdict.loss + weight * cost, {"fake_classes": cost}
 
-    def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
-        check_batch(system, batch, y="class labels [B] int32")
-        z = prior(jax.random.key(0), batch["x"].shape[0])  # only its shape matters
-        return {"generator": (z, batch["y"]), "discriminator": (batch["x"], batch["y"])}
-
-    def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        check_batch(system, inputs, y="the classes asked for, [n] int32")
-        z = latents(prior, key, inputs)
-        return nets["generator"](z, inputs["y"])
-
-    return System(
-        players=two_players(optimizer, discriminator_loss, generator_loss, n_critic),
-        inputs=inputs,
-        generate=generate,
+    playing = players(
+        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
     )
+    return between(judge, playing, generates(prior), asks={"y": "the classes asked for, [n] int32"})

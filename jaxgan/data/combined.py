@@ -1,0 +1,78 @@
+"""Sources side by side: examples of several in one batch, in one order or each in its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jaxgan.data.source import Draw, Examples, Source, indices
+from jaxgan.types import name_index
+
+
+def paired(**sources: Source) -> Source:
+    """Several sources of as many examples, in one order: example i of each belongs together.
+
+    A source's "x" comes under its name and whatever else it has under "<name>_<entry>":
+    `paired(photo=photos, sketch=sketches)` gives batches {"photo": ..., "sketch": ...}.
+
+    Args:
+      **sources: by name, of equal size.
+    Returns:
+      Source.
+    Raises:
+      ValueError: fewer than two sources, other sizes, or a density.
+    """
+    _check("paired", sources)
+    sizes = {name: source.size for name, source in sources.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"paired sources need as many examples each; got {sizes}: use unpaired for sets without pairs")
+
+    def read(draw: Draw) -> Examples:
+        return _named({name: source.read(draw) for name, source in sources.items()})
+
+    return Source(_title("paired", sources), next(iter(sizes.values())), read, threads=_threads(sources))
+
+
+def unpaired(**sources: Source) -> Source:
+    """Several sources, each in an order of its own: what comes together in a batch does not belong together.
+
+    Names are those of `paired`. Each source has epochs of its own length; the whole has no end.
+
+    Args:
+      **sources: by name, of any sizes; the order of each depends on the seed, its name and its size alone.
+    Returns:
+      Source.
+    Raises:
+      ValueError: fewer than two sources, or a density.
+    """
+    _check("unpaired", sources)
+
+    def read(draw: Draw) -> Examples:
+        def own(name: str, source: Source) -> Examples:
+            seed = (draw.seed + name_index(name)) % 2**32
+            return source.read(Draw(seed, draw.position, indices(seed, source.size or 0, draw.position)))
+
+        return _named({name: own(name, source) for name, source in sources.items()})
+
+    return Source(_title("unpaired", sources), None, read, threads=_threads(sources))
+
+
+def _named(examples: dict[str, Examples]) -> Examples:
+    named: dict[str, Any] = {}
+    for name, entries in examples.items():
+        named |= {name if entry == "x" else f"{name}_{entry}": value for entry, value in entries.items()}
+    return named
+
+
+def _check(caller: str, sources: dict[str, Source]) -> None:
+    if len(sources) < 2:
+        raise ValueError(f"{caller} combines two sources or more; got {sorted(sources)}")
+    if endless := sorted(name for name, source in sources.items() if source.size is None):
+        raise ValueError(f"{caller} needs sources with a number of examples; {endless} have none")
+
+
+def _title(caller: str, sources: dict[str, Source]) -> str:
+    return f"{caller}({', '.join(f'{name}={source.name}' for name, source in sources.items())})"
+
+
+def _threads(sources: dict[str, Source]) -> int:
+    return max(source.threads for source in sources.values())

@@ -1,0 +1,184 @@
+"""What can happen in a turn: how networks are called, what a player minimises, its gradient, its move.
+
+Functions of a `Board`, the few things that are fixed for a whole game.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+from jax.sharding import PartitionSpec
+
+from jaxgan.nets import Net, net
+from jaxgan.precision import loss_scale, through_scale
+from jaxgan.types import (
+    BATCH_AXIS,
+    Batch,
+    Metrics,
+    Network,
+    Objective,
+    PyTree,
+    Rules,
+    System,
+    TrainState,
+    Turn,
+    name_index,
+)
+
+ModelState = dict[str, PyTree]
+
+
+class Board(NamedTuple):
+    """What a game is played with; fixed for its whole length."""
+
+    networks: Mapping[str, Network]
+    system: System
+    axis_name: str | None = None  # the mapped axis over which gradients, model state and metrics are averaged
+    microbatches: int = 1  # parts of a minibatch
+
+
+def rules(board: Board) -> Rules:
+    """Returns what a dynamics may use."""
+    return Rules(
+        players=board.system.players,
+        gradient=functools.partial(gradient, board),
+        loss=functools.partial(loss, board),
+        move=functools.partial(move, board),
+        average=functools.partial(_average, axis_name=board.axis_name),
+    )
+
+
+def nets(
+    board: Board, state: TrainState, params: PyTree, key: Array, train: bool, axis_name: str | None
+) -> dict[str, Net]:
+    """Returns the networks as losses see them, with these parameters, for one evaluation."""
+
+    def called(name: str, network: Network) -> Net:
+        trains = train and (name not in board.system.frozen or not params[name])  # a pool has no params, yet remembers
+        own = jax.random.fold_in(key, name_index(f"network {name}"))
+        average, kept, calls = state.ema.get(name), state.model_state[name], itertools.count()
+        return net(
+            name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name, calls=calls
+        )
+
+    return {name: called(name, network) for name, network in board.networks.items()}
+
+
+def turn(board: Board, name: str, update: int, state: TrainState, batch: Batch, together: bool = False) -> Turn:
+    """Returns the key, the step and the examples of one update; `together`: all players draw from the same key."""
+    use = "players" if together else f"player {name}"
+    key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(use))
+    return Turn(jax.random.fold_in(key, update), state.step, global_index(batch, board.axis_name))
+
+
+def objective(board: Board, name: str, state: TrainState, batch: Batch, now: Turn, key: Array) -> Objective:
+    """Returns what a player minimises, as a function of what it owns; beside it the model state and metrics."""
+    players = board.system.players
+    scale = loss_scale(name, state.opt_state[name])
+    owners = {n: [p for p, player in players.items() if n in player.owns] for n in board.networks}
+
+    def minimised(owned: PyTree) -> tuple[Array, tuple[ModelState, Metrics]]:
+        playing = nets(board, state, state.params | owned, key, True, board.axis_name)
+        value, observed = players[name].loss(playing, batch, now)
+        if jnp.shape(value) != ():
+            raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(value)}; reduce it to a scalar")
+        ours = {n: net.state for n, net in playing.items() if name in owners[n] or not owners[n]}
+        metrics = {"loss": value} if scale is None else {"loss": value, "loss_scale": scale}
+        return value, (state.model_state | ours, metrics | observed)
+
+    return minimised
+
+
+def gradient(
+    board: Board, name: str, update: int, state: TrainState, batch: Batch, together: bool = False
+) -> tuple[PyTree, ModelState, Metrics]:
+    """Returns a player's gradient, the model state after it and its metrics: means over microbatches and devices."""
+    now, before, parts = turn(board, name, update, state, batch, together), state.model_state, []
+    estimate = through_scale(board.system.players[name].gradient, loss_scale(name, state.opt_state[name]))
+    for part, cut in enumerate(cuts({"batch": batch, "examples": now.examples}, board.microbatches)):
+        here = now._replace(examples=cut["examples"])
+        drawn = jax.random.fold_in(now.key, part) if part else now.key  # networks draw anew for each part
+        minimised = objective(board, name, state, cut["batch"], here, drawn)
+        (_, (model_state, metrics)), slope = estimate(minimised, owned_by(board, name, state), now.named("gradient"))
+        state = state._replace(model_state=model_state)
+        parts.append((slope, metrics))
+    slope, metrics = parts[0] if len(parts) == 1 else jax.tree.map(lambda *x: sum(x) / len(x), *parts)
+    slope, averaged, metrics = _average((slope, state.model_state, metrics), board.axis_name)
+    return slope, _unless_untouched(before, state.model_state, averaged), metrics
+
+
+def loss(
+    board: Board, name: str, update: int, state: TrainState, batch: Batch
+) -> tuple[Array, tuple[ModelState, Metrics]]:
+    """Returns a player's loss on this device, to be differentiated by a dynamics."""
+    now = turn(board, name, update, state, batch)
+    return objective(board, name, state, batch, now, now.key)(owned_by(board, name, state))
+
+
+def move(board: Board, name: str, slope: PyTree, state: TrainState) -> TrainState:
+    """Moves what a player owns, by its optimizer."""
+    owned = owned_by(board, name, state)
+    changes, opt_state = board.system.players[name].optimizer.update(slope, state.opt_state[name], owned)
+    return state._replace(
+        params=state.params | optax.apply_updates(owned, changes), opt_state=state.opt_state | {name: opt_state}
+    )
+
+
+def owned_by(board: Board, name: str, state: TrainState) -> PyTree:
+    """Returns the parameters that a player owns, by network."""
+    return {network: state.params[network] for network in board.system.players[name].owns}
+
+
+def cuts(tree: PyTree, count: int) -> list[PyTree]:
+    """Cuts every array of a tree into equal runs of its leading axis."""
+    size = jax.tree.leaves(tree)[0].shape[0]
+    if size % count:
+        raise ValueError(f"a minibatch of {size} does not divide into {count} microbatches")
+    length = size // count
+    return [jax.tree.map(lambda x, k=k: x[k * length : (k + 1) * length], tree) for k in range(count)]
+
+
+def global_index(batch: Batch, axis_name: str | None) -> Array:
+    """Returns the examples' indices [B] in the batch over all devices; all that is drawn for examples starts here."""
+    size = jax.tree.leaves(batch)[0].shape[0]
+    index = jnp.arange(size, dtype=jnp.int32)
+    if axis_name is not None:
+        return index + size * jax.lax.axis_index(axis_name)
+    if BATCH_AXIS not in jax.sharding.get_abstract_mesh().auto_axes:
+        return index
+    # Latents follow their indices: else every device would generate the fake images of the whole batch.
+    return jax.lax.with_sharding_constraint(index, PartitionSpec(BATCH_AXIS))
+
+
+def _average(tree: PyTree, axis_name: str | None) -> PyTree:
+    """Averages every floating leaf over the devices; counters are equal on all of them."""
+    if axis_name is None:
+        return tree
+    return jax.tree.map(lambda x: jax.lax.pmean(x, axis_name) if jnp.issubdtype(x.dtype, jnp.inexact) else x, tree)
+
+
+def _unless_untouched(before: PyTree, after: PyTree, averaged: PyTree) -> PyTree:
+    """Returns the averages, but for leaves that no call replaced: the mean of equal numbers may lose a bit."""
+    untouched = {id(leaf) for leaf in jax.tree.leaves(before)}
+    return jax.tree.map(lambda x, mean: x if id(x) in untouched else mean, after, averaged)
+
+
+def finished(state: TrainState, metrics: Metrics, ema: Mapping[str, Any], system: System) -> TrainState:
+    """Returns the state after a step: counted, and averaged, but where no owner of a network has moved (`gated`)."""
+    averages = {}
+    for name, decay in ema.items():
+        kept = decay(state.step) if callable(decay) else decay
+        moved = optax.incremental_update(state.params[name], state.ema[name], 1 - kept)
+        owners = [owner for owner, player in system.players.items() if name in player.owns]
+        if all(f"{owner}/skipped" in metrics for owner in owners):
+            stays = jnp.all(jnp.stack([metrics[f"{owner}/skipped"] for owner in owners]) == 1)
+            moved = jax.tree.map(lambda old, new, stays=stays: jnp.where(stays, old, new), state.ema[name], moved)
+        averages[name] = moved
+    return state._replace(step=state.step + 1, ema=averages)

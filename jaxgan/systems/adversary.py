@@ -1,0 +1,264 @@
+"""The vocabulary of systems: an `Adversary` is a `Loss` raised from logits to what a discriminator is shown.
+
+    Loss        discriminator, generator: (real_logits, fake_logits)  -> scalar
+    Adversary   discriminator, generator: (nets, turn, real, fake)    -> Verdict
+
+`real` and `fake` are the discriminator's arguments: x, or a tuple whose first `judged` entries differ between the sides
+and are penalised, while the others are conditions. Augmentation, replay, heads, losses that follow a schedule or
+remember, the penalty and metrics are here, once, so that every option exists in every system that is written with it.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypedDict
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.game import frozen
+from jaxgan.priors import Prior
+from jaxgan.systems.players import (
+    Optimizer,
+    condition_of,
+    image_logits,
+    latents,
+    logit_metrics,
+    optimizers_of,
+)
+from jaxgan.types import Augment, Batch, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
+
+LossOption = Loss | Callable[[Turn], Loss] | str  # a pair, a function of the turn that returns one, or a memory's name
+Arguments = tuple[Any, ...]  # of a discriminator: what is judged, then conditions
+
+
+class Adversarial(TypedDict, total=False):
+    """What every discriminator-based system takes besides, as `adversary` does.
+
+    Strings are names of networks of the game that nobody owns and that remember. A system of several discriminators
+    numbers them as it numbers these: with `replay="pool"` that of "discriminator_1" is "pool_1".
+    """
+
+    penalty: Penalty | None  # added to the discriminator's loss, from `jaxgan.penalties`
+    augment: Augment | str | None  # of all that it sees, from `jaxgan.augment`; or the name of an `augment.Adaptive`
+    replay: str | None  # name of a `networks.remedies.Replay`, through which it meets earlier samples again
+    regularizer: str | None  # name of a memory of logits whose cost is added to its loss: a `penalties.LeCam`
+
+
+class Verdict(NamedTuple):
+    """What came of showing a discriminator what is real and what is not."""
+
+    loss: Array  # [] what the player of this side minimises; of the discriminator's side, with its penalty
+    metrics: Metrics
+    real: Any  # the discriminator's outputs for what is real: logits [B, ...], by head, or images before pixels
+    fake: Any
+    real_shown: Arguments  # what it was shown as real: augmented, with conditions
+    fake_shown: Arguments  # likewise, and of the discriminator's side after replay
+    refused: tuple[Any, ...] = ()  # its outputs for what else is not real
+
+
+class Adversary(NamedTuple):
+    """A discriminator and its game; `real` and `fake` are its arguments: x, or a tuple (x, *conditions).
+
+    Of the discriminator's side, `refused` are further arguments that are not real, each with its share in [0, 1]: then
+    its loss is that of (real, fake) in the share that is left, plus that of (real, refused) in theirs.
+    """
+
+    discriminator: Callable[..., Verdict]  # (nets, turn, real, fake, refused=()), for the player that owns it
+    generator: Callable[[Nets, Turn, Any, Any], Verdict]  # for the player that made `fake`
+    memories: tuple[str, ...] = ()  # networks that nobody owns and that remember: `System.frozen`
+
+
+def adversary(
+    loss: LossOption,
+    network: str = "discriminator",
+    *,
+    penalty: Penalty | None = None,
+    augment: Augment | str | None = None,
+    replay: str | None = None,
+    regularizer: str | None = None,
+    judged: int = 1,
+    logits: Callable[[Any], Any] = image_logits,
+) -> Adversary:
+    """Sets up a discriminator: how it is shown what is real and what is not, and what that costs either side.
+
+    Metrics of the discriminator's side: `real_logits` and `fake_logits`, their sigmoids' means `real_probability` and
+    `fake_probability`, those of an adaptive augmentation or a loss that remembers, `penalty` and `regularizer`.
+
+    Args:
+      loss: what either side minimises, from `jaxgan.losses`; a function of the turn that returns it; or the name of a
+        network with the methods `discriminator`, `generator` and `observe`, a loss that remembers
+        (`losses.Equilibrium`).
+      network: name of the discriminator.
+      penalty: of the critic x -> logits at fixed conditions, at what is judged: an array, or a tuple where judged > 1.
+      augment: of the first argument; or the name of an adaptive augmentation.
+      replay: name of a pool of earlier samples, which come back with their conditions.
+      regularizer: name of a memory called with real and fake logits, whose output is added to the loss.
+      judged: how many arguments differ between real and fake, >= 1; the others are conditions.
+      logits: of the discriminator's outputs, what the loss compares.
+    Returns:
+      Adversary.
+    Raises:
+      ValueError: judged < 1; at trace time, sides of different structure or shapes, or a penalty beside a replay of
+        samples with conditions.
+    References:
+      Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, algorithm 1.
+    """
+    if judged < 1:
+        raise ValueError(f"adversary needs judged >= 1; got {judged}")
+    prefix = "" if network == "discriminator" else f"{network} "  # so that two discriminators draw each their own
+
+    def shown(nets: Nets, turn: Turn, x: Arguments, use: str) -> Arguments:
+        if augment is None:
+            return x
+        transform = nets[augment] if isinstance(augment, str) else augment
+        return (transform(x[0], turn, prefix + use), *x[1:])
+
+    def discriminator(
+        nets: Nets, turn: Turn, real: Any, fake: Any, refused: Sequence[tuple[float, Any]] = ()
+    ) -> Verdict:
+        real, fake = _sides(network, real, fake, judged)
+        if replay and penalty and fake[judged:]:
+            raise ValueError(
+                f"replay={replay!r} brings samples back with their own conditions, but a penalty compares real and "
+                "fake at the same ones; leave one of the two out"
+            )
+        if replay:
+            fake = _arguments(nets[replay](fake if fake[1:] else fake[0]))
+        real, fake = shown(nets, turn, real, "real"), shown(nets, turn, fake, "fake")
+        others = [shown(nets, turn, _arguments(x), f"refused {k}") for k, (_, x) in enumerate(refused)]
+        real_said, fake_said = nets[network](*real), nets[network](*fake)
+        said = tuple(nets[network](*x) for x in others)
+        real_logits, fake_logits = logits(real_said), logits(fake_said)
+        pair = loss_at(loss, nets, turn)
+        value, metrics = pair.discriminator(real_logits, fake_logits), logit_metrics(real_logits, fake_logits)
+        if refused:
+            value = (1 - sum(share for share, _ in refused)) * value
+            for (share, _), outputs in zip(refused, said, strict=True):
+                value = value + share * pair.discriminator(real_logits, logits(outputs))
+        for memory in (augment, loss):
+            metrics |= _observed(nets, memory, image_logits(real_logits))
+        if regularizer:
+            cost = nets[regularizer](image_logits(real_logits), image_logits(fake_logits))
+            value, metrics = value + cost, metrics | {"regularizer": cost}
+        if penalty is not None:
+            net = frozen(nets[network])
+            critic = lambda x: image_logits(logits(net(*_arguments(x), *real[judged:])))  # noqa: E731
+            one, other = (x[0] if judged == 1 else x[:judged] for x in (real, fake))
+            cost = penalty(critic, one, other, turn)
+            value, metrics = value + cost, metrics | {"penalty": cost}
+        return Verdict(value, metrics, real_said, fake_said, real, fake, said)
+
+    def generator(nets: Nets, turn: Turn, real: Any, fake: Any) -> Verdict:
+        real, fake = _sides(network, real, fake, judged)
+        fake = shown(nets, turn, fake, "fake")
+        fake_said = nets[network](*fake)
+        real = shown(nets, turn, real, "real")
+        real_said = nets[network](*real)  # compiled away where the loss ignores it
+        value = loss_at(loss, nets, turn).generator(logits(real_said), logits(fake_said))
+        return Verdict(value, {}, real_said, fake_said, real, fake)
+
+    memories = tuple(name for name in (replay, augment, regularizer, loss) if isinstance(name, str))
+    return Adversary(discriminator, generator, memories)
+
+
+def samples(prior: Prior, network: str = "generator") -> Callable[[Nets, Batch, Turn], Array]:
+    """Returns (nets, batch, turn) -> G(z), or G(z, y) where the batch has a "y": as many as the batch has examples."""
+    return lambda nets, batch, turn: nets[network](drawn(prior, batch, turn), *condition_of(batch))
+
+
+def drawn(prior: Prior, batch: Batch, turn: Turn) -> Array:
+    """Returns the latents [B, Z] of a turn, one for each example of the batch."""
+    return prior(turn.named("latent"), jax.tree.leaves(batch)[0].shape[0], turn.examples)
+
+
+def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array, Inputs], Any]:
+    """Returns (nets, key, inputs) -> G(z), or G(z, y): of "z", or of a latent drawn for each "index"."""
+    return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
+
+
+def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:
+    """Returns the players of a system.
+
+    Args:
+      optimizer: one for all, or one for each by name.
+      **moves: by player, in the order of their turns: (the networks it owns, its loss) or (..., its updates); a network
+        is a name, several are a tuple of names.
+    Raises:
+      ValueError: the optimizers are not named after the players.
+    """
+    optimizers = optimizers_of(optimizer, tuple(moves))
+    return {
+        name: Player((owns,) if isinstance(owns, str) else owns, loss, optimizers[name], *updates)
+        for name, (owns, loss, *updates) in moves.items()
+    }
+
+
+def between(
+    adversaries: Adversary | Sequence[Adversary],
+    playing: dict[str, Player],
+    generate: Callable[[Nets, Array, Inputs], Any],
+    *,
+    asks: Mapping[str, str] | None = None,
+    takes: Mapping[str, str] | None = None,
+) -> System:
+    """Returns the system of these players; what its adversaries remember needs no further word.
+
+    Args:
+      adversaries: one, or several.
+      playing: by name, in the order of their turns, from `players`.
+      generate: how it is used once trained.
+      asks: inputs that it needs, in words.
+      takes: inputs that it may be given; "index" and "z" stand for the latents of a prior.
+    """
+    several = [adversaries] if isinstance(adversaries, Adversary) else adversaries
+    memories = dict.fromkeys(name for each in several for name in each.memories)
+    return System(playing, None, generate, tuple(memories), asks, takes)
+
+
+def numbered(options: Adversarial, number: int) -> Adversarial:
+    """Returns the options of one of several discriminators: memories are numbered as it is."""
+    own = {name: f"{value}_{number}" if isinstance(value, str) else value for name, value in options.items()}
+    return Adversarial(**own)  # type: ignore[typeddict-item]
+
+
+def loss_at(loss: LossOption, nets: Nets, turn: Turn) -> Loss:
+    """Returns the pair of objectives of this turn."""
+    if isinstance(loss, str):
+        return Loss(*(functools.partial(nets[loss], method=side) for side in Loss._fields))
+    return loss if isinstance(loss, Loss) else loss(turn)
+
+
+def player_loss(side: Callable[..., Verdict], show: Callable[..., tuple[Any, ...]]) -> LossFn:
+    """Returns the loss of a player that minimises a verdict and nothing else; `show` gives what the verdict is of."""
+
+    def value(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        return side(nets, turn, *show(nets, batch, turn))[:2]
+
+    return value
+
+
+def _observed(nets: Nets, memory: Any, real_logits: Array) -> Metrics:
+    return nets[memory](real_logits, method="observe") if isinstance(memory, str) else {}
+
+
+def _arguments(x: Any) -> Arguments:
+    return x if isinstance(x, tuple) else (x,)
+
+
+def _sides(network: str, real: Any, fake: Any, judged: int) -> tuple[Arguments, Arguments]:
+    """Returns both sides as arguments, which must agree in what is judged."""
+    real, fake = _arguments(real), _arguments(fake)
+    one, other = (jax.tree.map(jnp.shape, x[:judged]) for x in (real, fake))
+    if len(real) != len(fake) or len(real) < judged:
+        raise ValueError(
+            f"{network!r} is shown {len(real)} arguments as real and {len(fake)} as fake, of which it judges {judged}; "
+            "show it the same on both sides"
+        )
+    if one != other:
+        one, other = (x[0] if judged == 1 else x for x in (one, other))
+        remedy = "choose the size and channels of the networks after the data"
+        raise ValueError(f"{network!r} is shown {one} as real, but the generator makes {other}; {remedy}")
+    return real, fake
