@@ -110,7 +110,7 @@ def _initial(
         inputs = system.inputs(batch)
         if missing := sorted(set(networks) - set(inputs) - set(given)):
             raise ValueError(f"system.inputs names no initial arguments for networks {missing}; have {sorted(inputs)}")
-        calls = {name: {None: inputs[name]} for name in networks if name in inputs}
+        calls = {name: {"__call__": inputs[name]} for name in networks if name in inputs}
     variables = {
         name: given[name] if name in given else initial_variables(name, network, initial_key(key, name), calls[name])
         for name, network in networks.items()

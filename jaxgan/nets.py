@@ -16,7 +16,7 @@ from jax.extend.core import get_opaque_trace_state
 from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
 
-Calls = Mapping[str | None, tuple[Any, ...]]  # by method, None for the call itself: the arguments of a network
+Calls = Mapping[str, tuple[Any, ...]]  # by method, "__call__" for the call itself: the arguments of a network
 
 
 class Net(NamedTuple):
@@ -181,7 +181,7 @@ def initial_variables(name: str, network: Network, key: Array, calls: Calls) -> 
       name: of the network, for errors.
       network: what to initialise.
       key: [] typed key.
-      calls: by method, None for the network's call itself, the arguments; methods alone make what they touch.
+      calls: by method, "__call__" for the network's call itself, the arguments; methods alone make what they touch.
     Raises:
       ValueError: a bare network's `init` returns no "params".
     """
@@ -201,12 +201,12 @@ def _initial_module(module: nn.Module, streams: dict[str, Array], calls: Calls) 
     def settings(method: str | None) -> dict[str, Any]:
         return {"train": True} if accepts(module, "train", method) else {}
 
-    if None in calls:
-        return module.init(streams, *calls[None], **settings(None))
+    if "__call__" in calls:
+        return module.init(streams, *calls["__call__"], **settings(None))
 
     def methods(bound: nn.Module) -> None:
         for method, inputs in calls.items():
-            getattr(bound, str(method))(*inputs, **settings(method))
+            getattr(bound, method)(*inputs, **settings(method))
 
     return module.init(streams, method=methods)
 

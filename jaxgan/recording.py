@@ -28,7 +28,7 @@ class _Unborn(NamedTuple):
     name: str
     network: Network
     key: Array
-    noted: dict[str, dict[str | None, tuple[Any, ...]]]  # of all networks
+    noted: dict[str, dict[str, tuple[Any, ...]]]  # of all networks
     needed: frozenset[str]  # networks of which a call must be known
 
     def init(self, key: Any, /, *inputs: Any) -> Any:
@@ -38,8 +38,8 @@ class _Unborn(NamedTuple):
     def apply(self, variables: Any, /, *inputs: Any, **settings: Any) -> Any:
         """Notes the call, and returns the outputs that a new network would give."""
         calls = self.noted.setdefault(self.name, {})
-        calls.setdefault(settings.get("method"), jax.tree.map(_shape, inputs))
-        if all(None in self.noted.get(name, {}) for name in self.needed):
+        calls.setdefault(settings.get("method") or "__call__", jax.tree.map(_shape, inputs))
+        if all("__call__" in self.noted.get(name, {}) for name in self.needed):
             raise _CompleteError
         return self.newborn(calls)(*inputs, **settings)
 
@@ -93,11 +93,11 @@ def recorded(
       axis_name: the mapped axis that the networks know, if any.
       given: networks whose variables are known, which need no call.
     Returns:
-      By network and method (None: the call itself), arguments of the right shapes and types; arrays are zeros.
+      By network and method ("__call__": the call itself), arguments of the right shapes and types; arrays are zeros.
     Raises:
       ValueError: no loss calls a network.
     """
-    noted: dict[str, dict[str | None, tuple[Any, ...]]] = {}
+    noted: dict[str, dict[str, tuple[Any, ...]]] = {}
     needed = frozenset(networks) - given
     unborn = {name: _Unborn(name, network, key, noted, needed) for name, network in networks.items()}
 

@@ -1,4 +1,6 @@
-"""Every system of this folder with tiny networks and a batch: name -> (networks, system, batch)."""
+"""Every system of this folder with tiny networks and a batch: (name, options) -> (networks, system, batch)."""
+
+import functools
 
 import flax.linen as nn
 import jax
@@ -8,7 +10,7 @@ import optax
 
 import jaxgan as jg
 from jaxgan.data import Source
-from jaxgan.networks import heads, mlp, unet
+from jaxgan.networks import heads, mlp, stylegan2, unet
 from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
@@ -36,47 +38,55 @@ def headed(**named):
     return heads.Headed(heads.FullyConnected((4,)), named)
 
 
-def classified(system, **head):
+R1 = {"penalty": jg.penalties.r1(1.0)}
+
+
+def plain(**options):
+    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": mlp.Discriminator((4,))}
+    return networks, jg.systems.gan(**COMMON | options), {"x": X}
+
+
+def classified(system, head, **options):
     networks = {"generator": mlp.Generator((2,), (4,), 3), "discriminator": headed(logits=heads.Logit(), **head)}
-    return networks, system(**COMMON, penalty=jg.penalties.r1(1.0)), {"x": X, "y": Y}
+    return networks, system(**COMMON | R1 | options), {"x": X, "y": Y}
 
 
-def information():
+def information(**options):
     networks = {
         "generator": mlp.Generator((2,), (4,)),
         "discriminator": headed(logits=heads.Logit(), codes=heads.Codes((4, 2), 1, 4)),
     }
     settings = {"loss": jg.losses.hinge, "noise": PRIOR, "optimizer": ADAM, "categorical": (4, 2), "continuous": 1}
-    return networks, infogan(**settings, penalty=jg.penalties.r1(1.0)), {"x": X}
+    return networks, infogan(**settings | R1 | options), {"x": X}
 
 
-def few_labels(objective="feature_matching"):
+def few_labels(**options):
     networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": headed(classes=heads.Classes(3))}
-    system = semi_supervised(prior=PRIOR, optimizer=ADAM, objective=objective)
+    system = semi_supervised(**{"prior": PRIOR, "optimizer": ADAM} | options)
     return networks, system, {"x": X, "labelled": X[::-1], "y": Y}
 
 
-def pyramid():
+def pyramid(**options):
     networks = {"generator_0": mlp.Generator((4, 4, 1), (4,)), "discriminator_0": mlp.Discriminator((4,))}
     for level in (1, 2):
         networks |= {f"generator_{level}": DetailGenerator(2, 1), f"discriminator_{level}": DetailDiscriminator(2, 4)}
-    return networks, lapgan(**COMMON, levels=3, penalty=jg.penalties.r1(1.0)), {"x": PIXELS}
+    return networks, lapgan(**COMMON | R1 | options, levels=3), {"x": PIXELS}
 
 
-def caption():
+def caption(**options):
     networks = {"generator": Given(mlp.Generator((2,), (4,))), "discriminator": Given(mlp.Discriminator((4,)))}
-    return networks, gan_cls_int(**COMMON), {"x": X, "y": CAPTIONS}
+    return networks, gan_cls_int(**COMMON | options), {"x": X, "y": CAPTIONS}
 
 
-def place():
+def place(**options):
     networks = {"generator": BoxGenerator(16, features=2), "discriminator": BoxDiscriminator(features=2)}
-    return networks, gawwn(**COMMON), {"x": PIXELS, "y": {"caption": CAPTIONS, "box": BOXES}}
+    return networks, gawwn(**COMMON | options), {"x": PIXELS, "y": {"caption": CAPTIONS, "box": BOXES}}
 
 
-def stages():
+def stages(**options):
     networks = {"generator_0": Stage(8), "generator_1": Stage(16)}
     networks |= {f"discriminator_{stage}": Given(mlp.Discriminator((4,))) for stage in (0, 1)}
-    system = stackgan(**COMMON, conditioning=2, penalty=jg.penalties.r1(1.0))
+    system = stackgan(**COMMON | R1 | options, conditioning=2)
     return networks, system, {"x": PIXELS, "y": CAPTIONS}
 
 
@@ -105,15 +115,23 @@ class Given:
         return self.network.apply(variables, jnp.concatenate([x.reshape(x.shape[0], -1), y], axis=-1))
 
 
-def pixels():
+def pixels(**options):
     networks = {"generator": mlp.Generator((16, 16, 1), (4,)), "discriminator": unet.Discriminator(1, 1)}
-    return networks, unet_gan(prior=PRIOR, optimizer=ADAM), {"x": PIXELS}
+    return networks, unet_gan(**{"prior": PRIOR, "optimizer": ADAM} | options), {"x": PIXELS}
+
+
+def styled(**options):
+    networks = {
+        "generator": stylegan2.Generator(channels=1, size=8, features=2, max_features=4, hidden=(4,)),
+        "discriminator": stylegan2.Discriminator(size=8, features=2, max_features=4),
+    }
+    return networks, jg.systems.stylegan2(**{"prior": PRIOR, "optimizer": ADAM} | options), {"x": PIXELS[:, :8, :8]}
 
 
 TINY = {
-    "acgan": lambda: classified(acgan, classes=heads.Classes(3)),
-    "contragan": lambda: classified(contragan, contrast=heads.Contrastive(3, 4)),
-    "reacgan": lambda: classified(reacgan, contrast=heads.Contrastive(3, 4)),
+    "acgan": functools.partial(classified, acgan, {"classes": heads.Classes(3)}),
+    "contragan": functools.partial(classified, contragan, {"contrast": heads.Contrastive(3, 4)}),
+    "reacgan": functools.partial(classified, reacgan, {"contrast": heads.Contrastive(3, 4)}),
     "infogan": information,
     "semi_supervised": few_labels,
     "lapgan": pyramid,
@@ -122,6 +140,7 @@ TINY = {
     "stackgan": stages,
     "unet_gan": pixels,
 }
+EVERY = {"gan": plain, "stylegan2": styled} | TINY  # with those that have tests of their own elsewhere
 
 
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
