@@ -32,7 +32,7 @@ from experiments.doctor import Examination, Subject, examination
 from jaxgan.data import Source
 from jaxgan.diagnose import watch
 from jaxgan.guard import SKIPPED, guarded
-from jaxgan.log import both
+from jaxgan.log import combined
 from jaxgan.loop import Hook, NonFiniteError, train
 from jaxgan.types import Batch, Loss, Network, System
 
@@ -161,7 +161,7 @@ def examined(patient: Patient, seed: int, warn: Callable[[str], None] | None = N
             steps.append(step)
             seen.append(value)
 
-    log = both(record, watch(interval=EVERY, warn=warn or (lambda line: None)))
+    log = combined(record, watch(interval=EVERY, warn=warn or (lambda line: None)))
     last = {"state": state}
     keep = Hook(100, lambda step, state: last.update(state=state))
     with contextlib.suppress(NonFiniteError):  # what was recorded says so

@@ -19,7 +19,7 @@ from experiments.loading import Trained, load
 from experiments.run_folder import write_json
 from jaxgan import metrics
 from jaxgan.data import Source
-from jaxgan.evaluation import MEASURES, Seen, chosen, draw, evaluate, nearest_picture, table
+from jaxgan.evaluation import MEASURES, Examples, chosen, draw, evaluate, nearest_picture, table
 from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
@@ -105,8 +105,8 @@ def evaluate_command(flags: Evaluate) -> int:
     needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
     classify = features.probabilities if "probabilities" in needed else None  # another pass through a large network
 
-    def seen(side: Side) -> Seen:
-        return Seen(side.x, features.of(side.x), classify(side.x) if classify else None)
+    def seen(side: Side) -> Examples:
+        return Examples(side.x, features.of(side.x), classify(side.x) if classify else None)
 
     print(f"{flags.judged} against {len(real.x)} of {real.name} [{real.split}], by {features.name}", flush=True)
     known, learned = seen(real), seen(training) if training and "training" in needed else None

@@ -1,7 +1,7 @@
 """A convolutional GAN of any image set of TensorFlow Datasets, by name, read without TensorFlow.
 
-The networks and the game are those of `digits`. The set must have been prepared in the array_record format (README.md,
-"Your own data"): preparing most catalogue sets takes TensorFlow and a network, reading them takes neither.
+The networks and the game are those of `digits`. The set must have been prepared in the array_record format
+(docs/guide/data.md): preparing most catalogue sets takes TensorFlow and a network, reading them takes neither.
 
 Command: python -m experiments tfds --dataset tfds:mnist --channels 1
 Takes: on 2 CPU cores about 0.1 s a step at size 32 with the default widths; a GPU is the place for more.

@@ -22,7 +22,7 @@ from experiments.survival import one_line_for_a_failed_save, pictures_may_fail
 from jaxgan import checkpoint
 from jaxgan.diagnose import watch
 from jaxgan.guard import SKIPPED
-from jaxgan.log import both, every, no_log, open_log, progress
+from jaxgan.log import combined, every, no_log, open_log, progress
 from jaxgan.loop import Hook, NonFiniteError, plateau, reached, stop_on_signals, train
 from jaxgan.parallel import any_process, from_first, is_first
 from jaxgan.report import read_metrics
@@ -120,7 +120,7 @@ def train_run(
                 batches,
                 config.steps,
                 hooks=[Hook(interval, look), Hook(interval, save_on_the_way)],
-                log=both(every(running.log_every, log), progress(config.steps, start), _tell_of_skips, told),
+                log=combined(every(running.log_every, log), progress(config.steps, start), _tell_of_skips, told),
                 stop=stop,
                 classes=classes,
                 max_skips=running.max_skips,

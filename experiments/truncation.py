@@ -126,7 +126,9 @@ def _perceived(settings: digits_stylegan2.Config, state: TrainState, folder: Pat
     mapping, synthesis = _halves(settings, state)
     w = mapping(_latents(settings, state, 2 * PAIRS))
     key = jax.random.fold_in(state.key, name_index("paths"))
-    return metrics.path_length(synthesis, distance, w[:PAIRS], w[PAIRS:], key, space="w", epsilon=1e-3).mean
+    return metrics.path_length(
+        synthesis, distance, w[:PAIRS], w[PAIRS:], key, path=metrics.LatentPath("w", epsilon=1e-3)
+    ).mean
 
 
 def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) -> list[dict[str, Cell]]:

@@ -50,11 +50,11 @@ def evolution_strategies(std: float = 0.02, population: int = 32, ranked: bool =
             moved = [[w + sign * std * e for w, e in zip(leaves, drawn, strict=True)] for sign in (1, -1)]
             return jnp.stack([objective(jax.tree.unflatten(structure, each))[0] for each in moved])
 
-        found = jax.lax.map(losses, jnp.arange(pairs))  # [pairs, 2]
+        values = jax.lax.map(losses, jnp.arange(pairs))  # [pairs, 2]
         if ranked:
-            order = jnp.argsort(jnp.argsort(found.reshape(-1)))
-            found = (order / (population - 1) - 0.5).reshape(found.shape).astype(jnp.float32)
-        weights = (found[:, 0] - found[:, 1]) / (2 * std * pairs)
+            order = jnp.argsort(jnp.argsort(values.reshape(-1)))
+            values = (order / (population - 1) - 0.5).reshape(values.shape).astype(jnp.float32)
+        weights = (values[:, 0] - values[:, 1]) / (2 * std * pairs)
 
         def add(total: list[Array], pair: Array) -> tuple[list[Array], None]:
             return [t + weights[pair] * e for t, e in zip(total, noise(pair), strict=True)], None

@@ -20,7 +20,7 @@ FEW = 10  # resamples of a metric that takes seconds
 NEIGHBOURS = 7  # training examples shown beside each
 
 
-class Seen(NamedTuple):
+class Examples(NamedTuple):
     """A set of examples as metrics see it."""
 
     x: np.ndarray  # [N, ...] examples: images [N, H, W, C] in [-1, 1], or points [N, D]
@@ -31,9 +31,9 @@ class Seen(NamedTuple):
 class Sides(NamedTuple):
     """What a metric may compare."""
 
-    real: Seen
-    fake: Seen
-    training: Seen | None  # what the generator was trained on, where it is known
+    real: Examples
+    fake: Examples
+    training: Examples | None  # what the generator was trained on, where it is known
     seed: int
 
 
@@ -142,11 +142,11 @@ def chosen(names: Iterable[str], available: set[str]) -> list[str]:
 
 
 def evaluate(
-    real: Seen,
-    fake: Seen,
+    real: Examples,
+    fake: Examples,
     protocol: Protocol,
     names: Iterable[str],
-    training: Seen | None = None,
+    training: Examples | None = None,
     resamples: int = 50,
     seed: int = 0,
     progress: Callable[[str], None] = lambda name: None,
@@ -172,11 +172,11 @@ def evaluate(
     for name in names:
         progress(name)
         measure = MEASURES[name]
-        found = measure.measure(Sides(real, fake, training, seed))
+        values = measure.measure(Sides(real, fake, training, seed))
         known = _intervals(measure, Sides(real, fake, training, seed), resamples)
         for figure, better in measure.better.items():
             low, high = known.get(figure, (math.nan, math.nan))
-            figures[figure] = Figure(figure, float(found[figure]), low, high, better, protocol)
+            figures[figure] = Figure(figure, float(values[figure]), low, high, better, protocol)
     return figures
 
 
@@ -186,8 +186,8 @@ def _intervals(measure: Measure, sides: Sides, resamples: int) -> dict[str, tupl
         return {}
 
     def on_rows(real: np.ndarray, fake: np.ndarray) -> tuple[float, ...]:
-        found = measure.measure(sides._replace(real=_rows(sides.real, real), fake=_rows(sides.fake, fake)))
-        return tuple(found[figure] for figure in measure.better)
+        values = measure.measure(sides._replace(real=_rows(sides.real, real), fake=_rows(sides.fake, fake)))
+        return tuple(values[figure] for figure in measure.better)
 
     rows = (np.arange(len(sides.real.x)), np.arange(len(sides.fake.x)))
     resamples = min(resamples, FEW) if measure.dear else resamples
@@ -195,9 +195,9 @@ def _intervals(measure: Measure, sides: Sides, resamples: int) -> dict[str, tupl
     return {figure: (end.low, end.high) for figure, end in zip(measure.better, ends, strict=True)}
 
 
-def _rows(seen: Seen, rows: np.ndarray) -> Seen:
-    known = seen.probabilities
-    return Seen(seen.x[rows], seen.features[rows], None if known is None else known[rows])
+def _rows(examples: Examples, rows: np.ndarray) -> Examples:
+    known = examples.probabilities
+    return Examples(examples.x[rows], examples.features[rows], None if known is None else known[rows])
 
 
 def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = None) -> str:
@@ -209,12 +209,12 @@ def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = No
     lines = []
     for name, figure in figures.items():
         arrow = "v" if figure.better == "lower" else "^"
-        line = f"{name.replace('_', ' '):>22} {arrow} {_told(figure)}"
+        line = f"{name.replace('_', ' '):>22} {arrow} {_formatted(figure)}"
         if other is not None and name in other:
             difference = compare(figure, other[name])
             verdict = "better" if difference.better else "worse" if difference.value else "equal"
             sure = {True: "", False: " (intervals overlap)", None: ""}[difference.apart]
-            line += f"   against {_told(other[name])}   {verdict}{sure}"
+            line += f"   against {_formatted(other[name])}   {verdict}{sure}"
         lines.append(line.rstrip())
     return "\n".join(["                       (v lower is better, ^ higher is better; [95 % interval])", *lines])
 
@@ -224,8 +224,8 @@ def nearest_picture(samples: np.ndarray, training: np.ndarray) -> np.ndarray | N
     if samples.ndim != 4:
         return None
     first = samples[:PICTURED]
-    found = metrics.nearest_training(first, training, k=min(NEIGHBOURS, len(training)))
-    return grid(metrics.neighbour_rows(first, training, found), columns=1 + found.indices.shape[1])
+    neighbours = metrics.nearest_training(first, training, k=min(NEIGHBOURS, len(training)))
+    return grid(metrics.neighbour_rows(first, training, neighbours), columns=1 + neighbours.indices.shape[1])
 
 
 def draw(
@@ -257,13 +257,17 @@ def draw(
     spaces = picture.add_gridspec(len(heights), 2, height_ratios=heights)
     for place, figure in enumerate(shown):
         axes = picture.add_subplot(spaces[place // 2, place % 2])
-        both = [(names[0], figure)] + ([(names[1], other[figure.metric])] if other and figure.metric in other else [])
-        for height, (_, each) in enumerate(both):
+        compared = [(names[0], figure)] + (
+            [(names[1], other[figure.metric])] if other and figure.metric in other else []
+        )
+        for height, (_, each) in enumerate(compared):
             known = not math.isnan(each.low)
             error = [[each.value - each.low], [each.high - each.value]] if known else None
             axes.errorbar(each.value, -height, xerr=np.abs(error) if error else None, fmt="o", capsize=4)
-        axes.set(ylim=(-len(both) + 0.4, 0.6), title=f"{figure.metric.replace('_', ' ')} ({figure.better} is better)")
-        axes.set_yticks([-height for height in range(len(both))], [name for name, _ in both], fontsize=7)
+        axes.set(
+            ylim=(-len(compared) + 0.4, 0.6), title=f"{figure.metric.replace('_', ' ')} ({figure.better} is better)"
+        )
+        axes.set_yticks([-height for height in range(len(compared))], [name for name, _ in compared], fontsize=7)
         axes.title.set_fontsize(9)
         axes.grid(alpha=0.3, axis="x")
     if nearest is not None:
@@ -275,6 +279,6 @@ def draw(
     return path
 
 
-def _told(figure: Figure) -> str:
+def _formatted(figure: Figure) -> str:
     span = "" if math.isnan(figure.low) else f" [{figure.low:.4g}, {figure.high:.4g}]"
     return f"{figure.value:.4g}{span}"

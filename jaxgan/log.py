@@ -101,7 +101,7 @@ def no_log(step: int, values: Mapping[str, float]) -> None:
     """Drops everything: the log of all processes but the first."""
 
 
-def both(*logs: Log) -> Log:
+def combined(*logs: Log) -> Log:
     """Writes to several logs."""
 
     def log(step: int, values: Mapping[str, float]) -> None:
@@ -118,28 +118,28 @@ def _appending(path: Path) -> Iterator[Callable[[bytes], None]]:
     Yields:
       A function that writes at once, or says in one line that it cannot: one for each time that the disk is full.
     """
-    held, failing, stderr = b"", False, sys.stderr  # the run's own: what it redirects later may be shown to nobody
+    waiting, failing, stderr = b"", False, sys.stderr  # the run's own: what it redirects later may be shown to nobody
     with path.open("ab", buffering=0) as file:
 
         def append(data: bytes) -> None:
-            nonlocal held, failing
-            held += data
+            nonlocal waiting, failing
+            waiting += data
             try:
-                while held:
-                    held = held[file.write(held) :]
+                while waiting:
+                    waiting = waiting[file.write(waiting) :]
                 failing = False
             except OSError as error:
                 if not failing:
-                    said = f"warning: {path} cannot be written: {error.strerror}; training goes on"
-                    print(f"{said}, and its rows wait", file=stderr, flush=True)
+                    warning = f"warning: {path} cannot be written: {error.strerror}; training goes on"
+                    print(f"{warning}, and its rows wait", file=stderr, flush=True)
                 failing = True
 
         try:
             yield append
         finally:
             append(b"")
-            if held:
-                print(f"warning: the last {len(held)} bytes of {path} are lost", file=stderr, flush=True)
+            if waiting:
+                print(f"warning: the last {len(waiting)} bytes of {path} are lost", file=stderr, flush=True)
 
 
 @contextlib.contextmanager

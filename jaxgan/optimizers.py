@@ -40,7 +40,7 @@ def clip_weights(optimizer: optax.GradientTransformation, limit: float) -> optax
 class AveragedState(NamedTuple):
     """What `historical_averaging` remembers."""
 
-    seen: Array  # [] int32, parameters so far
+    updates: Array  # [] int32, so far
     mean: PyTree  # float32, their mean
     inner: Any  # the optimizer's own state
 
@@ -65,7 +65,7 @@ def historical_averaging(optimizer: optax.GradientTransformation, weight: float)
         return AveragedState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params), optimizer.init(params))
 
     def update(gradient: PyTree, state: AveragedState, params: PyTree = None, **more: Any) -> tuple[PyTree, Any]:
-        count = state.seen + 1
+        count = state.updates + 1
         mean = jax.tree.map(lambda m, w: m + (w - m) / count, state.mean, params)
         pulled = jax.tree.map(lambda g, w, m: g + 2 * weight * (w - m), gradient, params, mean)
         changes, inner = optax.with_extra_args_support(optimizer).update(pulled, state.inner, params, **more)

@@ -148,11 +148,11 @@ def split_codes(z: Array, categorical: Sequence[int] = (10,), continuous: int = 
     width = sum(categorical) + continuous
     if z.ndim != 2 or z.shape[1] < width:
         raise ValueError(f"latents of shape {z.shape} do not hold codes {tuple(categorical)} and {continuous}")
-    found, start = [], 0
+    labels, start = [], 0
     for values in categorical:
-        found.append(jnp.argmax(z[:, start : start + values], axis=1).astype(jnp.int32))
+        labels.append(jnp.argmax(z[:, start : start + values], axis=1).astype(jnp.int32))
         start += values
-    return Codes(tuple(found), z[:, start:width], z[:, width:])
+    return Codes(tuple(labels), z[:, start:width], z[:, width:])
 
 
 def _check_codes(categorical: Sequence[int], continuous: int) -> None:

@@ -79,9 +79,9 @@ def _axes(x_ticks: list[float], y_ticks: list[float], x_label: str, y_label: str
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
     for y in y_ticks:
-        at = _up(y, y_ticks)
-        parts.append(f'<path d="M{LEFT} {at:.1f}H{right}" stroke="currentColor" stroke-opacity="0.15"/>')
-        parts.append(_text(LEFT - 6, at + 4, f"{y:.4g}", anchor="end"))
+        y_pixel = _up(y, y_ticks)
+        parts.append(f'<path d="M{LEFT} {y_pixel:.1f}H{right}" stroke="currentColor" stroke-opacity="0.15"/>')
+        parts.append(_text(LEFT - 6, y_pixel + 4, f"{y:.4g}", anchor="end"))
     parts += [_text(_across(x, x_ticks), bottom + 15, f"{x:,.0f}") for x in x_ticks]
     parts.append(f'<path d="M{LEFT} {TOP}V{bottom}H{right}" fill="none" stroke="currentColor"/>')
     parts.append(_text((LEFT + right) / 2, HEIGHT - 10, x_label))

@@ -154,6 +154,6 @@ def test_thinning_keeps_every_so_many_and_all_figures():
 
 def test_both_write_to_all():
     seen = []
-    log = logs.both(*(lambda step, values, name=name: seen.append((name, step, dict(values))) for name in "ab"))
+    log = logs.combined(*(lambda step, values, name=name: seen.append((name, step, dict(values))) for name in "ab"))
     log(1, {"x": 2.0})
     assert seen == [("a", 1, {"x": 2.0}), ("b", 1, {"x": 2.0})]

@@ -85,16 +85,16 @@ def spectrum(
         return -jax.flatten_util.ravel_pytree(play[1]["pulled"])[0]
 
     def matvec(vector: np.ndarray) -> np.ndarray:
-        found = product(state, batch, np.asarray(vector, np.float32).reshape(-1))
-        return np.asarray(found, np.float64)
+        image = product(state, batch, np.asarray(vector, np.float32).reshape(-1))
+        return np.asarray(image, np.float64)
 
     size = flat.size
     if size <= DENSE:
-        found, converged = np.linalg.eigvals(np.stack([matvec(row) for row in np.eye(size)], axis=1)), True
+        eigenvalues, converged = np.linalg.eigvals(np.stack([matvec(row) for row in np.eye(size)], axis=1)), True
     else:
-        found, converged = _ends(LinearOperator((size, size), matvec, dtype=np.float64), count, iterations, seed)
-    found = found[np.argsort(-found.real, kind="stable")]
-    return Spectrum(found, _rate(found), converged)
+        eigenvalues, converged = _ends(LinearOperator((size, size), matvec, dtype=np.float64), count, iterations, seed)
+    eigenvalues = eigenvalues[np.argsort(-eigenvalues.real, kind="stable")]
+    return Spectrum(eigenvalues, _rate(eigenvalues), converged)
 
 
 def _pulled(vectors: PyTree) -> Any:
@@ -102,7 +102,7 @@ def _pulled(vectors: PyTree) -> Any:
 
     def play(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
         require_autodiff("the spectrum", rules, rules.players)
-        at = {name: state.params[name] for player in rules.players.values() for name in player.owns}
+        owned_params = {name: state.params[name] for player in rules.players.values() for name in player.owns}
 
         def xi(owned: PyTree) -> PyTree:
             here = state._replace(params=state.params | owned)
@@ -110,7 +110,7 @@ def _pulled(vectors: PyTree) -> Any:
             return {name: gradient for player in gradients.values() for name, gradient in player.items()}
 
         with second_derivatives("the spectrum"):
-            _, pull = jax.vjp(xi, at)
+            _, pull = jax.vjp(xi, owned_params)
             return state, {"pulled": pull(vectors)[0]}
 
     return play
@@ -119,15 +119,15 @@ def _pulled(vectors: PyTree) -> Any:
 def _ends(operator: LinearOperator, count: int, iterations: int, seed: int) -> tuple[np.ndarray, bool]:
     """Returns the distinct eigenvalues at all ends."""
     start = np.random.default_rng(seed).normal(size=operator.shape[0])
-    found, converged = [], True
+    values, converged = [], True
     for end in ENDS:
         try:
-            found += list(eigs(operator, count, which=end, v0=start, maxiter=iterations, tol=1e-3)[0])
+            values += list(eigs(operator, count, which=end, v0=start, maxiter=iterations, tol=1e-3)[0])
         except ArpackNoConvergence as error:
-            found += list(error.eigenvalues)
+            values += list(error.eigenvalues)
             converged = False
     distinct: list[complex] = []
-    for value in found:
+    for value in values:
         for one in (value, np.conj(value)):  # of a pair, Arnoldi may return half
             if all(abs(one - other) > 1e-2 * abs(other) for other in distinct):
                 distinct.append(one)

@@ -91,23 +91,23 @@ def examine(
 
     @jax.jit
     def measured(state: TrainState, batch: Batch | Minibatches) -> Any:
-        found: dict[str, Any] = dict(probe.train_step(state, batch)[1])
-        return found | (slope.train_step(state, batch)[1] if slope else {})
+        observed: dict[str, Any] = dict(probe.train_step(state, batch)[1])
+        return observed | (slope.train_step(state, batch)[1] if slope else {})
 
     here = state._replace(ema={})  # players do not train the averages
-    found = jax.device_get(measured(here, batch))
+    observed = jax.device_get(measured(here, batch))
     states, params = jax.device_get((here.model_state, here.params))
     owner = {name: player for player in system.players for name in system.players[player].owns}
     normalisation = {}
     for name in networks:
-        gradient = found["gradients"].get(owner.get(name, ""), {}).get(name, {})
-        normalisation[name] = _normalisation(params[name], states[name], found["model_state"][name], gradient)
-    norms = {player: _norm(gradient) for player, gradient in found["gradients"].items()}
+        gradient = observed["gradients"].get(owner.get(name, ""), {}).get(name, {})
+        normalisation[name] = _normalisation(params[name], states[name], observed["model_state"][name], gradient)
+    norms = {player: _norm(gradient) for player, gradient in observed["gradients"].items()}
     return Measurements(
         gradients=norms,
         parameters={name: _norm(params[name]) for name in networks},
         normalisation=normalisation,
-        logits=_logits(found, norms["generator"]) if pair else None,
+        logits=_logits(observed, norms["generator"]) if pair else None,
         variety=variety,
     )
 
@@ -118,8 +118,8 @@ def _gradients(rules: Rules, state: TrainState, minibatches: Minibatches) -> tup
     for name in rules.players:
         gradients[name], after, _ = rules.gradient(name, 0, state, minibatches[-1])
         model_state |= {n: after[n] for n in rules.players[name].owns}
-    found: Any = {"gradients": gradients, "model_state": model_state}
-    return state, found
+    observed: Any = {"gradients": gradients, "model_state": model_state}
+    return state, observed
 
 
 def _slope(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
@@ -141,10 +141,10 @@ def _with_slope(system: System) -> System:
     return system._replace(players=system.players | {"generator": player})
 
 
-def _logits(found: Mapping[str, Any], gradient: float) -> Logits:
-    real, fake = np.ravel(found["real"]).astype(np.float64), np.ravel(found["fake"]).astype(np.float64)
+def _logits(observed: Mapping[str, Any], gradient: float) -> Logits:
+    real, fake = np.ravel(observed["real"]).astype(np.float64), np.ravel(observed["fake"]).astype(np.float64)
     above, equal = np.mean(real[:, None] > fake[None]), np.mean(real[:, None] == fake[None])
-    slope = float(found["slope"])
+    slope = float(observed["slope"])
     return Logits(
         real_accuracy=float(np.mean(real > 0)),
         fake_accuracy=float(np.mean(fake < 0)),

@@ -60,10 +60,10 @@ def variety(
     close = np.quantile(among_real, CLOSE)
     rates = np.mean(among_real <= close), max(np.mean(among_fake <= close), 1 / among_fake.size)
     centres, share = _groups(x, scale)
-    found = np.bincount(distance.cdist(y, centres).argmin(axis=1), minlength=len(centres)) / len(y)
+    fake_share = np.bincount(distance.cdist(y, centres).argmin(axis=1), minlength=len(centres)) / len(y)
     return Variety(
         spread=float(among_fake.mean() / scale),
-        missing=float(share[found < RARE * share].sum()),
+        missing=float(share[fake_share < RARE * share].sum()),
         groups=len(centres),
         birthday=float(np.sqrt(rates[0] / rates[1])),
         nearness=None if training is None else _nearness(y, _flat("training", training), held_out),

@@ -103,47 +103,47 @@ def diagnose(measured: Measurements | None, history: History) -> list[Finding]:
       Findings, causes before what they bring about: the first is what to mend first.
     """
     case = Case(measured, history)
-    found = [rule(case) for rule in RULES]
-    return [finding for finding in found if finding]
+    findings = [rule(case) for rule in RULES]
+    return [finding for finding in findings if finding]
 
 
 def divergence(case: Case) -> Finding | None:
     """Non-finite or skipped updates, losses or logits that are huge and grow, or gradients that exploded."""
-    said = []
+    evidence = []
     last = max((steps[-1] for steps, _ in case.history.values() if steps), default=0)
     skipped = [step for step in case.history.get(SKIPPED, ((), ()))[0] if step > (1 - RECENT) * last]
     if len(skipped) >= SKIPS:
-        said.append(f"{len(skipped)} updates were not finite and were skipped, the last at step {skipped[-1]}")
+        evidence.append(f"{len(skipped)} updates were not finite and were skipped, the last at step {skipped[-1]}")
     for name, (steps, values) in case.history.items():
         bad = [step for step, value in zip(steps, values, strict=True) if not math.isfinite(value)]
         if bad:
-            said.append(f"{name} is not finite at step {bad[0]} and {len(bad) - 1} more rows")
+            evidence.append(f"{name} is not finite at step {bad[0]} and {len(bad) - 1} more rows")
         elif name.endswith(("/loss", "_logits")) and len(values) >= LEAST_ROWS:
             size = np.abs(values)
             now, then = median(recent(size)), median(size[len(size) // 4 : len(size) // 2])
             if now > EXPLODED or (now > HUGE and now > GROWTH * then):
-                said.append(f"the size of {name} went from {then:.3g} to {now:.3g}")
+                evidence.append(f"the size of {name} went from {then:.3g} to {now:.3g}")
     if case.measured:
         numbers = case.measured.gradients | {f"{n} parameters": x for n, x in case.measured.parameters.items()}
-        said += [f"the norm of {name} is {x}" for name, x in numbers.items() if not math.isfinite(x)]
+        evidence += [f"the norm of {name} is {x}" for name, x in numbers.items() if not math.isfinite(x)]
         exploded = {name: x for name, x in case.measured.gradients.items() if math.isfinite(x) and x > EXPLODED}
-        said += [f"the gradient of the {name} has norm {x:.3g}" for name, x in exploded.items()]
-    return _finding("divergence", said, "fatal")
+        evidence += [f"the gradient of the {name} has norm {x:.3g}" for name, x in exploded.items()]
+    return _finding("divergence", evidence, "fatal")
 
 
 def dead_normalisation(case: Case) -> Finding | None:
     """Statistics that never move or have no variance, channels that are switched off, units without gradient."""
-    said = []
-    for name, seen in (case.measured.normalisation if case.measured else {}).items():
-        if seen.frozen >= FROZEN:
-            said.append(f"training leaves all running statistics of the {name} as they are")
-        if seen.constant >= CONSTANT:
-            said.append(f"{seen.constant:.0%} of the {name}'s normalised channels have no variance")
-        if seen.switched_off >= CONSTANT:
-            said.append(f"{seen.switched_off:.0%} of the {name}'s normalised channels have a scale near 0")
-        if seen.dead >= DEAD:
-            said.append(f"{seen.dead:.0%} of the units of a layer of the {name} get no gradient")
-    return _finding("dead normalisation", said, "fatal")
+    evidence = []
+    for name, statistics in (case.measured.normalisation if case.measured else {}).items():
+        if statistics.frozen >= FROZEN:
+            evidence.append(f"training leaves all running statistics of the {name} as they are")
+        if statistics.constant >= CONSTANT:
+            evidence.append(f"{statistics.constant:.0%} of the {name}'s normalised channels have no variance")
+        if statistics.switched_off >= CONSTANT:
+            evidence.append(f"{statistics.switched_off:.0%} of the {name}'s normalised channels have a scale near 0")
+        if statistics.dead >= DEAD:
+            evidence.append(f"{statistics.dead:.0%} of the units of a layer of the {name} get no gradient")
+    return _finding("dead normalisation", evidence, "fatal")
 
 
 def overpowering_discriminator(case: Case) -> Finding | None:
@@ -152,34 +152,34 @@ def overpowering_discriminator(case: Case) -> Finding | None:
     Measured: the share of the discriminator's slope that the generator's loss passes on. Recorded: the discriminator's
     loss has come to its end while the logits are apart; a critic's loss falls without end and is not meant.
     """
-    said = []
+    evidence = []
     logits = case.measured.logits if case.measured else None
     if case.measured and logits and logits.separation >= SEPARATED and logits.passed <= PASSED:
         gradient = case.measured.gradients["generator"]
-        said.append(
-            f"{_told_apart(logits)}, and the generator's loss passes on {logits.passed:.2g} of the discriminator's "
+        evidence.append(
+            f"{_scores_apart(logits)}, and the generator's loss passes on {logits.passed:.2g} of the discriminator's "
             f"slope: its gradient has norm {gradient:.2g}"
         )
     loss, margin = separation(case.history)
     if len(loss) >= LEAST_ROWS:
         now, apart = median(recent(loss)), median(recent(margin))
         if abs(now) < WON and apart > APART:
-            said.append(f"the discriminator's loss is down to {now:.2g}, real logits {apart:.3g} above fake ones")
-    return _finding("overpowering discriminator", said, "serious")
+            evidence.append(f"the discriminator's loss is down to {now:.2g}, real logits {apart:.3g} above fake ones")
+    return _finding("overpowering discriminator", evidence, "serious")
 
 
 def memorisation(case: Case) -> Finding | None:
     """Samples lie much nearer to training examples than real data that were not trained on."""
     nearness = case.measured.variety.nearness if case.measured and case.measured.variety else None
-    said = []
+    evidence = []
     if nearness is not None and nearness < COPIED:
-        said.append(f"samples are {nearness:.2g} times as far from the nearest training example as unseen data are")
-    return _finding("memorisation", said, "serious")
+        evidence.append(f"samples are {nearness:.2g} times as far from the nearest training example as unseen data are")
+    return _finding("memorisation", evidence, "serious")
 
 
 def oscillation(case: Case) -> Finding | None:
     """The generator's loss swings with a period of its own, widely, to this day."""
-    said = []
+    evidence = []
     for name in ("generator/loss", "discriminator/loss"):
         steps, values = (np.asarray(x, np.float64) for x in case.history.get(name, ((), ())))
         late = recent(values)
@@ -189,29 +189,29 @@ def oscillation(case: Case) -> Finding | None:
         swing = float(late.std() / max(abs(late.mean()), 1e-12))
         if share >= bound and swing >= SWING:
             period = rows * float(np.median(np.diff(steps)))
-            said.append(
+            evidence.append(
                 f"{name} swings by {swing:.0%} with a period of about {period:.0f} steps, "
                 f"which holds {share:.0%} of its variance"
             )
-    return _finding("oscillation", said, "serious")
+    return _finding("oscillation", evidence, "serious")
 
 
 def mode_collapse(case: Case) -> Finding | None:
     """Samples are alike, avoid part of the data, or repeat themselves; or recall, modes or classes fell."""
-    said = []
+    evidence = []
     variety = case.measured.variety if case.measured else None
     if variety:
         if variety.spread < SAME:
-            said.append(f"two samples are {variety.spread:.2g} times as far apart as two real examples")
+            evidence.append(f"two samples are {variety.spread:.2g} times as far apart as two real examples")
         if variety.missing > MISSING:
-            said.append(f"samples avoid {variety.missing:.0%} of the real data ({variety.groups} groups)")
+            evidence.append(f"samples avoid {variety.missing:.0%} of the real data ({variety.groups} groups)")
         if variety.birthday < REPEATED:
-            said.append(f"two near duplicates are in {variety.birthday:.2g} times as many samples as real examples")
+            evidence.append(f"two near duplicates are in {variety.birthday:.2g} times as many samples as real examples")
     for name in VARIED:
         values = np.asarray(case.history.get(name, ((), ()))[1], np.float64)
         if len(values) >= 3 and values[-1] < LOST * values.max() and values[-2] < LOST * values.max():
-            said.append(f"{name} fell from {values.max():.3g} to {values[-1]:.3g}")
-    return _finding("mode collapse", said, "serious")
+            evidence.append(f"{name} fell from {values.max():.3g} to {values[-1]:.3g}")
+    return _finding("mode collapse", evidence, "serious")
 
 
 RULES: tuple[Callable[[Case], Finding | None], ...] = (
@@ -224,11 +224,11 @@ RULES: tuple[Callable[[Case], Finding | None], ...] = (
 )
 
 
-def _finding(name: str, said: Sequence[str], severity: Literal["fatal", "serious"]) -> Finding | None:
-    return Finding(name, "; ".join(said), REMEDIES[name], severity) if said else None
+def _finding(name: str, evidence: Sequence[str], severity: Literal["fatal", "serious"]) -> Finding | None:
+    return Finding(name, "; ".join(evidence), REMEDIES[name], severity) if evidence else None
 
 
-def _told_apart(logits: Logits) -> str:
+def _scores_apart(logits: Logits) -> str:
     return (
         f"the discriminator scores real above fake {logits.separation:.1%} of the time (right on "
         f"{logits.real_accuracy:.0%} of real and {logits.fake_accuracy:.0%} of fake)"

@@ -20,7 +20,7 @@ def watch(every: int = 500, interval: int = 1, warn: Callable[[str], None] | Non
       interval: steps between the rows that are remembered, >= 1; evaluations ("quality/...") and skips always are.
       warn: gets the line; None: standard error.
     Returns:
-      Log, for `loop.train(log=...)` beside others (`log.both`).
+      Log, for `loop.train(log=...)` beside others (`log.combined`).
     Raises:
       ValueError: every or interval is not positive.
     """
@@ -34,20 +34,20 @@ def watch(every: int = 500, interval: int = 1, warn: Callable[[str], None] | Non
         nonlocal thinned, looked
         for name, value in values.items():
             if step % thinned == 0 or "/" not in name or name.startswith("quality/"):
-                steps, seen = history.setdefault(name, ([], []))
+                steps, series = history.setdefault(name, ([], []))
                 steps.append(step)
-                seen.append(value)
+                series.append(value)
         if any(len(steps) > 2 * ROWS for steps, _ in history.values()):
             thinned *= 2
             _thin(history, thinned)
         if step >= looked + every:
             looked = step - step % every
-            found = diagnose(None, history)
-            for name in set(ailing) - {finding.name for finding in found}:
+            findings = diagnose(None, history)
+            for name in set(ailing) - {finding.name for finding in findings}:
                 ailing[name] += 1
                 if ailing[name] > GONE:
                     del ailing[name]
-            for finding in found:
+            for finding in findings:
                 if finding.name not in ailing:
                     (warn or _to_stderr)(warning(step, finding))
                 ailing[finding.name] = 0

@@ -59,7 +59,7 @@ from jaxgan.metrics.frechet import (
     frechet_distance,
     spatial_fid,
 )
-from jaxgan.metrics.gilbo import Gilbo, gilbo
+from jaxgan.metrics.gilbo import EncoderTraining, Gilbo, gilbo
 from jaxgan.metrics.inception_score import InceptionScore, inception_score
 from jaxgan.metrics.kernel import KID, kid, kid_blocks, kid_subsets
 from jaxgan.metrics.memorization import (
@@ -74,7 +74,7 @@ from jaxgan.metrics.modes import LabelCoverage, ModeCoverage, label_coverage, mo
 from jaxgan.metrics.moments import Moments, add, covariance, merge, moments_of, no_moments
 from jaxgan.metrics.ms_ssim import Diversity, diversity, ms_ssim, ssim
 from jaxgan.metrics.ndb import NDB, Bins, fit_bins, ndb
-from jaxgan.metrics.path_length import PathLength, path_length
+from jaxgan.metrics.path_length import LatentPath, PathLength, path_length
 from jaxgan.metrics.perceptual import perceptual_distance
 from jaxgan.metrics.prd import PRD, prd, prd_of_histograms
 from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
@@ -102,6 +102,7 @@ __all__ = [
     "DensityCoverage",
     "Difference",
     "Diversity",
+    "EncoderTraining",
     "FIDInfinity",
     "Figure",
     "GanTrainTest",
@@ -110,6 +111,7 @@ __all__ = [
     "Interval",
     "LabelCoverage",
     "LaplacianSWD",
+    "LatentPath",
     "ModeCoverage",
     "Moments",
     "NeighbourAccuracy",

@@ -140,9 +140,9 @@ def birthday(
         return Birthday(None, rate, support_estimate(most))
     while high - low > 1:
         middle = (low + high) // 2
-        found = rate_of(middle)
-        if found >= 0.5:
-            high, rate = middle, found
+        repeated = rate_of(middle)
+        if repeated >= 0.5:
+            high, rate = middle, repeated
         else:
             low = middle
     return Birthday(high, rate, support_estimate(high))
@@ -190,10 +190,10 @@ def _closest(x: np.ndarray, n: int) -> ClosestPairs:
 
 
 def _judged(same: Same, x: np.ndarray, pairs: ClosestPairs) -> bool:
-    found = np.asarray(same(x[pairs.indices[:, 0]], x[pairs.indices[:, 1]]))
-    if found.shape != (len(pairs.indices),):
-        raise ValueError(f"a judge must return [{len(pairs.indices)}] verdicts, one a pair; got shape {found.shape}")
-    return bool(found.any())
+    verdicts = np.asarray(same(x[pairs.indices[:, 0]], x[pairs.indices[:, 1]]))
+    if verdicts.shape != (len(pairs.indices),):
+        raise ValueError(f"a judge must return [{len(pairs.indices)}] verdicts, one a pair; got shape {verdicts.shape}")
+    return bool(verdicts.any())
 
 
 def _checked(x: ArrayLike) -> np.ndarray:

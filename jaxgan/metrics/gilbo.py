@@ -19,6 +19,17 @@ LogDensity = Callable[[Array], Array]  # z [B, Z] -> log p(z) [B]
 EncoderDensity = Callable[[Any, Array], Array]  # (what the encoder returned, z [B, Z]) -> log e(z|x) [B]
 
 
+class EncoderTraining(NamedTuple):
+    """How the encoder learns."""
+
+    steps: int = 2000  # updates, >= 1
+    batch_size: int = 128  # latents by update, and by call of the final estimate, >= 1
+    optimizer: optax.GradientTransformation = optax.adam(3e-4)
+
+
+ENCODER_TRAINING = EncoderTraining()
+
+
 class Gilbo(NamedTuple):
     """A lower bound on I(X; Z), measured on latents that the encoder was not trained on."""
 
@@ -46,9 +57,7 @@ def gilbo(
     encoder: Network,
     key: Array,
     *,
-    steps: int = 2000,
-    batch_size: int = 128,
-    optimizer: optax.GradientTransformation | None = None,
+    training: EncoderTraining = ENCODER_TRAINING,
     log_density: EncoderDensity = gaussian_log_density,
     log_prior: LogDensity = normal_log_prior,
     evaluate: int = 10_000,
@@ -65,9 +74,7 @@ def gilbo(
       prior: latents (key, n, index) -> [n, Z].
       encoder: a network x -> outputs, without state; by default the pair (mean [B, Z], log_variance [B, Z]).
       key: [] typed PRNG key of initialisation, training and evaluation.
-      steps: updates, >= 1.
-      batch_size: latents by update, >= 1.
-      optimizer: Adam at 3e-4 if None.
+      training: updates, latents by update and optimizer: by default 2,000, 128 and Adam at 3e-4.
       log_density: log e(z|x) from the encoder's outputs.
       log_prior: log p(z) of the prior that is given; standard normal by default.
       evaluate: latents of the final estimate, rounded up to whole batches.
@@ -79,9 +86,9 @@ def gilbo(
     References:
       Alemi, Fischer. GILBO: One Metric to Measure Them All. 2018, section 2.
     """
+    steps, batch_size, optimizer = training
     if min(steps, batch_size, evaluate) < 1:
         raise ValueError(f"steps, batch_size and evaluate must be >= 1; got {steps}, {batch_size}, {evaluate}")
-    optimizer = optax.adam(3e-4) if optimizer is None else optimizer
     init_key, train_key, test_key = (jax.random.fold_in(key, n) for n in range(3))
 
     def bounds(variables: PyTree, key: Array) -> Array:

@@ -104,9 +104,9 @@ def copies(train: ArrayLike, held_out: ArrayLike, fake: ArrayLike, level: float 
         raise ValueError(f"level must lie in (0, 1); got {level}")
     a, b = checked(train, fake)
     _, c = checked(train, held_out)
-    honest, found = (np.sqrt(nearest(x, a).squared) for x in (c, b))
+    honest, distances = (np.sqrt(nearest(x, a).squared) for x in (c, b))
     threshold = np.quantile(honest, level, method="inverted_cdf")
-    return Copies(float(np.mean(found <= threshold)), float(threshold), found)
+    return Copies(float(np.mean(distances <= threshold)), float(threshold), distances)
 
 
 def authenticity(real: ArrayLike, fake: ArrayLike) -> float:
@@ -131,8 +131,8 @@ def authenticity(real: ArrayLike, fake: ArrayLike) -> float:
     a, b = checked(real, fake)
     if len(a) < 2:
         raise ValueError(f"need at least 2 real features; got {len(a)}")
-    found = nearest(b, a)
-    return float(np.mean(found.squared > squared_radii(a, [1])[0][found.index]))
+    neighbours = nearest(b, a)
+    return float(np.mean(neighbours.squared > squared_radii(a, [1])[0][neighbours.index]))
 
 
 def _examples(x: ArrayLike, name: str) -> np.ndarray:

@@ -81,10 +81,10 @@ def scales(height: int, width: int) -> int:
     Raises:
       ValueError: the images themselves are smaller.
     """
-    found = [n for n in range(len(WEIGHTS)) if min(height, width) >> n >= TAPS]
-    if not found:
+    scales = [n for n in range(len(WEIGHTS)) if min(height, width) >> n >= TAPS]
+    if not scales:
         raise ValueError(f"structural similarity needs {TAPS}x{TAPS} pixels or more; got {height}x{width}")
-    return len(found)
+    return len(scales)
 
 
 def diversity(images: ArrayLike, key: Array, pairs: int = 1000, levels: int | None = None) -> Diversity:

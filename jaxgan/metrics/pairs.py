@@ -93,8 +93,8 @@ def sweep(
                 for start in range(rows.start, rows.stop, length):
                     part = slice(start, min(start + length, rows.stop))
                     with jax.enable_x64(True):
-                        found = jax.device_get(run(part, length, precise[0], host, np.float64))
-                    yield part, *found
+                        results = jax.device_get(run(part, length, precise[0], host, np.float64))
+                    yield part, *results
             if progress is not None:
                 progress(rows.stop, len(x))
 

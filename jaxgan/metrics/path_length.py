@@ -22,6 +22,17 @@ class PathLength(NamedTuple):
     lengths: np.ndarray  # [N] float64, of every path
 
 
+class LatentPath(NamedTuple):
+    """The paths that are walked, and how far at a time; figures of different ones are not compared."""
+
+    space: Literal["z", "w"] = "z"  # "z": spherical paths; "w": straight ones
+    ends: Literal["full", "end"] = "full"  # "full": t uniform in [0, 1); "end": t = 0. Papers report both; they differ
+    epsilon: float = 1e-4  # step along the path, > 0; 1e-4 in the paper. Float32 images need it at 1e-4 or more
+
+
+PATH = LatentPath()
+
+
 def path_length(
     generate: Callable[[Array], Array],
     distance: Callable[[Array, Array], Array],
@@ -29,9 +40,7 @@ def path_length(
     end: Array,
     key: Array,
     *,
-    space: Literal["z", "w"] = "z",
-    ends: Literal["full", "end"] = "full",
-    epsilon: float = 1e-4,
+    path: LatentPath = PATH,
     keep: tuple[float, float] = (1.0, 99.0),
     batch_size: int = 64,
 ) -> PathLength:
@@ -43,14 +52,12 @@ def path_length(
     deterministic: a network that draws noise must draw the same noise for both ends.
 
     Args:
-      generate: latents [B, ...] -> images [B, ...], pure, compiled here; from z, or from w if space is "w".
+      generate: latents [B, ...] -> images [B, ...], pure, compiled here; from z, or from w if the path's space is "w".
       distance: (images, images) -> [B].
       start: latents where the paths begin, [N, ...] floating, of the space that is named.
       end: latents where they end, of the same shape.
       key: [] typed PRNG key of the places t.
-      space: "z" (spherical paths) or "w" (straight ones).
-      ends: "full": t uniform in [0, 1); "end": t = 0. The papers report both; they differ.
-      epsilon: step along the path, > 0; 1e-4 in the paper. Float32 images need it at 1e-4 or more.
+      path: its space ("z"), its ends ("full") and epsilon (1e-4), by default the paper's.
       keep: percentiles between which lengths are averaged, both included; (1, 99) in the published code, (0, 100) for
         all.
       batch_size: paths by call, >= 1; bounds the memory.
@@ -62,12 +69,13 @@ def path_length(
     References:
       Karras, Laine, Aila. A Style-Based Generator Architecture for Generative Adversarial Networks. 2019, section 4.1.
     """
-    _check(start, end, space, ends, epsilon, keep, batch_size)
+    _check(start, end, path, keep, batch_size)
+    space, ends, epsilon = path
 
     @jax.jit
     def squared(start: Array, end: Array, t: Array) -> Array:
-        path = _spherical if space == "z" else _linear
-        moved = jnp.concatenate([path(start, end, t), path(start, end, t + epsilon)])
+        point = _spherical if space == "z" else _linear
+        moved = jnp.concatenate([point(start, end, t), point(start, end, t + epsilon)])
         here, there = jnp.split(generate(moved), 2)
         return distance(here, there)
 
@@ -76,10 +84,10 @@ def path_length(
     batch_size, parts = min(batch_size, n), []
     for i in range(0, n, batch_size):
         index = np.resize(np.arange(i, min(i + batch_size, n)), batch_size)  # one shape, one compilation
-        found = np.asarray(squared(start[index], end[index], t[index]), np.float64)
-        if found.shape != (batch_size,):
-            raise ValueError(f"distance must return [B] = ({batch_size},) values; got shape {found.shape}")
-        parts.append(found)
+        values = np.asarray(squared(start[index], end[index], t[index]), np.float64)
+        if values.shape != (batch_size,):
+            raise ValueError(f"distance must return [B] = ({batch_size},) values; got shape {values.shape}")
+        parts.append(values)
     lengths = np.concatenate(parts)[:n] / epsilon**2
     bad = n - np.count_nonzero(np.isfinite(lengths))
     if bad:
@@ -91,9 +99,8 @@ def path_length(
     return PathLength(float(kept.mean()), float(error), len(kept), lengths)
 
 
-def _check(
-    start: Array, end: Array, space: str, ends: str, epsilon: float, keep: tuple[float, float], batch_size: int
-) -> None:
+def _check(start: Array, end: Array, path: LatentPath, keep: tuple[float, float], batch_size: int) -> None:
+    space, ends, epsilon = path
     if start.shape != end.shape or start.ndim < 2 or not start.size:
         raise ValueError(f"need latents [N, ...] of one shape; got {start.shape} and {end.shape}")
     check_floating(start, "start latents")

@@ -43,12 +43,12 @@ def prd(real: ArrayLike, fake: ArrayLike, seed: int, clusters: int = 20, runs: i
       Sajjadi et al. Assessing Generative Models via Precision and Recall. 2018, section 3.
     """
     a, b = checked(real, fake)
-    both = np.concatenate([a, b])
-    if not 1 <= clusters <= len(both) or runs < 1:
-        raise ValueError(f"need clusters in 1..N + M = {len(both)} and runs >= 1; got {clusters} and {runs}")
+    pooled = np.concatenate([a, b])
+    if not 1 <= clusters <= len(pooled) or runs < 1:
+        raise ValueError(f"need clusters in 1..N + M = {len(pooled)} and runs >= 1; got {clusters} and {runs}")
     rng, curves = np.random.default_rng(seed), []
     for _ in range(runs):
-        labels = kmeans(both, clusters, rng).cells
+        labels = kmeans(pooled, clusters, rng).cells
         p, q = (np.bincount(part, minlength=clusters) / len(part) for part in (labels[: len(a)], labels[len(a) :]))
         curves.append(prd_of_histograms(p, q, angles)[:2])
     return _summary(*np.mean(curves, axis=0))

@@ -76,8 +76,10 @@ def compare(a: Figure, b: Figure) -> Difference:
     if (a.metric, a.better) != (b.metric, b.better):
         raise ValueError(f"{a.metric!r} ({a.better} is better) and {b.metric!r} ({b.better}) cannot be compared")
     if fields := differing(a.protocol, b.protocol):
-        told = "; ".join(f"{name} {x!r} and {y!r}" for name, (x, y) in fields.items())
-        raise ValueError(f"{a.metric} of different protocols cannot be compared: {told}. Measure both by the same one")
+        differences = "; ".join(f"{name} {x!r} and {y!r}" for name, (x, y) in fields.items())
+        raise ValueError(
+            f"{a.metric} of different protocols cannot be compared: {differences}. Measure both by the same one"
+        )
     known = not any(map(math.isnan, (a.low, a.high, b.low, b.high)))
     apart = (a.low > b.high or b.low > a.high) if known else None
     difference = a.value - b.value

@@ -147,8 +147,8 @@ def _descriptors(x: np.ndarray, key: Array, levels: int, patches: int) -> list[n
     for start in range(0, len(x), chunk):
         part = x[start : start + chunk]
         padded = np.pad(part, ((0, chunk - len(part)), (0, 0), (0, 0), (0, 0)))
-        found = _patches(padded, key, start + np.arange(chunk), levels, patches)
-        parts.append([np.asarray(level)[: len(part)] for level in found])
+        cut = _patches(padded, key, start + np.arange(chunk), levels, patches)
+        parts.append([np.asarray(level)[: len(part)] for level in cut])
     return [np.concatenate(level).reshape(-1, PATCH, PATCH, x.shape[-1]) for level in zip(*parts, strict=True)]
 
 
@@ -160,7 +160,7 @@ def _patches(x: Array, key: Array, index: Array, levels: int, patches: int) -> l
         limit = jnp.array([side - PATCH + 1 for side in image.shape[:2]])
         corners = jax.random.randint(key, (patches, 2), 0, limit[None])
         size = (PATCH, PATCH, image.shape[2])
-        return jax.vmap(lambda at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), size))(corners)
+        return jax.vmap(lambda corner: jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), size))(corners)
 
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
     by_level = enumerate(laplacian_pyramid(x, levels))

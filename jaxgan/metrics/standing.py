@@ -51,14 +51,14 @@ def standing_statistics(
     rehearse = game.rehearse
     run = jax.jit(lambda state, key, inputs: rehearse(state, key, inputs)[1])
 
-    def seen(start: float, part: int) -> dict[str, PyTree]:
+    def statistics(start: float, part: int) -> dict[str, PyTree]:
         rows = slice(part * batch_size, (part + 1) * batch_size)
         inputs: Inputs = {"index": np.arange(n, dtype=np.int32), **asked}
         after = run(started[start], key, jax.tree.map(lambda leaf: leaf[rows], inputs))
         return {name: collections.get(COLLECTION, {}) for name, collections in after.items()}
 
-    share = jax.tree.map(lambda one, zero: 1 - (one - zero), seen(1.0, 0), seen(0.0, 0))
-    moments = [jax.tree.map(jnp.divide, seen(0.0, part), share) for part in range(batches)]
+    share = jax.tree.map(lambda one, zero: 1 - (one - zero), statistics(1.0, 0), statistics(0.0, 0))
+    moments = [jax.tree.map(jnp.divide, statistics(0.0, part), share) for part in range(batches)]
     standing = _pooled(jax.tree.map(lambda *parts: jnp.stack(parts), *moments))
     model_state = {
         name: collections | ({COLLECTION: standing[name]} if COLLECTION in collections else {})

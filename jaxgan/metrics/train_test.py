@@ -70,7 +70,7 @@ def _labelled(name: str, x: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, np.nda
 
 
 def _accuracy(classify: Classify, x: np.ndarray, y: np.ndarray) -> float:
-    found = np.asarray(classify(x))
-    if found.shape != y.shape:
-        raise ValueError(f"a classifier must return labels of shape {y.shape}; got {found.shape}")
-    return float(np.mean(found == y))
+    predicted = np.asarray(classify(x))
+    if predicted.shape != y.shape:
+        raise ValueError(f"a classifier must return labels of shape {y.shape}; got {predicted.shape}")
+    return float(np.mean(predicted == y))

@@ -76,10 +76,10 @@ def classifier_two_sample_test(
     train, test = (np.concatenate([part[i : i + half] for part in parts]).astype(np.float64) for i in (0, half))
     is_fake = np.repeat([False, True], half)
     if classifier == "knn":
-        found = _neighbours_vote(train, is_fake, test)
+        predicted = _neighbours_vote(train, is_fake, test)
     else:
-        found = _learned(train, is_fake, test, keys[2], 0 if classifier == "logistic" else HIDDEN, epochs)
-    accuracy = float(np.mean(found == is_fake))
+        predicted = _learned(train, is_fake, test, keys[2], 0 if classifier == "logistic" else HIDDEN, epochs)
+    accuracy = float(np.mean(predicted == is_fake))
     z = (accuracy - 0.5) * 2.0 * math.sqrt(2 * half)
     return TwoSample(accuracy, z, 0.5 * math.erfc(z / math.sqrt(2.0)), 2 * half)
 
@@ -117,11 +117,11 @@ def _neighbours_vote(train: np.ndarray, labels: np.ndarray, test: np.ndarray) ->
     k = math.isqrt(len(train)) - 1 | 1
     centre = train.mean(axis=0)  # rounding is then relative to the spread
     train, test = train - centre, test - centre
-    squares, found = np.sum(train * train, axis=1), []
+    squares, votes = np.sum(train * train, axis=1), []
     for i in range(0, len(test), BLOCK):
         distance = squares - 2.0 * (test[i : i + BLOCK] @ train.T)  # without the term that is the same for all
-        found.append(labels[np.argpartition(distance, k - 1, axis=1)[:, :k]].sum(axis=1) > k // 2)
-    return np.concatenate(found)
+        votes.append(labels[np.argpartition(distance, k - 1, axis=1)[:, :k]].sum(axis=1) > k // 2)
+    return np.concatenate(votes)
 
 
 def _learned(

@@ -65,32 +65,14 @@ def data_parallel(
       Rajbhandari, Rasley, Ruwase, He. ZeRO: Memory Optimizations Toward Training Trillion Parameter Models. SC 2020
       (what `shard_state` does by annotation alone).
     """
+    _check(game, mode, shard_state)
     chosen = tuple(jax.devices() if devices is None else devices)
-    if mode not in ("pmap", "sharded"):
-        raise ValueError(f"unknown mode {mode!r}; choose 'pmap' or 'sharded'")
-    if (mode == "pmap") != (game.axis_name is not None):
-        remedy = (
-            "pass axis_name='batch' to game(...) and to its BatchNorms" if mode == "pmap" else "leave axis_name out"
-        )
-        raise ValueError(f"mode {mode!r} does not fit a game with axis_name={game.axis_name!r}; {remedy}")
-    if shard_state and mode != "sharded":
-        raise ValueError(f"shard_state=True needs mode 'sharded'; {mode!r} keeps the state whole on every device")
     mesh = Mesh(np.array(chosen), (BATCH_AXIS,))
     whole = NamedSharding(mesh, PartitionSpec())
     split = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
-    own = len([device for device in chosen if device.process_index == jax.process_index()])
 
     def sharding(state: TrainState) -> TrainState:
         return jax.tree.map(lambda x: _largest_axis(x, mesh) if shard_state else whole, state)
-
-    def place(batch: Mapping[str, Any]) -> Minibatches:
-        def cut(path: Any, x: Any, part: int) -> Array:
-            return _placed(jax.tree_util.keystr(path), np.asarray(x), part, game.updates, own, split, mode)
-
-        return tuple(
-            jax.tree_util.tree_map_with_path(functools.partial(cut, part=part), dict(batch))
-            for part in range(game.updates)
-        )
 
     def init(key: Array, batch: Batch) -> TrainState:
         if not shard_state:
@@ -107,6 +89,7 @@ def data_parallel(
         gathered = jax.jit(lambda s: s, out_shardings=whole)(state) if shard_state else state
         return _through_host(gathered, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
 
+    place = functools.partial(_minibatches, game.updates, split, mode)
     step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, sharding if shard_state else None, whole, split)
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
@@ -193,8 +176,30 @@ def _largest_axis(leaf: Any, mesh: Mesh) -> NamedSharding:
     return NamedSharding(mesh, PartitionSpec(*(None,) * longest, BATCH_AXIS))
 
 
-def _placed(name: str, x: np.ndarray, part: int, updates: int, local: int, split: NamedSharding, mode: str) -> Array:
+def _check(game: Game, mode: str, shard_state: bool) -> None:
+    if mode not in ("pmap", "sharded"):
+        raise ValueError(f"unknown mode {mode!r}; choose 'pmap' or 'sharded'")
+    if (mode == "pmap") != (game.axis_name is not None):
+        remedy = (
+            "pass axis_name='batch' to game(...) and to its BatchNorms" if mode == "pmap" else "leave axis_name out"
+        )
+        raise ValueError(f"mode {mode!r} does not fit a game with axis_name={game.axis_name!r}; {remedy}")
+    if shard_state and mode != "sharded":
+        raise ValueError(f"shard_state=True needs mode 'sharded'; {mode!r} keeps the state whole on every device")
+
+
+def _minibatches(updates: int, split: NamedSharding, mode: str, batch: Mapping[str, Any]) -> Minibatches:
+    def place(path: Any, x: Any, part: int) -> Array:
+        return _placed(jax.tree_util.keystr(path), np.asarray(x), part, updates, split, mode)
+
+    return tuple(
+        jax.tree_util.tree_map_with_path(functools.partial(place, part=part), dict(batch)) for part in range(updates)
+    )
+
+
+def _placed(name: str, x: np.ndarray, part: int, updates: int, split: NamedSharding, mode: str) -> Array:
     """Cuts this process's rows of one minibatch out of a batch and puts them on its devices."""
+    local = len(split.mesh.local_devices)
     if len(x) % (updates * local):
         raise ValueError(
             f"batch{name} has {len(x)} examples, which {updates} minibatches on {local} devices do not divide; "

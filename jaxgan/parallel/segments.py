@@ -39,9 +39,9 @@ def segments(game: Any, steps: int, *, force: bool = False) -> Step:
     step: Step = jax.jit(getattr(game, "train_step", game))  # traced once: for the check and for the scan
 
     def run(state: TrainState, batches: Batch) -> tuple[TrainState, Metrics]:
-        found = {name: x.shape for name, x in by_path(batches).items()}
-        if any(not shape or shape[0] != steps for shape in found.values()):
-            raise ValueError(f"segments of {steps} steps take arrays [{steps}, B, ...], one batch a step; got {found}")
+        shapes = {name: x.shape for name, x in by_path(batches).items()}
+        if any(not shape or shape[0] != steps for shape in shapes.values()):
+            raise ValueError(f"segments of {steps} steps take arrays [{steps}, B, ...], one batch a step; got {shapes}")
         if not force and jax.default_backend() == "cpu":
             first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), batches)
             if convolves(step, state, first):

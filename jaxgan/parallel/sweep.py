@@ -29,6 +29,7 @@ from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState, by_pa
 
 AXIS = "member"  # of the mesh
 MODES = ("map", "unrolled", "vmap")
+Shapes = tuple[tuple[tuple[int, ...], Any], ...]  # (shape, dtype) of each leaf
 Solo = Callable[[TrainState, PyTree, PyTree], Any]  # (state, what differs by member, what all share) -> results
 
 
@@ -102,11 +103,9 @@ def sweep(
     step: dict[str, Solo] = {"unrolled": functools.partial(_unrolled_step, solo_step)}
     step |= {how: jax.jit(_spread(solo_step, how, sharding), donate_argnums=0) for how in ("map", "vmap")}
     platform = devices[0].platform if devices else jax.default_backend()
-    generating = mode if mode != "auto" else "unrolled" if platform == "cpu" and not devices else "vmap"
-    samples = (
-        functools.partial(_unrolled, solo_generate)
-        if generating == "unrolled"
-        else jax.jit(_spread(solo_generate, generating, sharding))
+    samples = _generator(solo_generate, mode, platform, sharding)
+    choose_for = functools.cache(
+        functools.partial(_choice_for, mode, platform, bool(devices), _convolves(solo_init, solo_step, values))
     )
 
     def init(batch: Batch) -> TrainState:
@@ -114,22 +113,9 @@ def sweep(
         # A game's init checks labels that it can see; those of `solo_init` are traced.
         everything: Any = jax.tree.map(lambda x: np.asarray(x).reshape(-1, *x.shape[2:]), dict(batch))
         jax.eval_shape(lambda key: made[0].init(key, everything), jax.random.key(0))
-        states = stack(
-            [
-                solo_init(member(values, m), jax.random.key(int(each["seed"])), member(batch, m))
-                for m, each in enumerate(members)
-            ]
-        )
-        return _placed(states, sharding)
-
-    @functools.cache
-    def choose_for(form: Any, shapes: tuple[tuple[tuple[int, ...], Any], ...]) -> Choice:
-        if mode != "auto":
-            return Choice(mode, "as was asked")
-        batch = form.unflatten(jax.ShapeDtypeStruct(shape[1:], dtype) for shape, dtype in shapes)
-        first = member(values, 0)
-        state = jax.eval_shape(solo_init, first, jax.random.key(0), batch)
-        return _choice(platform, convolves(solo_step, state, (first, batch), ()), bool(devices))
+        keys = [jax.random.key(int(each["seed"])) for each in members]
+        states = [solo_init(member(values, m), key, member(batch, m)) for m, key in enumerate(keys)]
+        return _placed(stack(states), sharding)
 
     def choose(batch: Batch) -> Choice:
         _check_batch(batch, count)
@@ -194,6 +180,32 @@ def _make(game: Game | Callable[..., Game], **values: Any) -> Game:
     if made.axis_name is not None:
         raise ValueError(f"the members of a sweep average nothing; make the game without axis_name={made.axis_name!r}")
     return made
+
+
+def _generator(solo: Solo, mode: str, platform: str, sharding: NamedSharding | None) -> Solo:
+    """Compiles the generation of samples, without the check for convolutions that a step is worth."""
+    chosen = mode if mode != "auto" else "unrolled" if platform == "cpu" and sharding is None else "vmap"
+    return functools.partial(_unrolled, solo) if chosen == "unrolled" else jax.jit(_spread(solo, chosen, sharding))
+
+
+def _convolves(init: Callable[..., TrainState], step: Solo, values: PyTree) -> Callable[[Batch], bool]:
+    """Returns whether the first member's step on a batch, abstract, has convolutions."""
+
+    def convolutions(batch: Batch) -> bool:
+        mine = member(values, 0)
+        return convolves(step, jax.eval_shape(init, mine, jax.random.key(0), batch), (mine, batch), ())
+
+    return convolutions
+
+
+def _choice_for(
+    mode: str, platform: str, sharded: bool, convolutions: Callable[[Batch], bool], form: Any, shapes: Shapes
+) -> Choice:
+    """Returns the choice for batches of a form (a tree) and its leaves' shapes and dtypes."""
+    if mode != "auto":
+        return Choice(mode, "as was asked")
+    batch = form.unflatten(jax.ShapeDtypeStruct(shape[1:], dtype) for shape, dtype in shapes)
+    return _choice(platform, convolutions(batch), sharded)
 
 
 def _choice(platform: str, convolutions: bool, sharded: bool) -> Choice:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from experiments.__main__ import main
 from experiments.commands import main as jaxgan
-from jaxgan.evaluation import MEASURES, Seen, chosen, evaluate
+from jaxgan.evaluation import MEASURES, Examples, chosen, evaluate
 from jaxgan.metrics import Protocol
 
 FEW = ["--n", "40", "--resamples", "10"]
@@ -139,7 +139,7 @@ def test_intervals_hold_the_value_and_shrink_with_the_samples():
     rng = np.random.default_rng(0)
     widths = {}
     for n in (100, 1600):
-        real, fake = (Seen(x, x) for x in (rng.normal(size=(n, 2)), rng.normal(size=(n, 2)) + 1))
+        real, fake = (Examples(x, x) for x in (rng.normal(size=(n, 2)), rng.normal(size=(n, 2)) + 1))
         figure = evaluate(real, fake, PROTOCOL, ["frechet"], resamples=40)["frechet_distance"]
         assert figure.low < figure.value < figure.high
         widths[n] = figure.high - figure.low

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from jaxgan import priors
-from jaxgan.metrics.gilbo import gaussian_log_density, gilbo, normal_log_prior
+from jaxgan.metrics.gilbo import EncoderTraining, gaussian_log_density, gilbo, normal_log_prior
 
 # Orthogonal columns: the posterior of z is a Gaussian of diagonal covariance, so the bound is tight.
 A = np.linalg.qr(np.random.default_rng(0).normal(size=(5, 2)))[0] * np.array([2.0, 0.7])
@@ -33,7 +33,9 @@ def generate(z, key):
 
 def test_linear_gaussian(key):
     schedule = optax.cosine_decay_schedule(3e-2, 600)
-    found = gilbo(generate, priors.normal(2), Linear(), key, steps=600, optimizer=optax.adam(schedule))
+    found = gilbo(
+        generate, priors.normal(2), Linear(), key, training=EncoderTraining(600, optimizer=optax.adam(schedule))
+    )
     exact = 0.5 * np.linalg.slogdet(np.eye(5) + A @ A.T / SIGMA**2)[1]
     assert found.nats == pytest.approx(exact, abs=4 * found.standard_error + 0.01)
     assert 0.0 < found.standard_error < 0.02
@@ -41,13 +43,14 @@ def test_linear_gaussian(key):
     assert found.history[:10].mean() < found.history[-100:].mean() == pytest.approx(exact, abs=0.05)
     variance = np.exp(found.variables["params"]["log_variance"][0])
     np.testing.assert_allclose(variance, 1.0 / (1.0 + np.array([2.0, 0.7]) ** 2 / SIGMA**2), rtol=0.1)
-    again = gilbo(generate, priors.normal(2), Linear(), key, steps=3, optimizer=optax.adam(schedule), evaluate=200)
+    training = EncoderTraining(3, optimizer=optax.adam(schedule))
+    again = gilbo(generate, priors.normal(2), Linear(), key, training=training, evaluate=200)
     assert again.history.tolist() == found.history[:3].tolist()
 
 
 def test_a_collapsed_generator_tells_nothing(key):
-    found = gilbo(lambda z, key: jnp.ones((z.shape[0], 5)), priors.normal(2), Linear(), key, steps=200,
-                  optimizer=optax.adam(1e-2), evaluate=4000)  # fmt: skip
+    found = gilbo(lambda z, key: jnp.ones((z.shape[0], 5)), priors.normal(2), Linear(), key,
+                  training=EncoderTraining(200, optimizer=optax.adam(1e-2)), evaluate=4000)  # fmt: skip
     assert found.nats == pytest.approx(0.0, abs=4 * found.standard_error + 0.01)
 
 
@@ -59,7 +62,7 @@ def test_densities_of_other_priors(key):
 
     found = gilbo(
         lambda z, key: jnp.sign(z),  # one bit about z uniform in [-1, 1)
-        priors.uniform(1), Sign(), key, steps=300, optimizer=optax.adam(5e-2), evaluate=100,
+        priors.uniform(1), Sign(), key, training=EncoderTraining(300, optimizer=optax.adam(5e-2)), evaluate=100,
         log_density=lambda logits, z: -jnp.logaddexp(0.0, -jnp.sign(z) * logits)[:, 0],  # uniform on one half
         log_prior=lambda z: jnp.full(z.shape[0], -jnp.log(2.0)),
     )  # fmt: skip
@@ -77,10 +80,10 @@ def test_densities_against_scipy():
 def test_refuses(key):
     normed = nn.Sequential([nn.BatchNorm(use_running_average=False), Linear()])
     with pytest.raises(ValueError, match="must be >= 1; got 0"):
-        gilbo(generate, priors.normal(2), Linear(), key, steps=0)
+        gilbo(generate, priors.normal(2), Linear(), key, training=EncoderTraining(0))
     with pytest.raises(ValueError, match="collections \\['batch_stats', 'params'\\]"):
-        gilbo(generate, priors.normal(2), normed, key, steps=1)
+        gilbo(generate, priors.normal(2), normed, key, training=EncoderTraining(1))
     with pytest.raises(ValueError, match=r"must be \[B\] = \(128,\)"):
-        gilbo(generate, priors.normal(2), Linear(), key, steps=1, log_prior=lambda z: z)
+        gilbo(generate, priors.normal(2), Linear(), key, training=EncoderTraining(1), log_prior=lambda z: z)
     with pytest.raises(ValueError, match="128 of 128 bounds are not finite"):
-        gilbo(lambda z, key: z * jnp.nan, priors.normal(2), Linear(), key, steps=1, evaluate=1)
+        gilbo(lambda z, key: z * jnp.nan, priors.normal(2), Linear(), key, training=EncoderTraining(1), evaluate=1)

@@ -7,7 +7,6 @@ efficientnet  EfficientNet-Lite0, whose ImageNet weights ship in an optional pac
 resize        the two resizers that published figures are made with
 weights       weight files: .pth (nothing in it is run), .npz, .safetensors; hashes; conversion
 pth           the machine that reads a .pth without PyTorch
-safetensors   the format by hand
 """
 
 from jaxgan.metrics.extractors.extract import extract

@@ -206,9 +206,9 @@ def parameters(arrays: Mapping[str, np.ndarray]) -> PyTree:
         InceptionV3 has 1000 classes and an auxiliary head).
     """
     shapes = torch_shapes()
-    found = {name: array.shape for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
-    if found != shapes:
-        wrong = sorted(name for name in shapes.keys() | found.keys() if shapes.get(name) != found.get(name))
+    given = {name: array.shape for name, array in arrays.items() if not name.endswith("num_batches_tracked")}
+    if given != shapes:
+        wrong = sorted(name for name in shapes.keys() | given.keys() if shapes.get(name) != given.get(name))
         raise ValueError(
             f"not the weights of the FID variant of InceptionV3: {len(wrong)} arrays are missing, unknown or of "
             f"another shape, such as {wrong[:3]}"

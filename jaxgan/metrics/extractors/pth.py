@@ -113,23 +113,23 @@ def _legacy(data: bytes) -> tuple[Any, dict[str, bytes]]:
         raise ValueError("not a .pth file: neither the zip format nor the legacy one of torch.save")
     if run(stream).get("little_endian") is not True:
         raise ValueError("big-endian files are not supported; save it on a little-endian machine")
-    seen: dict[str, Storage] = {}
-    described = run(stream, seen)
+    announced: dict[str, Storage] = {}
+    described = run(stream, announced)
     storages = {}
     for key in run(stream):
         (size,) = struct.unpack("<q", stream.read(8))
-        if size != seen[key].size:
-            raise ValueError(f"storage {key} has {size} elements where {seen[key].size} were announced")
-        storages[key] = stream.read(size * np.dtype(DTYPES[seen[key].kind]).itemsize)
+        if size != announced[key].size:
+            raise ValueError(f"storage {key} has {size} elements where {announced[key].size} were announced")
+        storages[key] = stream.read(size * np.dtype(DTYPES[announced[key].kind]).itemsize)
     return described, storages
 
 
-def run(stream: io.BytesIO, seen: dict[str, Storage] | None = None) -> Any:
+def run(stream: io.BytesIO, announced: dict[str, Storage] | None = None) -> Any:
     """Builds what one pickle describes; stops after its last instruction.
 
     Args:
       stream: bytes in memory, at the beginning of a pickle.
-      seen: receives the storages by key, if given.
+      announced: receives the storages by key, if given.
     Returns:
       Nested dict, list, tuple, str, numbers, Storage, Tensor.
     Raises:
@@ -174,10 +174,9 @@ def run(stream: io.BytesIO, seen: dict[str, Storage] | None = None) -> Any:
             case "STACK_GLOBAL":
                 stack.append(_allowed(" ".join(_texts(_pop(stack, len(stack) - 2)))))
             case "BINPERSID":
-                storage = _storage(stack.pop())
-                stack.append(storage)
-                if seen is not None:
-                    seen[storage.key] = storage
+                stack.append(_storage(stack.pop()))
+                if announced is not None:
+                    announced[stack[-1].key] = stack[-1]
             case "REDUCE":
                 arguments, what = stack.pop(), stack.pop()
                 stack.append(_built(what, arguments))

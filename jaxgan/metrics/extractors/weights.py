@@ -2,7 +2,7 @@
 
 .pth          PyTorch state dicts, by `pth` (no PyTorch, nothing in the file is run)
 .npz          plain arrays
-.safetensors  plain arrays, by `safetensors`
+.safetensors  plain arrays, by the library of that name
 
 `convert` turns a .pth into one of the plain formats, bit for bit; the result remembers the hash of the file that it was
 made from, so that the same weights are the same network in every protocol, whatever file they came in.
@@ -16,6 +16,7 @@ import json
 import math
 import os
 import re
+import struct
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -23,13 +24,23 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
 
-from jaxgan.metrics.extractors import pth, safetensors
+from jaxgan.metrics.extractors import pth
 
 INCEPTION = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 EFFICIENTNET_LITE0 = "57934424"  # the first digits, as in the file's name
 NPZ_LIMIT = 4 * 2**30  # bytes that an .npz may unpack to
-METADATA = "__metadata__"  # the entry of an .npz that holds, as JSON, what .safetensors has a place for
+METADATA = (
+    "__metadata__"  # the entry of an .npz that holds `write`'s record, as JSON; a name that .safetensors reserves
+)
+RECORD = "jaxgan"  # where the metadata of a .safetensors hold it: one text, as several would be stored in any order
+DTYPES = {  # of .safetensors; those that are not here are refused
+    **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"},
+    **{"U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?"},
+    "BF16": "<u2",  # has no NumPy type: widened to float32, exactly
+}
 
 
 class Weights(NamedTuple):
@@ -63,7 +74,7 @@ def read(path: str | Path) -> Weights:
         says, or is of another kind.
     """
     path = Path(path)
-    readers = {".pth": _read_pth, ".pt": _read_pth, ".npz": _read_npz, ".safetensors": safetensors.parse}
+    readers = {".pth": _read_pth, ".pt": _read_pth, ".npz": _read_npz, ".safetensors": _read_safetensors}
     if path.suffix not in readers:
         raise ValueError(f"{path} is no weight file that can be read; have {', '.join(readers)}")
     data = path.read_bytes()
@@ -99,7 +110,7 @@ def write(path: str | Path, weights: Weights) -> Path:
         raise ValueError(f"weights must be named arrays of numbers; {odd[:5]} are not")
     metadata = {"source_sha256": weights.sha256, "content_sha256": content_sha256(weights.arrays)}
     if path.suffix == ".safetensors":
-        data = safetensors.dump(weights.arrays, metadata)
+        data = _safetensors(weights.arrays, json.dumps(metadata))
     else:
         buffer = io.BytesIO()
         np.savez(buffer, allow_pickle=False, **{METADATA: np.array(json.dumps(metadata))}, **dict(weights.arrays))
@@ -172,13 +183,41 @@ def _read_npz(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
         raise ValueError(f"not a readable .npz file: {error}") from error
     if len(arrays) < len(entries):
         raise ValueError("a name occurs twice in the .npz file")
-    record = arrays.pop(METADATA, None)
-    if record is None:
-        return arrays, {}
-    metadata = json.loads(str(record))
-    if not isinstance(metadata, dict):
-        raise ValueError("the record of the .npz file is not a dictionary")
-    return arrays, metadata
+    return arrays, _record(str(arrays.pop(METADATA, "{}")))
+
+
+def _read_safetensors(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Reads names, shapes and bytes by the library, which checks that they agree and fill the file."""
+    try:
+        entries = safetensors.deserialize(data)
+    except SafetensorError as error:
+        raise ValueError(f"not a readable .safetensors file: {error}") from error
+    odd = sorted(f"{name!r} ({entry['dtype']})" for name, entry in entries if entry["dtype"] not in DTYPES)
+    if odd:
+        raise ValueError(f"arrays of kinds that are not read: {', '.join(odd[:5])}; save them as float32")
+    arrays = {
+        name: np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"]) for name, entry in entries
+    }
+    wide = {name for name, entry in entries if entry["dtype"] == "BF16"}
+    arrays |= {name: (arrays[name].astype(np.uint32) << 16).view(np.float32) for name in wide}
+    (length,) = struct.unpack("<Q", data[:8])  # the library gives metadata of files, not of bytes
+    return arrays, _record(json.loads(data[8 : 8 + length]).get(METADATA, {}).get(RECORD, "{}"))
+
+
+def _safetensors(arrays: Mapping[str, np.ndarray], record: str) -> bytes:
+    """Returns the bytes of a .safetensors file; equal input gives equal bytes."""
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}  # it writes memory as it lies
+    try:
+        return safetensors.numpy.save(ordered, {RECORD: record})
+    except SafetensorError as error:
+        raise ValueError(f"cannot be stored as .safetensors: {error}") from error
+
+
+def _record(text: str) -> dict[str, str]:
+    record = json.loads(text)
+    if not isinstance(record, dict):
+        raise ValueError("the file's record of its hashes is not a dictionary")
+    return record
 
 
 def _npy(name: str, data: bytes) -> np.ndarray:

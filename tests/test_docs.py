@@ -1,0 +1,68 @@
+"""The Python of the README and the guide runs as printed, page by page; only the number of steps is cut."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
+LINKED += [ROOT / "docs" / "reliability.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+FENCED = re.compile(r"```.*?```", flags=re.DOTALL)
+CODE = re.compile(r"`[^`\n]*`")
+CUTS = {"steps, seed = 1000, 0": "steps, seed = 1, 0", "5 * 64": "5 * 2"}  # of the README's first block
+
+
+def named(path):
+    return str(path.relative_to(ROOT))
+
+
+def blocks(page):
+    return re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def namespaces():
+    """What the blocks of each page have defined so far."""
+    return {page: {} for page in PAGES}
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [pytest.param(page, n, id=f"{named(page)}-{n}") for page in PAGES for n in range(len(blocks(page)))],
+)
+def test_block_runs(page, number, namespaces):
+    code, namespace = blocks(page)[number], namespaces[page]
+    first = page == ROOT / "README.md" and number == 0
+    for printed, cut in CUTS.items() if first else ():
+        assert printed in code
+        code = code.replace(printed, cut)
+    exec(compile(code, f"{named(page)} block {number}", "exec"), namespace)
+    if first:
+        assert namespace["images"].shape == (64, 32, 32, 1)
+        assert int(namespace["state"].step) == 1
+
+
+def anchors(page):
+    """The names that a page's headings have as targets of links."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", page.read_text()), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", LINKED, ids=named)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\((?!http)([^)]+)\)", CODE.sub("", FENCED.sub("", page.read_text()))):
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), f"{named(page)} links to {link}"
+        assert not anchor or anchor in anchors(target), f"{named(page)} links to {link}"
+
+
+def test_the_readme_is_read_to_its_end():
+    """What does not fit has a page in the guide, which both name."""
+    readme, guide = PAGES[0], ROOT / "docs" / "guide" / "README.md"
+    assert len(readme.read_text().splitlines()) <= 200
+    for page in PAGES[1:]:
+        assert f"(docs/guide/{page.name})" in readme.read_text()
+        assert page == guide or f"({page.name})" in guide.read_text()
