@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -59,11 +60,10 @@ def net(
     train: bool,
     average: PyTree = None,
     axis_name: str | None = None,
-    calls: Iterator[int],
 ) -> Net:
     """Makes a network callable for one evaluation of a loss, in the transformation of now; fields as of `Net`."""
     level = get_opaque_trace_state()
-    return Net(name, network, params, dict(state), average, key, axis_name, train, calls, level)
+    return Net(name, network, params, dict(state), average, key, axis_name, train, itertools.count(), level)
 
 
 def frozen(net: Net, step: Any = None) -> Callable[..., Any]:

@@ -6,7 +6,6 @@ Nothing is computed: the play is traced for shapes alone, and ends as soon as ev
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -49,7 +48,7 @@ class _Unborn(NamedTuple):
         variables = jax.tree.map(_zeros, abstract)
         state = {collection: value for collection, value in variables.items() if collection != "params"}
         params = variables.get("params", {})
-        return net(self.name, self.network, params, state, key=self.key, train=True, calls=itertools.count())
+        return net(self.name, self.network, params, state, key=self.key, train=True)
 
 
 class _Nets(Mapping[str, Net]):
@@ -63,7 +62,7 @@ class _Nets(Mapping[str, Net]):
         calls = unborn.noted.get(name)
         params, state = unborn.newborn(calls)[2:4] if calls else ({}, {})
         # As it averages itself, a loss may look at the average of a network that nobody has called yet.
-        return net(name, unborn, params, state, key=unborn.key, train=True, average=params, calls=itertools.count())
+        return net(name, unborn, params, state, key=unborn.key, train=True, average=params)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.unborn)
@@ -102,7 +101,8 @@ def recorded(
     unborn = {name: _Unborn(name, network, key, noted, needed) for name, network in networks.items()}
 
     def play(batch: Batch) -> Array:
-        turn = Turn(key, jnp.zeros((), jnp.int32), jnp.arange(jax.tree.leaves(batch)[0].shape[0], dtype=jnp.int32))
+        examples = jnp.arange(jax.tree.leaves(batch)[0].shape[0], dtype=jnp.int32)
+        turn = Turn(key, jnp.zeros((), jnp.int32), examples, axis_name)
         for player in system.players.values():
             player.loss(_Nets(unborn), batch, turn)
         return turn.step

@@ -6,7 +6,6 @@ Functions of a `Board`, the few things that are fixed for a whole game.
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -63,10 +62,8 @@ def nets(
     def called(name: str, network: Network) -> Net:
         trains = train and (name not in board.system.frozen or not params[name])  # a pool has no params, yet remembers
         own = jax.random.fold_in(key, name_index(f"network {name}"))
-        average, kept, calls = state.ema.get(name), state.model_state[name], itertools.count()
-        return net(
-            name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name, calls=calls
-        )
+        average, kept = state.ema.get(name), state.model_state[name]
+        return net(name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name)
 
     return {name: called(name, network) for name, network in board.networks.items()}
 
@@ -75,7 +72,7 @@ def turn(board: Board, name: str, update: int, state: TrainState, batch: Batch, 
     """Returns the key, the step and the examples of one update; `together`: all players draw from the same key."""
     use = "players" if together else f"player {name}"
     key = jax.random.fold_in(jax.random.fold_in(state.key, state.step), name_index(use))
-    return Turn(jax.random.fold_in(key, update), state.step, global_index(batch, board.axis_name))
+    return Turn(jax.random.fold_in(key, update), state.step, global_index(batch, board.axis_name), board.axis_name)
 
 
 def objective(board: Board, name: str, state: TrainState, batch: Batch, now: Turn, key: Array) -> Objective:

@@ -54,10 +54,19 @@ class Turn(NamedTuple):
     key: Array  # [] typed PRNG key, this update's own
     step: Array  # [] int32, for schedules (annealed noise, lazy penalties)
     examples: Array | None = None  # [B] int32, each one's index in the global batch; None: 0..B-1, all on one device
+    axis_name: str | None = None  # the mapped axis over which the batch is split (`pmap`)
 
     def named(self, use: str) -> Array:
         """Returns the key [] of one named use ("latent", "interpolation", ...), so that no two uses share draws."""
         return jax.random.fold_in(self.key, name_index(use))
+
+    def average(self, tree: PyTree) -> PyTree:
+        """Returns the mean over devices of what was computed on this one's part of the batch.
+
+        Losses that are means over examples need none of it: their gradients are averaged anyway. What is no mean, such
+        as a ratio of two, must be taken of the averages, or it would be that of each device's part.
+        """
+        return tree if self.axis_name is None else jax.lax.pmean(tree, self.axis_name)
 
 
 Nets = Mapping[str, Any]  # by network: called like the module, inside one loss evaluation (`nets.Net`)

@@ -41,6 +41,7 @@ EXAMPLES = {
     "penalties.total": lambda: jg.penalties.total(jg.penalties.r1(1.0), jg.penalties.r2(1.0)),
     "penalties.zero_centred": lambda: jg.penalties.zero_centred(1.0),
     "dynamics.competitive": lambda: jg.dynamics.competitive(1e-3, 5),
+    "dynamics.gated": lambda: jg.dynamics.gated({"generator": lambda metrics, step: step % 2 == 0}),
     "dynamics.consensus": lambda: jg.dynamics.consensus(0.1),
     "dynamics.unrolled": lambda: jg.dynamics.unrolled(2),
     "systems.gan": lambda: jg.systems.gan(

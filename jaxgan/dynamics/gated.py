@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.extend.core import get_opaque_trace_state
 from jax.typing import ArrayLike
 
 from jaxgan.dynamics.turns import alternating
@@ -26,7 +27,7 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
         gated({"generator": lambda metrics, step: step % 5 == 0})
 
     The gradient is computed in any case, since metrics come with it. Metrics: those of the dynamics, and each gated
-    player's `skipped`, 1 where its (last) turn was.
+    player's `skipped`, 1 where all of its updates of the step were.
 
     Args:
       moves: by player, its rule.
@@ -34,8 +35,8 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
     Returns:
       Dynamics.
     Raises:
-      ValueError: at trace time, a player is unknown, a rule gives no single truth value, or the dynamics moves a player
-        without asking for its gradient (`consensus` and others that use the game's Jacobian).
+      ValueError: at trace time, a player is unknown, a rule gives no single truth value, or the dynamics differentiates
+        through turns (`unrolled`, `consensus` and others that use the game's Jacobian): a turn is then no single one.
     References:
       Wu et al. Learning a Probabilistic Latent Space of Object Shapes via 3D Generative-Adversarial Modeling. NeurIPS
       2016, section 3.1 (the discriminator moves where its accuracy is at most 0.8).
@@ -46,34 +47,34 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
         if unknown := sorted(set(moves) - set(rules.players)):
             raise ValueError(f"gated has rules for players {unknown}; the system has {sorted(rules.players)}")
         decided: dict[str, Array] = {}
+        moved: dict[str, Array] = {}  # in any update of this step
+        level = get_opaque_trace_state()
 
         def gradient(
             name: str, update: int, state: TrainState, batch: Batch, together: bool = False
         ) -> tuple[PyTree, dict[str, PyTree], Metrics]:
-            slope, model_state, metrics = rules.gradient(name, update, state, batch, together)
             if name not in moves:
-                return slope, model_state, metrics
+                return rules.gradient(name, update, state, batch, together)
+            if get_opaque_trace_state() != level:
+                raise ValueError(
+                    f"gated cannot ask about player {name!r}, because this dynamics differentiates through its turns; "
+                    "use alternating, simultaneous or extragradient"
+                )
+            slope, model_state, metrics = rules.gradient(name, update, state, batch, together)
             goes = jnp.asarray(moves[name](metrics, state.step))
             if goes.shape != ():
                 raise ValueError(
                     f"the rule of player {name!r} gives an array {goes.shape}; reduce it to one truth value"
                 )
             decided[name] = goes.astype(bool)
-            kept = {
-                network: after
-                if after is state.model_state[network]
-                else _where(goes, after, state.model_state[network])
-                for network, after in model_state.items()
-            }
-            return slope, kept, metrics | {"skipped": 1.0 - decided[name].astype(jnp.float32)}
+            moved[name] = decided[name] | moved.get(name, jnp.zeros((), bool))
+            kept = _where(decided[name], model_state, state.model_state)
+            return slope, kept, metrics | {"skipped": 1.0 - moved[name].astype(jnp.float32)}
 
         def move(name: str, slope: PyTree, state: TrainState) -> TrainState:
-            moved = rules.move(name, slope, state)
             if name not in moves:
-                return moved
-            if name not in decided:
-                raise ValueError(f"gated cannot ask about player {name!r}: this dynamics takes no gradient of its own")
-            return _where(decided[name], moved, state)
+                return rules.move(name, slope, state)
+            return _where(decided[name], rules.move(name, slope, state), state)
 
         return base(rules._replace(gradient=gradient, move=move), state, minibatches)
 

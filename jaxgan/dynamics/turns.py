@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import jax
+
 from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState
 
 # (rules, the players of this round, its number, state, minibatch) -> (state, metrics "<player>/<quantity>")
@@ -79,9 +81,15 @@ def field(
     kept = dict(state.model_state)
     for name in playing:
         gradients[name], model_state, observed = rules.gradient(name, number, state, batch, together=True)
-        kept |= {n: after for n, after in model_state.items() if after is not state.model_state[n]}
+        kept |= {n: after for n, after in model_state.items() if _touched(state.model_state[n], after)}
         metrics |= prefixed(name, observed)
     return gradients, kept, metrics
+
+
+def _touched(before: PyTree, after: PyTree) -> bool:
+    """Tells whether an evaluation replaced any leaf; what it left alone are the same arrays, in whatever containers."""
+    pairs = zip(jax.tree.leaves(before), jax.tree.leaves(after), strict=True)
+    return any(new is not old for old, new in pairs)
 
 
 def move_all(rules: Rules, gradients: dict[str, PyTree], state: TrainState) -> TrainState:

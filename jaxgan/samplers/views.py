@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -36,8 +35,7 @@ def trained(
         raise ValueError(f"no network is named {name!r}; have {sorted(networks)}")
     params = state.ema[name] if averaged and name in state.ema else state.params[name]
     key = jax.random.key(0) if key is None else key
-    kept, calls = state.model_state[name], itertools.count()
-    return frozen(net(name, networks[name], params, kept, key=key, train=False, calls=calls))
+    return frozen(net(name, networks[name], params, state.model_state[name], key=key, train=False))
 
 
 class Calibration(NamedTuple):

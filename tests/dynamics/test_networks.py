@@ -2,6 +2,7 @@
 
 import itertools
 
+import flax.linen as nn
 import jax
 import numpy as np
 import optax
@@ -11,6 +12,7 @@ import jaxgan as jg
 from jaxgan import dynamics
 from jaxgan.guard import is_finite
 from jaxgan.networks import dcgan, mlp
+from jaxgan.networks.remedies import Replay
 from jaxgan.parallel import data_parallel
 from tests import registry
 
@@ -50,6 +52,37 @@ def test_losses_penalties_and_dynamics_compose(loss, penalty, play):
 @pytest.mark.parametrize(("loss", "penalty", "play"), ALL)
 def test_all_of_them_compose(loss, penalty, play):
     composes(loss, penalty, play)
+
+
+class Remembering(nn.Module):
+    """Its batch statistics move with every call that trains."""
+
+    @nn.compact
+    def __call__(self, x, train=True):
+        return nn.Dense(2)(nn.BatchNorm(use_running_average=not train)(x))
+
+
+class Summed(nn.Module):
+    @nn.compact
+    def __call__(self, x, train=True):
+        return Remembering()(x, train).sum(axis=1)
+
+
+@pytest.mark.parametrize("name", DYNAMICS)
+def test_what_networks_remember_moves_under_every_dynamics(name):
+    """A player's turn must not put back what another's has moved."""
+    networks = {"generator": Remembering(), "discriminator": Summed(), "pool": Replay(16)}
+    system = jg.systems.gan(
+        loss=jg.losses.non_saturating, prior=jg.priors.normal(2), optimizer=optax.sgd(1e-3), replay="pool"
+    )
+    game = jg.game(networks, system, dynamics=DYNAMICS[name])
+    state = game.init(jax.random.key(0), BATCH)
+    after, _ = jax.jit(game.train_step)(state, BATCH)
+    for network in networks:
+        pairs = zip(
+            jax.tree.leaves(after.model_state[network]), jax.tree.leaves(state.model_state[network]), strict=True
+        )
+        assert all(bool((np.asarray(a) != np.asarray(b)).any()) for a, b in pairs), network
 
 
 @pytest.mark.parametrize("name", DYNAMICS)
