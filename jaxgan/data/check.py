@@ -32,7 +32,7 @@ def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
         raise ValueError(f"batch has no data; have {sorted(batch)}")
     n = None
     for name, value in data.items():
-        for path, leaf in jax.tree_util.tree_leaves_with_path(value, is_leaf=_is_list):
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value, is_leaf=_is_numbers):
             where = f"batch[{name!r}]{jax.tree_util.keystr(path)}"
             check_entry(leaf, where)
             n = len(leaf) if n is None else n
@@ -58,9 +58,9 @@ def check_entry(x: Any, name: str) -> None:
     return None
 
 
-def _is_list(node: Any) -> bool:
+def _is_numbers(node: Any) -> bool:
     """Tells what JAX would take for a tree of numbers, and a user means as an array."""
-    return isinstance(node, list | tuple)
+    return isinstance(node, list | tuple) and not any(hasattr(entry, "shape") for entry in node)
 
 
 def check_examples(x: Any, name: str) -> None:
@@ -112,7 +112,7 @@ def check_conditions(y: Any, n: int, classes: int | None, name: str) -> None:
       ValueError: a leaf is not of n examples, has another dtype or values that are not finite, or labels are out of
         range.
     """
-    for path, leaf in jax.tree_util.tree_leaves_with_path(y, is_leaf=_is_list):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(y, is_leaf=_is_numbers):
         where, dtype, shape = f"{name}{jax.tree_util.keystr(path)}", getattr(leaf, "dtype", None), np.shape(leaf)
         if dtype == np.int32 and shape == (n,):
             check_labels(np.asarray(leaf), None if path else classes, where)
