@@ -9,7 +9,7 @@ Every run is that of `ring` or `digits` made small, changed in one thing:
 - memorisation (ring): eight training points of a ring with wide modes
 - dead normalisation (digits): batch statistics with momentum 1, which never move
 
-Command: python -m experiments.ailments [--seeds 3] [--only divergence]
+Command: python -m experiments.diagnosis.ailments [--seeds 3] [--only divergence]
 Takes: about three minutes for each seed on 2 CPU cores. Expected result: experiments/README.md.
 """
 
@@ -27,13 +27,13 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.cli import parse, reported
-from experiments.doctor import Examination, Subject, examination
+from jaxgan.commands.doctor import Examination, Subject, examination
 from jaxgan.data import Source
 from jaxgan.diagnose import watch
 from jaxgan.guard import SKIPPED, guarded
 from jaxgan.log import both
 from jaxgan.loop import Hook, NonFiniteError, train
+from jaxgan.runs.flags import parse, reported
 from jaxgan.types import Batch, Loss, Network, System
 
 HEALTHY = "none"
@@ -78,7 +78,7 @@ def patients() -> dict[str, Callable[[], Patient]]:
             n_critic=5,
             steps=1500,
         ),
-        "memorisation": lambda: ring("memorisation", rates=(3e-3, 3e-3), gamma=0.1, steps=4000, points=8, std=0.3),
+        "memorisation": lambda: ring("memorisation", rates=(3e-3, 3e-3), gamma=0.1, steps=4000, points=8),
         "dead normalisation": lambda: digits("dead normalisation", momentum=1.0, steps=300),
     }
 
@@ -93,11 +93,10 @@ def ring(
     n_critic: int = 1,
     steps: int = 3000,
     points: int = 0,
-    std: float = 0.02,
 ) -> Patient:
     """The game of `ring`, with networks of half the width: Adam at rates (discriminator's, generator's).
 
-    With `points` it is trained on so many of them, again and again, and others are held out.
+    With `points` it is trained on so many of a ring with wide modes, again and again, and others are held out.
     """
 
     def adam(rate: float, updates: int) -> optax.GradientTransformation:
@@ -114,12 +113,12 @@ def ring(
         n_critic=n_critic,
         optimizer={"discriminator": adam(rates[0], steps * n_critic), "generator": adam(rates[1], steps)},
     )
-    source = jg.data.ring(std=std)
+    source = jg.data.ring(std=0.3 if points else 0.02)
     if not points:
         return Patient(ailment, networks, system, source, 128, steps)
     drawn = np.asarray(jg.data.batch_at(source, points + 1000, seed=0)(0)["x"])
-    seen, unseen = jg.data.arrays(np.resize(drawn[:points], (128, 2))), jg.data.arrays(drawn[points:])
-    return Patient(ailment, networks, system, seen, 128, steps, unseen)
+    few, held_out = jg.data.arrays(np.resize(drawn[:points], (128, 2))), jg.data.arrays(drawn[points:])
+    return Patient(ailment, networks, system, few, 128, steps, held_out)
 
 
 def digits(ailment: str, *, momentum: float = 0.9, steps: int = 1200) -> Patient:
@@ -157,9 +156,9 @@ def examined(patient: Patient, seed: int, warn: Callable[[str], None] | None = N
 
     def record(step: int, values: Mapping[str, float]) -> None:
         for name, value in values.items() if step % EVERY == 0 or SKIPPED in values else ():
-            steps, seen = history.setdefault(name, ([], []))
+            steps, series = history.setdefault(name, ([], []))
             steps.append(step)
-            seen.append(value)
+            series.append(value)
 
     log = both(record, watch(interval=EVERY, warn=warn or (lambda line: None)))
     last = {"state": state}
@@ -181,7 +180,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
 
     def work() -> int:
-        config = parse(Config, words, "python -m experiments.ailments", __doc__ or "")
+        config = parse(Config, words, "python -m experiments.diagnosis.ailments", __doc__ or "")
         known = patients()
         if config.only and config.only not in known:
             raise ValueError(f"--only {config.only!r} is no run; choose one of {', '.join(known)}")
@@ -207,12 +206,12 @@ def _seeds(config: Config) -> range:
 def _row(name: str, seed: int, patient: Patient) -> bool:
     """Prints one row; tells whether the doctor was right."""
     began, warned = time.monotonic(), list[str]()
-    found = examined(patient, seed, warned.append).findings
-    named = [finding.name for finding in found] or [HEALTHY]
-    told = ", ".join(": ".join(line.split(": ")[1:3]).removeprefix("step ") for line in warned) or "never"
-    evidence = found[0].evidence if found else ""
+    findings = examined(patient, seed, warned.append).findings
+    named = [finding.name for finding in findings] or [HEALTHY]
+    warnings = ", ".join(": ".join(line.split(": ")[1:3]).removeprefix("step ") for line in warned) or "never"
+    evidence = findings[0].evidence if findings else ""
     print(
-        f"| {name} | {seed} | {named[0]} | {', '.join(named[1:])} | {told} | {evidence} | "
+        f"| {name} | {seed} | {named[0]} | {', '.join(named[1:])} | {warnings} | {evidence} | "
         f"{time.monotonic() - began:.0f} |",
         flush=True,
     )

@@ -18,10 +18,10 @@ import flax.linen as nn
 import optax
 
 import jaxgan as jg
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Experiment, Judge, draw_images
+from experiments.digits.judge import digits_judge
 from jaxgan.data import Source
 from jaxgan.networks import heads
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.systems.classes import acgan, contragan, reacgan
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import jaxgan as jg
-from experiments.digits import MAY_DIFFER, SMOKE, Config, build
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Judge
+from experiments.digits.dcgan import MAY_DIFFER, SMOKE, Config, build
+from experiments.digits.judge import digits_judge
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Judge
 
 __all__ = ["MAY_DIFFER", "SMOKE", "Config", "build", "held_out", "judge", "source"]
 

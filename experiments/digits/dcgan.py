@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Experiment, Judge, draw_images
+from experiments.digits.judge import digits_judge
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.tables import Cell, Table, at_least
 from jaxgan.networks.layers import StridedConv
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.types import PyTree
 
 SIDE = 32

@@ -20,11 +20,11 @@ import optax
 from scipy.optimize import linear_sum_assignment
 
 import jaxgan as jg
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Experiment, Judge, Judgement, draw_images, labels
+from experiments.digits.judge import digits_judge
 from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.networks import heads
+from jaxgan.runs.experiment import Experiment, Judge, Judgement, draw_images, labels
 from jaxgan.systems.information import infogan
 
 VALUES = 10  # of the categorical code

@@ -9,8 +9,8 @@ import jax
 import numpy as np
 
 import jaxgan as jg
-from experiments.experiment import Judge, Judgement, as_pictures, labels
 from jaxgan import metrics
+from jaxgan.runs.experiment import Judge, Judgement, as_pictures, labels
 
 
 def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False) -> Judge:

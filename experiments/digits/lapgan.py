@@ -24,11 +24,11 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.experiment import PICTURED, draw_images
-from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
+from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.pyramids import lapgan
 from jaxgan.types import Game, TrainState
 

@@ -21,10 +21,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxgan as jg
-from experiments import digits_mlp
-from experiments.experiment import draw_images
-from experiments.tables import Cell, Table, at_least
+from experiments.digits import mlp as digits_mlp
 from jaxgan import metrics
+from jaxgan.runs.experiment import draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.samplers import project, semantic_directions, squared_error
 
 READ = 5000  # samples that the directions are found from
@@ -73,7 +73,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     def classes(x: Any) -> np.ndarray:
         return np.argmax(metrics.probabilities(classifier, x), axis=1)
 
-    z = np.asarray(built.prior(jax.random.key(config.seed), READ))
+    z = np.asarray(jg.priors.normal(setting.latent)(jax.random.key(config.seed), READ))
     x = np.asarray(generate(jnp.asarray(z)))
     y, ink = classes(x), x.mean(axis=(1, 2, 3))
     rows = [_class_vectors(z, y, generate, classes, folder), _ink(z, ink, generate)]

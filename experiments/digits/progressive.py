@@ -23,10 +23,10 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.tables import Cell, Table, at_least
 from jaxgan import metrics
 from jaxgan.networks import progressive
 from jaxgan.networks.layers.resampling import NEAREST, downsample, upsample
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.sample import save_grid
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.types import Game, Schedule, TrainState, name_index

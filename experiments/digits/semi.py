@@ -26,9 +26,9 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.experiment import PICTURED, draw_images
-from experiments.tables import Cell, Table, at_least
 from jaxgan.networks import heads
+from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.few_labels import semi_supervised
 from jaxgan.types import Batch, Game, Metrics, Nets, Player, PyTree, System, TrainState, Turn
 

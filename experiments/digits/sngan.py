@@ -15,10 +15,10 @@ from pathlib import Path
 import optax
 
 import jaxgan as jg
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Experiment, Judge, draw_images
+from experiments.digits.judge import digits_judge
 from jaxgan.data import Source
 from jaxgan.networks.layers.normalization import spectral_norms
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.types import TrainState
 
 

@@ -21,10 +21,10 @@ import jax
 import numpy as np
 
 import jaxgan as jg
-from experiments.stacked_games import SETTINGS, SIZE, Method, build, methods
-from experiments.stacks import SURE, Reading, read_stacks, stacked, trained_reader
-from experiments.tables import Cell, Table, at_least, chosen, said
+from experiments.digits.stacked_games import SETTINGS, SIZE, Method, build, methods
+from experiments.digits.stacks import SURE, Reading, read_stacks, stacked, trained_reader
 from jaxgan.data import Source
+from jaxgan.runs.tables import Cell, Table, at_least, chosen, formatted
 from jaxgan.sample import save_grid
 from jaxgan.types import Game, TrainState, name_index
 
@@ -86,7 +86,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
                     save_grid(folder / f"{data}-{name.replace(' ', '')}.png", samples[:100], columns=20)
                 found.append(read_stacks(classifier, samples))
             rows.append(_row(name, found, setting.papers.get(name, ""), str(round(time.monotonic() - began))))
-            print(f"{data}: {', '.join(f'{key} {said(value)}' for key, value in rows[-1].items())}", flush=True)
+            print(f"{data}: {', '.join(f'{key} {formatted(value)}' for key, value in rows[-1].items())}", flush=True)
         yield Table(setting.title, _note(config, data, digits.name), rows)
 
 

@@ -9,10 +9,10 @@ import jax
 import numpy as np
 
 import jaxgan as jg
-from experiments.catalogue import catalogued
-from experiments.experiment import Judge, Judgement
+from experiments.full_size.data import catalogued
 from jaxgan import metrics
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Judge, Judgement
 
 SURE = 0.9  # probability from which on a digit is one beyond doubt
 

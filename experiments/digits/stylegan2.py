@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
-from experiments.digits_judge import digits_judge
-from experiments.experiment import Experiment, Judge, draw_images
+from experiments.digits.judge import digits_judge
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.systems.stylegan import stylegan2 as stylegan2_game
 from jaxgan.types import TrainState, name_index
 

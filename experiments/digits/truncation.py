@@ -21,11 +21,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxgan as jg
-from experiments import digits_stylegan2
-from experiments.experiment import as_pictures
-from experiments.tables import Cell, Table, said
+from experiments.digits import stylegan2 as digits_stylegan2
 from jaxgan import metrics
 from jaxgan.metrics.classifier import Network
+from jaxgan.runs.experiment import as_pictures
+from jaxgan.runs.loading import load
+from jaxgan.runs.tables import Cell, Table, formatted
 from jaxgan.sample import save_grid
 from jaxgan.types import TrainState, name_index
 
@@ -72,7 +73,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         row: dict[str, Cell] = {"truncation": truncation, **judge.judge(samples).figures}
         row["perceptual path length"] = _perceived(replace(settings, truncation=truncation), state, folder)
         rows.append(row)
-        print(", ".join(f"{name} {said(value)}" for name, value in row.items()), flush=True)
+        print(", ".join(f"{name} {formatted(value)}" for name, value in row.items()), flush=True)
     save_grid(folder / "mixing.png", _crossed(settings, state, config.crossing), columns=9)
     yield Table("Truncation of digits", judge.protocol, rows)
     note = (
@@ -86,8 +87,6 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
     """Reads the run, or trains one."""
     if config.run:
-        from experiments.loading import load  # it knows all experiments, this one too
-
         run = load(Path(config.run))
         return run.config, run.state
     tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.tiny else {}

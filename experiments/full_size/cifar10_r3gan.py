@@ -27,11 +27,11 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.catalogue import catalogued
-from experiments.experiment import Experiment, Judge, draw_images
-from experiments.image_judge import image_judge
+from experiments.full_size.data import catalogued
+from experiments.full_size.judge import image_judge
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.types import Augment, Schedule, Turn
 
 SIZE, CLASSES = 32, 10

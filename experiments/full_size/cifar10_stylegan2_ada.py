@@ -23,11 +23,11 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.catalogue import catalogued
-from experiments.experiment import Experiment, Judge, draw_images
-from experiments.image_judge import image_judge
+from experiments.full_size.data import catalogued
+from experiments.full_size.judge import image_judge
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.types import Schedule
 
 SIZE, CLASSES = 32, 10

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jaxgan as jg
-from experiments.catalogue import SYNTHETIC, catalogued
-from experiments.cifar10_sngan import decaying, twice_the_latents
-from experiments.experiment import Experiment, Judge, draw_images
-from experiments.image_judge import image_judge
+from experiments.full_size.cifar10_sngan import decaying, twice_the_latents
+from experiments.full_size.data import SYNTHETIC, catalogued
+from experiments.full_size.judge import image_judge
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
 
 @dataclass(frozen=True)

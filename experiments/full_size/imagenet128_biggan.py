@@ -18,11 +18,11 @@ from pathlib import Path
 import optax
 
 import jaxgan as jg
-from experiments.catalogue import SYNTHETIC, catalogued
-from experiments.cifar10_biggan import averaged_from
-from experiments.experiment import Experiment, Judge, draw_images
-from experiments.image_judge import image_judge
+from experiments.full_size.cifar10_biggan import averaged_from
+from experiments.full_size.data import SYNTHETIC, catalogued
+from experiments.full_size.judge import image_judge
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 import jaxgan as jg
-from experiments.experiment import Judge, Judgement, as_pictures
 from jaxgan import metrics
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Judge, Judgement, as_pictures
 
 SIDE = 8  # pixels of the small versions
 

@@ -24,11 +24,11 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.experiment import Experiment, Judge, draw_images
-from experiments.stacks import stacked_mnist, stacks_judge
+from experiments.digits.stacks import stacked_mnist, stacks_judge
 from jaxgan.data import Source
 from jaxgan.networks.layers import ConvTranspose
 from jaxgan.networks.remedies import Packed
+from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
 SIZE = 28
 _init = nn.initializers.normal(0.02)

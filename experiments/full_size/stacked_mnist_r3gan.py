@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jaxgan as jg
-from experiments import cifar10_r3gan
-from experiments.experiment import Experiment, Judge
-from experiments.stacks import stacked_mnist, stacks_judge
+from experiments.digits.stacks import stacked_mnist, stacks_judge
+from experiments.full_size import cifar10_r3gan
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge
 
 SIZE = 32
 

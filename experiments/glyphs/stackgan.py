@@ -24,13 +24,13 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.experiment import PICTURED, draw_images
-from experiments.glyph_text import SAMPLES, Discriminator, boxes, embedded, read, words
-from experiments.glyphs import SIZE, draw, reader
-from experiments.tables import Cell, Table, at_least
+from experiments.glyphs.data import SIZE, draw, reader
+from experiments.glyphs.text import SAMPLES, Discriminator, boxes, embedded, read, words
 from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.layers import ConvTranspose, StridedConv, downsample
 from jaxgan.networks.layers.resampling import NEAREST
+from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.stacked import stackgan
 
 LOGGED = ("discriminator_0/loss", "discriminator_1/loss", "generator_0/divergence", "generator_1/divergence")

@@ -23,11 +23,11 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.experiment import PICTURED, draw_images
-from experiments.glyphs import LETTERS, SIZE, draw, ink_box, inside, reader
-from experiments.tables import Cell, Table, at_least
+from experiments.glyphs.data import LETTERS, SIZE, draw, ink_box, inside, reader
 from jaxgan import metrics
 from jaxgan.networks import dcgan, heads
+from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.captions import gan_cls_int
 
 SAMPLES = 1000

@@ -22,11 +22,11 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.experiment import PICTURED, draw_images
-from experiments.glyphs import LETTERS, SIZE, draw, ink_box, inside, overlap, reader
-from experiments.tables import Cell, Table, at_least
+from experiments.glyphs.data import LETTERS, SIZE, draw, ink_box, inside, overlap, reader
 from jaxgan import metrics
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
+from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.captions import gawwn
 
 SAMPLES = 1000

@@ -27,9 +27,9 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.tables import Cell, Table, save
 from jaxgan.augment import instance_noise
 from jaxgan.optimizers import clip_weights
+from jaxgan.runs.tables import Cell, Table, save
 from jaxgan.types import Batch, Dynamics, Game, Loss, Penalty, Schedule, TrainState
 
 SLOPE = 0.5  # |f'(0)| of the logistic loss

@@ -21,9 +21,9 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.gaussians import SAMPLES, Method, Setting, judged, methods, samples, settings, trained
-from experiments.tables import Cell, Table, at_least, chosen, said, save
+from experiments.toys.gaussians import SAMPLES, Method, Setting, judged, methods, samples, settings, trained
 from jaxgan.parallel import member
+from jaxgan.runs.tables import Cell, Table, at_least, chosen, formatted, save
 
 TITLES = {
     "ring": "Ring of 8 Gaussians, radius 2, standard deviation 0.02",
@@ -94,7 +94,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             seconds = round(time.monotonic() - began)
             papers = PAPERS.get(data, {}).get(name, "")
             rows.append({"method": name, **figures, "papers": papers, "seconds": str(seconds)})
-            print(f"{data}: {', '.join(f'{key} {said(value)}' for key, value in rows[-1].items())}", flush=True)
+            print(f"{data}: {', '.join(f'{key} {formatted(value)}' for key, value in rows[-1].items())}", flush=True)
         _draw(folder / f"{data}.png", pictures, setting)
         yield Table(TITLES[data], _note(setting, seeds), rows)
 

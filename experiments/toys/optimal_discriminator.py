@@ -22,7 +22,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.tables import Cell, Table, at_least
+from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.types import Loss, PyTree
 
 

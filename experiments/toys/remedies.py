@@ -23,12 +23,12 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments import dirac, gaussians
-from experiments.tables import Cell, Table, said, save
+from experiments.toys import dirac, gaussians
 from jaxgan.augment import instance_noise
 from jaxgan.dynamics import alternating, consensus, extragradient, simultaneous, symplectic, unrolled
 from jaxgan.optimizers import historical_averaging, lookahead
 from jaxgan.parallel import interval, segments, sweep
+from jaxgan.runs.tables import Cell, Table, formatted, save
 from jaxgan.types import Batch, Dynamics, Game, Loss, Penalty, Schedule, TrainState
 
 FAR = jg.data.ring(modes=1, radius=6.0, std=0.1)  # data that no sample of a new generator comes near
@@ -264,4 +264,4 @@ def _seeds(config: Config) -> str:
 
 
 def _say(row: Mapping[str, Cell]) -> None:
-    print(", ".join(f"{key} {said(value)}" for key, value in row.items()), flush=True)
+    print(", ".join(f"{key} {formatted(value)}" for key, value in row.items()), flush=True)

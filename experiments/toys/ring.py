@@ -17,9 +17,9 @@ import jax.numpy as jnp
 import optax
 
 import jaxgan as jg
-from experiments.experiment import Experiment, Judge, Judgement
-from experiments.scatter import draw_points
+from experiments.toys.scatter import draw_points
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge, Judgement
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jaxgan as jg
-from experiments.digits import build as build_digits
-from experiments.experiment import Experiment, Judge
-from experiments.image_judge import image_judge
+from experiments.digits.dcgan import build as build_digits
+from experiments.full_size.judge import image_judge
 from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge
 
 
 @dataclass(frozen=True)

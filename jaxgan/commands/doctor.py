@@ -1,9 +1,11 @@
-"""`jaxgan doctor RUN`: what ails a run, by its checkpoint and what it recorded; also while the run goes on."""
+"""Names what ails a run, with evidence and remedies, also while it goes on.
+
+Command: jaxgan doctor RUN [--flag value ...]
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -13,13 +15,15 @@ import numpy as np
 import tyro
 
 import jaxgan as jg
-from experiments.experiment import as_pictures, labels
-from experiments.loading import load
-from experiments.run_folder import write_json
 from jaxgan.data import Source
 from jaxgan.diagnose import Finding, Measurements, Spectrum, diagnose, examine, spectrum, variety
 from jaxgan.diagnose.record import History
 from jaxgan.report import read_metrics
+from jaxgan.runs.experiment import Experiment, as_pictures, principal, sample_inputs
+from jaxgan.runs.flags import parse, reported
+from jaxgan.runs.folder import write_json
+from jaxgan.runs.loading import load
+from jaxgan.runs.tables import save
 from jaxgan.types import Batch, Network, System, TrainState, name_index
 
 TRAINING = 5000  # training examples, at most, among which samples look for their nearest
@@ -27,13 +31,14 @@ TRAINING = 5000  # training examples, at most, among which samples look for thei
 
 @dataclass(frozen=True)
 class Doctor:
-    """Says what ails a run, with evidence and remedies."""
+    """What to examine, and how thoroughly."""
 
     run: Annotated[Path, tyro.conf.Positional]  # folder of the run: runs/EXPERIMENT/ID
     step: int | Literal["latest", "best"] = "latest"  # which checkpoint
     samples: int = 1000  # samples that are compared with as many real examples
     spectrum: bool = True  # eigenvalues of the game around the checkpoint; the slow part with convolutions
     eigenvalues: int = 4  # at each end of the spectrum
+    module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
 
 class Subject(NamedTuple):
@@ -47,10 +52,11 @@ class Subject(NamedTuple):
     seed: int  # of the data
     history: History
     held_out: Source | None = None  # real examples that are not trained on
+    inputs: Callable[[int], Mapping[str, Any]] | None = None  # n -> what n samples are asked with; None: by labels
 
 
 class Examination(NamedTuple):
-    """What was found."""
+    """What was measured, and what follows."""
 
     measured: Measurements
     findings: list[Finding]
@@ -72,17 +78,22 @@ def examination(subject: Subject, samples: int) -> Examination:
         raise ValueError(f"--samples must be at least 2; got {samples}")
     source, state = subject.source, subject.state
     real, fake = _examples(source, samples, subject.seed), _fake(subject, samples)
-    seen = None
+    compared = None
     if np.isfinite(fake).all() and len(fake) > 1:
         training = None if source.size is None else _examples(source, min(source.size, TRAINING), subject.seed)
         held_out = _examples(subject.held_out, samples, subject.seed) if subject.held_out else None
-        seen = variety(real, fake, training, held_out)
-    measured = examine(subject.networks, subject.system, state, _batch(subject), seen)
+        compared = variety(real, fake, training, held_out)
+    measured = examine(subject.networks, subject.system, state, _batch(subject), compared)
     return Examination(measured, diagnose(measured, subject.history))
 
 
+def main(words: Sequence[str]) -> int:
+    """Runs the command line; returns the exit code."""
+    return reported(lambda: doctor(parse(Doctor, words, "jaxgan doctor", __doc__)))
+
+
 def doctor(flags: Doctor) -> int:
-    """Examines a run, prints what was found, and writes `RUN/doctor.json` and `RUN/doctor.png`.
+    """Examines a run, prints what ails it, and writes `RUN/doctor.json` and `RUN/doctor.png`.
 
     Args:
       flags: which run and checkpoint, and how thoroughly.
@@ -91,30 +102,30 @@ def doctor(flags: Doctor) -> int:
     Raises:
       ValueError: the folder is no run, has no such checkpoint, or its data cannot be read.
     """
-    module, config, built, state = load(flags.run, flags.step)
+    module, config, built, state, size = load(flags.run, flags.step, file=flags.module)
     history, networks, system = read_metrics(flags.run), built.game.networks, built.game.system
     if networks is None or system is None:
         raise ValueError(f"the game of {flags.run} does not say what it is made of; make it by jg.game")
-    size = json.loads((flags.run / "config.json").read_text())["batch"]["x"]["shape"][0]
     held_out = module.held_out(config) if hasattr(module, "held_out") else None
-    subject = Subject(networks, system, state, module.source(config), size, config.seed, history, held_out)
-    found = examination(subject, flags.samples)
+    source = module.source(config)
+    subject = Subject(networks, system, state, source, size, config.seed, history, held_out, built.inputs)
+    result = examination(subject, flags.samples)
     around, trouble = None, "not asked for"
     if flags.spectrum:
         try:
             around = spectrum(networks, system, state, _batch(subject), count=flags.eigenvalues)
         except ValueError as error:  # a loss may have no second derivative, and the rest still counts
             trouble = str(error)
-    print("\n".join(_said(flags.run, int(state.step), found, around, trouble, history)))
-    write_json(flags.run / "doctor.json", _page(int(state.step), found, around))
+    print("\n".join(_lines(flags.run, int(state.step), result, around, trouble, history)))
+    write_json(flags.run / "doctor.json", _page(int(state.step), result, around))
     try:
-        print(draw(flags.run / "doctor.png", found, around, history))
+        print(draw(flags.run / "doctor.png", result, around, history))
     except ImportError:
         print("no doctor.png: install the extra 'experiments' (matplotlib) for it")
     return 0
 
 
-def draw(path: Path, found: Examination, around: Spectrum | None, history: History) -> Path:
+def draw(path: Path, result: Examination, around: Spectrum | None, history: History) -> Path:
     """Draws the spectrum, and the curves that the findings rest on.
 
     Raises:
@@ -122,11 +133,9 @@ def draw(path: Path, found: Examination, around: Spectrum | None, history: Histo
     """
     from matplotlib.figure import Figure
 
-    from experiments.tables import save
-
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     (losses, logits), (figures, plane) = figure.subplots(2, 2)
-    figure.suptitle(", ".join(finding.name for finding in found.findings) or "nothing ails this run")
+    figure.suptitle(", ".join(finding.name for finding in result.findings) or "nothing ails this run")
     _curves(losses, "loss", {name: series for name, series in history.items() if name.endswith("/loss")})
     _curves(logits, "logits (mean)", {name: series for name, series in history.items() if name.endswith("_logits")})
     quality = {name: series for name, series in history.items() if name.startswith("quality/")}
@@ -152,16 +161,16 @@ def _relative(values: Sequence[float]) -> list[float]:
     return [value / (max(finite, default=1.0) or 1.0) for value in values]
 
 
-def _said(
-    run: Path, step: int, found: Examination, around: Spectrum | None, trouble: str, history: History
+def _lines(
+    run: Path, step: int, result: Examination, around: Spectrum | None, trouble: str, history: History
 ) -> list[str]:
     lines = [f"{run} at step {step}"]
-    for finding in found.findings:
+    for finding in result.findings:
         lines += [f"{finding.name} ({finding.severity}): {finding.evidence}", f"  try {', '.join(finding.remedies)}"]
-    if not found.findings:
+    if not result.findings:
         lines.append("nothing ails this run")
     rows = max((len(steps) for steps, _ in history.values()), default=0)
-    lines.append(f"examined: {rows} rows of metrics.jsonl; {_measured(found.measured)}")
+    lines.append(f"examined: {rows} rows of metrics.jsonl; {_measured(result.measured)}")
     if around is None:
         return [*lines, f"local convergence not examined: {trouble}"]
     first = around.eigenvalues[0] if around.eigenvalues.size else complex("nan")
@@ -175,21 +184,24 @@ def _said(
 
 
 def _measured(measured: Measurements) -> str:
-    said = [f"gradient of the {name} {norm:.3g}" for name, norm in measured.gradients.items()]
+    parts = [f"gradient of the {name} {norm:.3g}" for name, norm in measured.gradients.items()]
     if logits := measured.logits:
-        said.append(f"real above fake {logits.separation:.1%} of the time, slope passed on {logits.passed:.2g}")
-    if seen := measured.variety:
-        said.append(f"spread of samples {seen.spread:.2f} of real, {seen.missing:.0%} of {seen.groups} groups avoided")
-        said.append(f"birthday batch {seen.birthday:.2f} of real")
-        said.append("no training set to copy from" if seen.nearness is None else f"nearness {seen.nearness:.2f}")
+        parts.append(f"real above fake {logits.separation:.1%} of the time, slope passed on {logits.passed:.2g}")
+    if compared := measured.variety:
+        avoided = f"{compared.missing:.0%} of {compared.groups} groups avoided"
+        parts.append(f"spread of samples {compared.spread:.2f} of real, {avoided}")
+        parts.append(f"birthday batch {compared.birthday:.2f} of real")
+        parts.append(
+            "no training set to copy from" if compared.nearness is None else f"nearness {compared.nearness:.2f}"
+        )
     for name, layers in measured.normalisation.items():
-        said.append(f"units of the {name} without gradient {layers.dead:.0%}")
-    return ", ".join(said)
+        parts.append(f"units of the {name} without gradient {layers.dead:.0%}")
+    return ", ".join(parts)
 
 
-def _page(step: int, found: Examination, around: Spectrum | None) -> dict[str, Any]:
-    page: dict[str, Any] = {"step": step, "findings": [finding._asdict() for finding in found.findings]}
-    measured = found.measured
+def _page(step: int, result: Examination, around: Spectrum | None) -> dict[str, Any]:
+    page: dict[str, Any] = {"step": step, "findings": [finding._asdict() for finding in result.findings]}
+    measured = result.measured
     page["measured"] = {
         "gradients": measured.gradients,
         "parameters": measured.parameters,
@@ -211,12 +223,13 @@ def _batch(subject: Subject) -> Batch:
 def _examples(source: Source, n: int, seed: int) -> np.ndarray:
     """Returns n examples [n, ...]: evenly spread over a finite source, or drawn from a density."""
     if source.size is None:
-        return np.asarray(jg.data.batch_at(source, n, seed)(0)["x"])
+        return np.asarray(principal(jg.data.batch_at(source, n, seed)(0)))
     index = np.linspace(0, source.size - 1, min(n, source.size)).astype(np.int64)
-    return np.asarray(source.read(jg.data.Draw(seed, np.arange(len(index)), index))["x"])
+    return np.asarray(principal(source.read(jg.data.Draw(seed, np.arange(len(index)), index))))
 
 
 def _fake(subject: Subject, n: int) -> np.ndarray:
     game = jg.game(subject.networks, subject.system)
     key = jax.random.fold_in(subject.state.key, name_index("doctor"))
-    return as_pictures(jg.sample(game, subject.state, key, n=n, y=labels(subject.source.classes, n)))
+    inputs = sample_inputs(Experiment(game, classes=subject.source.classes, inputs=subject.inputs), n)
+    return as_pictures(jg.sample(game, subject.state, key, n=n, **inputs))

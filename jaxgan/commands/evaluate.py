@@ -1,10 +1,13 @@
-"""`jaxgan evaluate`: samples of a run, or a folder of pictures, measured against real examples by one protocol."""
+"""Measures samples of a run, or pictures in a folder, against real examples.
+
+Command: jaxgan evaluate RUN [--flag value ...]
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -14,9 +17,6 @@ import scipy.special
 import tyro
 
 import jaxgan as jg
-from experiments.experiment import as_pictures, labels
-from experiments.loading import Trained, load
-from experiments.run_folder import write_json
 from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.evaluation import MEASURES, Seen, chosen, draw, evaluate, nearest_picture, table
@@ -24,13 +24,17 @@ from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
 from jaxgan.metrics.standing import standing_statistics
+from jaxgan.runs.experiment import as_pictures, principal, sample_inputs
+from jaxgan.runs.flags import parse, reported
+from jaxgan.runs.folder import write_json
+from jaxgan.runs.loading import Trained, load
 
 STANDING = (16, 64)  # batches and samples in each, to estimate standing statistics with
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluate:
-    """Measures samples of a run, or pictures in a folder, against real examples."""
+    """What to measure, and how."""
 
     judged: Annotated[Path, tyro.conf.Positional]  # a run (runs/EXPERIMENT/ID), or a folder of pictures
     pictures: Annotated[Path | None, tyro.conf.Positional] = None  # folder of real pictures, instead of --reference
@@ -48,6 +52,7 @@ class Evaluate:
     resamples: int = 50  # for the intervals; 0: none
     seed: int = 0  # of latents, subsets and resamples
     out: Path | None = None  # folder for evaluation.json and .png; the run itself, or ./evaluation
+    module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
 
 class Side(NamedTuple):
@@ -66,8 +71,13 @@ class Features(NamedTuple):
     name: str
     weights: str  # SHA-256, or "none"
     resizer: str
-    of: Callable[[np.ndarray], np.ndarray]  # examples [N, ...] -> features [N, F]
+    extract: Callable[[np.ndarray], np.ndarray]  # examples [N, ...] -> features [N, F]
     probabilities: Callable[[np.ndarray], np.ndarray] | None  # examples [N, ...] -> [N, K]
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs the command line; returns the exit code."""
+    return reported(lambda: evaluate_command(parse(Evaluate, words, "jaxgan evaluate", __doc__)))
 
 
 def evaluate_command(flags: Evaluate) -> int:
@@ -80,7 +90,7 @@ def evaluate_command(flags: Evaluate) -> int:
       FileNotFoundError: no such weight file.
     """
     _check(flags)
-    run = load(flags.judged, flags.step) if _is_run(flags.judged) else None
+    run = load(flags.judged, flags.step, file=flags.module) if _is_run(flags.judged) else None
     judged = _side(flags.judged, flags, flags.size)
     real = _reference(flags, run, judged)
     training = _examples(run.module.source(run.config), flags, "train") if run else None
@@ -105,12 +115,12 @@ def evaluate_command(flags: Evaluate) -> int:
     needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
     classify = features.probabilities if "probabilities" in needed else None  # another pass through a large network
 
-    def seen(side: Side) -> Seen:
-        return Seen(side.x, features.of(side.x), classify(side.x) if classify else None)
+    def extracted(side: Side) -> Seen:
+        return Seen(side.x, features.extract(side.x), classify(side.x) if classify else None)
 
     print(f"{flags.judged} against {len(real.x)} of {real.name} [{real.split}], by {features.name}", flush=True)
-    known, learned = seen(real), seen(training) if training and "training" in needed else None
-    figures = evaluate(known, seen(judged), protocol, wanted, learned, flags.resamples, flags.seed, _tell)
+    known, learned = extracted(real), extracted(training) if training and "training" in needed else None
+    figures = evaluate(known, extracted(judged), protocol, wanted, learned, flags.resamples, flags.seed, _announce)
     other = None
     if flags.against and flags.against.suffix == ".json":
         other = _stored(flags.against)
@@ -118,12 +128,12 @@ def evaluate_command(flags: Evaluate) -> int:
         side = _side(flags.against, flags, judged.x.shape[1])
         same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=len(side.x))
         print(f"{flags.against}", flush=True)
-        other = evaluate(known, seen(side), same, wanted, learned, flags.resamples, flags.seed, _tell)
+        other = evaluate(known, extracted(side), same, wanted, learned, flags.resamples, flags.seed, _announce)
     print(f"{table(figures, other)}\n{described(protocol)}")
     return _write(flags, figures, other, nearest_picture(judged.x, training.x) if training else None)
 
 
-def _tell(metric: str) -> None:
+def _announce(metric: str) -> None:
     print(f"  {metric.replace('_', ' ')}", flush=True)
 
 
@@ -160,7 +170,7 @@ def _examples(source: Source, flags: Evaluate, split: str) -> Side:
     """Reads up to n examples of a source, evenly spread; of a density, n fresh draws."""
     n = min(flags.n, source.size or flags.n)
     index = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
-    return Side(source.name, split, np.asarray(source.read(jg.data.Draw(flags.seed, np.arange(n), index))["x"]))
+    return Side(source.name, split, np.asarray(principal(source.read(jg.data.Draw(flags.seed, np.arange(n), index)))))
 
 
 def _pictures(path: Path, flags: Evaluate, size: int | None, channels: int = 3) -> Side:
@@ -171,18 +181,20 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
     """Draws samples of a run, or reads pictures."""
     if not _is_run(path):
         return _pictures(path, flags, size)
-    run = load(path, flags.step)
-    game, state, classes = run.experiment.game, run.state, run.experiment.classes
+    run = load(path, flags.step, file=flags.module)
+    game, state = run.experiment.game, run.state
     key = jax.random.key(flags.seed)
     averaged = flags.averaged and bool(state.ema)
     state = state._replace(ema=state.ema if averaged else {})
     if flags.normalization == "standing":
         batches, rows = STANDING
-        known = labels(classes, batches * rows)
-        state = standing_statistics(game, state, jax.random.fold_in(key, 1), batches=batches, batch_size=rows, y=known)
+        inputs, own = sample_inputs(run.experiment, batches * rows), jax.random.fold_in(key, 1)
+        if inputs.keys() - {"y"}:
+            raise ValueError(f"--normalization standing knows labels alone; {path} is asked with {sorted(inputs)}")
+        state = standing_statistics(game, state, own, batches=batches, batch_size=rows, y=inputs.get("y"))
     if flags.normalization == "batch" and (rehearse := game.rehearse):
         game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
-    x = as_pictures(jg.sample(game, state, key, n=flags.n, y=labels(classes, flags.n)))
+    x = as_pictures(jg.sample(game, state, key, n=flags.n, **sample_inputs(run.experiment, flags.n)))
     return Side(f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization)
 
 
@@ -192,24 +204,24 @@ def _features(flags: Evaluate, judged: Side) -> Features:
     if judged.x.ndim == 2:
         return Features("coordinates", "none", "none", np.asarray, None)
     if flags.features == "pixels":
-        return _of(extractors.function("pixels", lambda x: x.reshape(len(x), -1)))
+        return _from_extractor(extractors.function("pixels", lambda x: x.reshape(len(x), -1)))
     if flags.features in ("auto", "digits") and judge.is_file() and not flags.weights:
         classifier = metrics.load_classifier(judge)
-        return _of(extractors.digits_classifier(classifier), lambda x: metrics.probabilities(classifier, x))
+        return _from_extractor(extractors.digits_classifier(classifier), lambda x: metrics.probabilities(classifier, x))
     if flags.features == "efficientnet_lite0":
         logits = extractors.efficientnet_lite0("logits")
-        return _of(extractors.efficientnet_lite0(), lambda x: _softmax(extractors.extract(logits, x)))
+        return _from_extractor(extractors.efficientnet_lite0(), lambda x: _softmax(extractors.extract(logits, x)))
     if flags.weights:
         logits = extractors.inception(flags.weights, "logits_unbiased", flags.resize)
         pooled = extractors.inception(flags.weights, "2048", flags.resize)
-        return _of(pooled, lambda x: _softmax(extractors.extract(logits, x)))
+        return _from_extractor(pooled, lambda x: _softmax(extractors.extract(logits, x)))
     raise ValueError(
         "choose what the pictures are seen through: --weights FILE (Inception, for an FID), --features "
         "efficientnet_lite0 or --features pixels" + (" (this run keeps no judge.npz)" if _is_run(flags.judged) else "")
     )
 
 
-def _of(extractor: Extractor, probabilities: Callable[[np.ndarray], np.ndarray] | None = None) -> Features:
+def _from_extractor(extractor: Extractor, probabilities: Callable[[np.ndarray], np.ndarray] | None = None) -> Features:
     weights = extractor.sha256 or "none"
     return Features(
         extractor.name, weights, extractor.resize, lambda x: extractors.extract(extractor, x), probabilities

@@ -9,21 +9,19 @@ from typing import Any
 
 import jax
 
-from experiments import run_folder
-from experiments.experiment import lower_is_better
-from experiments.running import Run, Running
 from jaxgan import checkpoint
 from jaxgan.guard import SKIPPED
 from jaxgan.loop import Ending
 from jaxgan.parallel import is_first
 from jaxgan.report import curves, read_metrics, report
-
-EXIT = {"SIGINT": 130, "SIGTERM": 143}
+from jaxgan.runs import folder as folders
+from jaxgan.runs.settings import Run, Running
+from jaxgan.runs.terminal import EXIT
 
 
 def finish(run: Run, running: Running, ending: Ending, latest: Mapping[str, Any], seconds: float) -> int:
     """Writes and prints what came of a run; returns the exit code."""
-    step, best = int(ending.state.step), run.judge.best
+    step, best = int(ending.state.step), run.best.figure.replace("_", " ") if run.best else ""
     interrupted = ending.reason in EXIT
     if not is_first():
         return EXIT.get(str(ending.reason), 0)
@@ -33,15 +31,17 @@ def finish(run: Run, running: Running, ending: Ending, latest: Mapping[str, Any]
         print(f"\n{ending.reason}: step {step} is saved; go on with the same command and --resume", flush=True)
         return EXIT[str(ending.reason)]
     if ending.reason == "plateau":
-        print(f"no better {best.replace('_', ' ')} in {running.until_plateau} evaluations: stopped at step {step}")
+        print(f"no better {best} in {running.until_plateau} evaluations: stopped at step {step}")
     if ending.reason == "quality":
-        print(f"{best.replace('_', ' ')} has reached {running.until_quality:g}: stopped at step {step}")
+        print(f"{best} has reached {running.until_quality:g}: stopped at step {step}")
     for figure, value in latest.get("figures", {}).items():
         print(f"{figure.replace('_', ' '):>18}  {value:.4g}")
     if latest.get("histogram"):
         print(f"{'samples by class':>18}  {' '.join(map(str, latest['histogram']))}")
-    best_step = checkpoint.best_step(run.manager, best, lower_is_better(best))
-    print(f"{run.judge.protocol}\n{step} steps in {seconds:.0f} s; best {best.replace('_', ' ')} at step {best_step}")
+    if run.judge:
+        print(run.judge.protocol)
+    best_step = checkpoint.best_step(run.manager, *run.best) if run.best else None
+    print(f"{step} steps in {seconds:.0f} s" + (f"; best {best} at step {best_step}" if run.best else ""))
     print("\n".join(str(page) for page in pages), flush=True)
     return 0
 
@@ -65,12 +65,13 @@ def summarise(run: Run, status: str, step: int, seconds: float, latest: Mapping[
         "figures": latest.get("figures", {}),
         "judged_at_step": latest.get("step"),
         "histogram": latest.get("histogram"),
-        "protocol": run.judge.protocol,
+        "protocol": run.judge.protocol if run.judge else None,
         "devices": jax.device_count(),
-        "best_by": run.judge.best,
+        "best_by": run.best.figure if run.best else None,
+        "lower_is_better": run.best.lower if run.best else None,
         "skipped_steps": len(read_metrics(run.folder).get(SKIPPED, ([], []))[0]),
     }
-    run_folder.write_json(run.folder / "summary.json", page)
+    folders.write_json(run.folder / "summary.json", page)
 
 
 def last_evaluation(folder: Path, start: int) -> dict[str, Any]:

@@ -6,24 +6,18 @@ import contextlib
 import io
 import logging
 import re
-import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from jaxgan.loop import DURING, NonFiniteError
+from jaxgan.runs.terminal import fail
 
 Parsed = TypeVar("Parsed")
 
 
-def fail(message: str, code: int = 2) -> int:
-    """Prints one line to standard error and returns the exit code."""
-    print(f"error: {message}", file=sys.stderr, flush=True)
-    return code
-
-
-def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, description: str) -> Parsed:
+def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, description: str | None) -> Parsed:
     """Parses flags by a dataclass or by the annotations of a function.
 
     Args:
@@ -39,26 +33,28 @@ def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, 
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(signature, args=list(words), prog=program, description=description)
+            return tyro.cli(signature, args=list(words), prog=program, description=description or "")
     except SystemExit as end:
         if not end.code:
             raise
         raise ValueError(_one_line(complaint.getvalue())) from None
 
 
-def parse_both(first: type, second: type, words: Sequence[str], program: str, description: str) -> tuple[Any, Any]:
+def parse_two(
+    first: type, second: type, words: Sequence[str], program: str, description: str | None
+) -> tuple[Any, Any]:
     """Parses the flags of two dataclasses, such as an experiment's `Config` and where it runs, without prefixes.
 
     Raises:
       ValueError: as for `parse`.
     """
 
-    def both(first: Any, second: Any) -> tuple[Any, Any]:
+    def pair(first: Any, second: Any) -> tuple[Any, Any]:
         return first, second
 
     flat = tyro.conf.arg(name="")
-    both.__annotations__ = {"first": Annotated[first, flat], "second": Annotated[second, flat]}
-    return parse(both, words, program, description)
+    pair.__annotations__ = {"first": Annotated[first, flat], "second": Annotated[second, flat]}
+    return parse(pair, words, program, description)
 
 
 def _one_line(complaint: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import jax
 
+FORMAT = 2  # of config.json; a reader refuses others
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain", "tensorflow-datasets")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -71,41 +72,105 @@ def find_folder(root: Path, experiment: str, name: str | None, started: bool = T
     return max(runs, key=lambda run: (run / "config.json").stat().st_mtime_ns)
 
 
-def describe(folder: Path, experiment: str, config: Any, batch: Mapping[str, Any], classes: int) -> None:
-    """Writes what the run is (`config.json`) and on what it runs (`environment.json`)."""
+def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping[str, Any], classes: int) -> None:
+    """Writes what the run is (`config.json`) and on what it runs (`environment.json`).
+
+    Args:
+      folder: of the run.
+      about: who made it: "experiment", "module", "sha256" and "command".
+      config: of the experiment, a dataclass of JSON values.
+      batch: what a step is given, dictionaries and tuples of arrays.
+      classes: number of labels that batches carry.
+    Raises:
+      ValueError: the batch is made of other things.
+    """
     page = {
-        "experiment": experiment,
-        "command": command(experiment, config),
+        "format": FORMAT,
+        **about,
         "config": dataclasses.asdict(config),
-        "batch": {name: {"shape": list(x.shape), "dtype": str(x.dtype)} for name, x in batch.items()},
+        "batch": form(batch),
         "classes": classes,
     }
     write_json(folder / "config.json", page)
     write_json(folder / "environment.json", environment())
 
 
-def command(experiment: str, config: Any) -> str:
-    """Returns the command line that makes this run again: the flags that differ from their defaults."""
-    default = type(config)()
-    words = ["python", "-m", "experiments", experiment]
+def read_config(folder: Path) -> dict[str, Any]:
+    """Reads the `config.json` of a run.
+
+    Raises:
+      ValueError: the folder is none of a run, or of another version's.
+    """
+    try:
+        page = json.loads((folder / "config.json").read_text())
+        written = page.get("format", 1)
+        if written == FORMAT:
+            kinds = {"experiment": str, "module": str, "config": dict, "batch": dict, "classes": int}
+            if wrong := [name for name, kind in kinds.items() if not isinstance(page.get(name), kind)]:
+                raise KeyError(wrong[0])
+            return page
+    except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{folder} is not the folder of a run (runs/EXPERIMENT/ID): {error}") from error
+    raise ValueError(
+        f"{folder}/config.json has format {written}; this version reads {FORMAT}: use the version that made the run, "
+        "or run its command again"
+    )
+
+
+def form(batch: Any, name: str = "batch") -> Any:
+    """Describes a batch in JSON: dictionaries as they are, tuples as lists, arrays as {"shape", "dtype"}.
+
+    Raises:
+      ValueError: a node is neither a dictionary nor a tuple, so that it could not be made again.
+    """
+    if type(batch) is tuple:
+        return [form(part, f"{name}[{k}]") for k, part in enumerate(batch)]
+    if isinstance(batch, Mapping):
+        return {key: form(part, f"{name}[{key!r}]") for key, part in batch.items()}
+    if not hasattr(batch, "dtype"):
+        raise ValueError(f"{name} is a {type(batch).__name__}; a batch is made of dictionaries, tuples and arrays")
+    return {"shape": list(batch.shape), "dtype": str(batch.dtype)}
+
+
+def example_of(page: Any) -> Any:
+    """Makes the batch that `form` described, of abstract arrays.
+
+    Raises:
+      ValueError: the page is no description.
+    """
+    if isinstance(page, list):
+        return tuple(map(example_of, page))
+    if isinstance(page, dict) and isinstance(page.get("dtype"), str):
+        shape = page.get("shape")
+        if isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape):
+            return jax.ShapeDtypeStruct(tuple(shape), page["dtype"])
+        raise ValueError(f"config.json gives a part of the batch the shape {shape!r}")
+    if not isinstance(page, dict):
+        raise ValueError(f"config.json describes a part of the batch as {page!r}")
+    return {key: example_of(part) for key, part in page.items()}
+
+
+def command(program: str, config: Any) -> str:
+    """Returns the command line that makes this run again: the program, and flags that differ from their defaults."""
+    default, words = type(config)(), []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         flag = field.name.replace("_", "-")
         if value == getattr(default, field.name):
             continue
         words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
-    return shlex.join(words)
+    return shlex.join([*shlex.split(program), *words])
 
 
 def versions() -> dict[str, str]:
     """Returns the versions of the packages that matter, of those that are installed."""
-    found = {}
+    installed = {}
     for package in PACKAGES:
         try:
-            found[package] = importlib.metadata.version(package)
+            installed[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def environment() -> dict[str, Any]:

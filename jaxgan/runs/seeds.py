@@ -6,25 +6,23 @@ is saved to go on from: a member is the run that `python -m experiments NAME --s
 that docs/decisions/sweep.md calls exact), which can be run alone to look into it.
 """
 
-import difflib
+from __future__ import annotations
+
 import itertools
-import sys
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import jax
 import numpy as np
 
 import jaxgan as jg
-from experiments import EXPERIMENTS, run_folder
-from experiments.cli import fail, parse_both, reported
-from experiments.experiment import labels
 from jaxgan.parallel import batches, draw_band, interval, member, sweep
-from jaxgan.types import name_index
+from jaxgan.runs import folder as folders
+from jaxgan.runs.experiment import Experiment, Judge, principal, sample_inputs
+from jaxgan.runs.modules import Definition
+from jaxgan.types import TrainState, name_index
 
 
 @dataclass(frozen=True)
@@ -40,21 +38,23 @@ class Many:
     smoke: bool = False  # a few steps of a tiny model, to see that everything works
 
 
-def run_seeds(name: str, experiment: ModuleType, config: Any, many: Many) -> int:
+def run_seeds(definition: Definition, config: Any, many: Many) -> int:
     """Trains and judges all members.
 
     Args:
-      name: of the experiment.
-      experiment: its module.
+      definition: the experiment's code.
       config: its `Config`; its seed is the first.
       many: how many, where and how.
     Returns:
       The exit code, 0.
     Raises:
-      ValueError: bad settings or data, or results of this name exist.
+      ValueError: bad settings or data, no judge, or results of this name exist.
     """
+    name, experiment = definition.name, definition.module
+    if not hasattr(experiment, "judge"):
+        raise ValueError(f"many seeds of {name} cannot be compared: the experiment has no judge")
     if many.smoke:
-        config, many = replace(config, **experiment.SMOKE), replace(many, evaluations=1)
+        config, many = replace(config, **getattr(experiment, "SMOKE", {})), replace(many, evaluations=1)
     if many.seeds < 2 or not 1 <= many.evaluations <= config.steps:
         raise ValueError(
             f"many seeds need --seeds of 2 or more and --evaluations in 1..{config.steps}; "
@@ -63,10 +63,10 @@ def run_seeds(name: str, experiment: ModuleType, config: Any, many: Many) -> int
     source, seeds = experiment.source(config), range(config.seed, config.seed + many.seeds)
     size = config.batch_size * getattr(config, "n_critic", 1)
     example = next(batches(source, size, seeds))
-    built = experiment.build(config, tuple(example["x"].shape[2:]), source.classes)
+    built = experiment.build(config, tuple(principal(example).shape[2:]), source.classes)
     runs = sweep(built.game, seeds, mode=many.mode, devices=jax.devices() if many.spread else None)
     choice, states = runs.choose(example), runs.init(example)
-    folder = run_folder.new_folder(many.out, f"{name}-seeds", many.id, config.seed)
+    folder = folders.new_folder(many.out, f"{name}-seeds", many.id, config.seed)
     print(f"{many.seeds} seeds at once, {choice.mode}: {choice.reason}\nresults go to {folder}", flush=True)
     judge, stream, began = experiment.judge(config, folder), batches(source, size, seeds), time.monotonic()
     steps = [config.steps * (k + 1) // many.evaluations for k in range(many.evaluations)]
@@ -86,9 +86,9 @@ def run_seeds(name: str, experiment: ModuleType, config: Any, many: Many) -> int
         "seconds": round(time.monotonic() - began, 1),
         "steps": steps,
         "figures": judged,
-        "versions": run_folder.versions(),
+        "versions": folders.versions(),
     }
-    run_folder.write_json(folder / "seeds.json", page)
+    folders.write_json(folder / "seeds.json", page)
     for figure in judged[-1][0]:
         curve = np.stack([_column(row, figure) for row in judged], axis=1)
         draw_band(folder / f"{figure}.png", np.array(steps), {name: curve}, figure.replace("_", " "))
@@ -96,44 +96,22 @@ def run_seeds(name: str, experiment: ModuleType, config: Any, many: Many) -> int
     return 0
 
 
-def _judged(built: Any, judge: Any, state: Any) -> dict[str, float]:
+def _judged(built: Experiment, judge: Judge, state: TrainState) -> dict[str, float]:
     """Measures one member by the latents that its own run would be measured by."""
     key = jax.random.fold_in(state.key, name_index("judgement"))
-    return judge.judge(
-        jg.sample(built.game, state, key, n=judge.samples, y=labels(built.classes, judge.samples))
-    ).figures
+    inputs = sample_inputs(built, judge.samples)
+    return judge.judge(jg.sample(built.game, state, key, n=judge.samples, **inputs)).figures
 
 
 def _line(row: list[dict[str, float]]) -> str:
     """Writes the members' figures as mean and 95 % confidence interval."""
-    said = []
+    parts = []
     for figure in row[0]:
         mean, low, high = interval(_column(row, figure))
-        said.append(f"{figure.replace('_', ' ')} {mean:.4g} [{low:.4g}, {high:.4g}]")
-    return ", ".join(said)
+        parts.append(f"{figure.replace('_', ' ')} {mean:.4g} [{low:.4g}, {high:.4g}]")
+    return ", ".join(parts)
 
 
 def _column(row: list[dict[str, float]], figure: str) -> np.ndarray:
     """Returns one figure of all members, [members]; NaN where a member has none (no histogram without modes)."""
     return np.array([one.get(figure, np.nan) for one in row])
-
-
-def main(words: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code, 0, or 2 for bad input."""
-    words = list(sys.argv[1:] if words is None else words)
-    if not words or words[0] not in EXPERIMENTS:
-        near = difflib.get_close_matches(words[0] if words else "", EXPERIMENTS, n=1)
-        asked = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(EXPERIMENTS)}"
-        return fail(f"usage: python -m experiments.seeds NAME [--flag value ...]; {asked}")
-    experiment = EXPERIMENTS[words[0]]
-
-    def work() -> int:
-        program = f"python -m experiments.seeds {words[0]}"
-        config, many = parse_both(experiment.Config, Many, words[1:], program, experiment.__doc__ or "")
-        return run_seeds(words[0], experiment, config, many)
-
-    return reported(work)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

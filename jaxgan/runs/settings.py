@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import jax
 
-from experiments.experiment import Experiment, Judge
 from jaxgan import checkpoint
+from jaxgan.runs.experiment import Best, Experiment, Judge
 from jaxgan.types import Batch, Metrics, TrainState
 
 
@@ -22,9 +22,7 @@ class Running:
     out: Path = Path("runs")  # runs go to OUT/EXPERIMENT/ID
     id: str | None = None  # the run's name; date, time and seed if not given
     resume: bool = False  # go on with the run ID, or with the experiment's latest
-    best_by: str | None = (
-        None  # figure by which the best checkpoint is kept and a run may stop; the judge's own if None
-    )
+    best_by: str | None = None  # figure by which the best checkpoint is kept and a run may stop; None: the judge's own
     until_plateau: int | None = None  # stop when that figure has not improved for this many evaluations
     until_quality: float | None = None  # stop when that figure is as good as this
     evaluations: int = 10  # evaluations, pictures and checkpoints in a whole run, evenly spread
@@ -47,7 +45,8 @@ class Run(NamedTuple):
     built: Experiment
     step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]  # compiled
     local: Callable[[TrainState], TrainState]  # a state -> the same on one device, to sample from
-    judge: Judge
+    judge: Judge | None
+    best: Best | None  # the figure by which the best checkpoint is kept
     manager: checkpoint.Checkpoints
 
 

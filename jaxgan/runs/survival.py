@@ -11,18 +11,20 @@ import jax
 
 from jaxgan import checkpoint
 
+Survived = Callable[[], AbstractContextManager[None]]  # a context in which a failure is one line, and training goes on
+
 
 @contextmanager
-def one_line_for_a_failed_save() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+def one_line_for_a_failed_save() -> Iterator[Survived]:
     """Holds back standard error, where the threads of a save that failed print hundreds of lines.
 
-    Where no save failed, what was held is printed at the end.
+    Where no save failed, what was kept back is printed at the end.
 
     Yields:
       A context that prints a save's failure as one line, at once, and goes on; of several processes none goes on,
       because one alone cannot know how far the others came.
     """
-    stderr, held, failures = sys.stderr, io.StringIO(), 0
+    stderr, kept_back, failures = sys.stderr, io.StringIO(), 0
 
     @contextmanager
     def survived() -> Iterator[None]:
@@ -36,17 +38,17 @@ def one_line_for_a_failed_save() -> Iterator[Callable[[], AbstractContextManager
             print(f"warning: {error}; training goes on", file=stderr, flush=True)
 
     try:
-        with redirect_stderr(held):
+        with redirect_stderr(kept_back):
             yield survived
     except checkpoint.CheckpointError:
         failures += 1
         raise
     finally:
         if not failures:
-            stderr.write(held.getvalue())
+            stderr.write(kept_back.getvalue())
 
 
-def pictures_may_fail() -> Callable[[], AbstractContextManager[None]]:
+def pictures_may_fail() -> Survived:
     """Makes a context in which a file that cannot be written is one line; a further one only after a success."""
     failing, stderr = False, sys.stderr
 
@@ -58,8 +60,8 @@ def pictures_may_fail() -> Callable[[], AbstractContextManager[None]]:
             failing = False
         except OSError as error:
             if not failing:
-                said = f"warning: {error.filename or 'a picture'} cannot be written: {error.strerror or error}"
-                print(f"{said}; training goes on", file=stderr, flush=True)
+                what = f"{error.filename or 'a picture'} cannot be written: {error.strerror or error}"
+                print(f"warning: {what}; training goes on", file=stderr, flush=True)
             failing = True
 
     return drawn

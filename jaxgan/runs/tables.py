@@ -5,8 +5,8 @@ of numbers and strings with a `seed`, `SMOKE` (the fields of a run of seconds), 
 
 - `tabulate(config, folder)`: yields a `Table` whenever one is done, and may write pictures into the folder
 
-It is run by `python -m experiments NAME [--flag value ...]` like any other. The tables are printed and written to
-`OUT/NAME/ID/table.json` with config, seeds, versions and seconds.
+It is run by `python -m experiments NAME [--flag value ...]`, or `jaxgan run FILE.py`, like any other. The tables are
+printed and written to `OUT/NAME/ID/table.json` with config, seeds, versions and seconds.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from experiments import run_folder
 from jaxgan.parallel import interval
+from jaxgan.runs import folder as folders
+from jaxgan.runs.modules import Definition
 
 Row = TypeVar("Row")
 Cell = str | float | Sequence[float]  # words, a number, or one number for each seed
@@ -68,12 +68,11 @@ def chosen(methods: str, known: Mapping[str, Row]) -> dict[str, Row]:
     return {name: known[name] for name in names}
 
 
-def run_tables(name: str, experiment: ModuleType, config: Any, where: Where) -> int:
+def run_tables(definition: Definition, config: Any, where: Where) -> int:
     """Runs a table experiment: prints its tables and writes them.
 
     Args:
-      name: of the experiment.
-      experiment: its module.
+      definition: its code.
       config: its `Config`.
       where: where results go.
     Returns:
@@ -81,22 +80,25 @@ def run_tables(name: str, experiment: ModuleType, config: Any, where: Where) -> 
     Raises:
       ValueError: bad settings, or results of this name exist.
     """
+    experiment = definition.module
     if where.smoke:
-        config = replace(config, **experiment.SMOKE)
+        config = replace(config, **getattr(experiment, "SMOKE", {}))
     if hasattr(experiment, "check"):
         experiment.check(config)  # before a folder is made
-    folder, began = run_folder.new_folder(where.out, name, where.id, config.seed), time.monotonic()
+    folder, began = folders.new_folder(where.out, definition.name, where.id, config.seed), time.monotonic()
     print(f"results go to {folder}", flush=True)
     page: dict[str, Any] = {
-        "experiment": name,
-        "command": run_folder.command(name, config),
+        "experiment": definition.name,
+        "module": definition.origin,
+        "sha256": definition.sha256,
+        "command": folders.command(definition.command, config),
         "config": asdict(config),
         "seeds": [config.seed + k for k in range(getattr(config, "seeds", 1))],
         "tables": [],
     }
     for table in experiment.tabulate(config, folder):
         page["tables"].append(table._asdict() | {"seconds": round(time.monotonic() - began, 1)})
-        run_folder.write_json(folder / "table.json", _finite(page | {"environment": run_folder.environment()}))
+        folders.write_json(folder / "table.json", _finite(page | {"environment": folders.environment()}))
         print(f"\n{table.title}\n\n{markdown(table.rows)}\n\n{table.note}", flush=True)
     print(f"\n{round(time.monotonic() - began)} s\n{folder}", flush=True)
     return 0
@@ -105,17 +107,17 @@ def run_tables(name: str, experiment: ModuleType, config: Any, where: Where) -> 
 def markdown(rows: Sequence[Mapping[str, Cell]]) -> str:
     """Writes rows as a table in Markdown; of several seeds, the mean and its 95 % confidence interval."""
     columns = list(rows[0])
-    lines = [columns, ["---"] * len(columns), *([said(row[column]) for column in columns] for row in rows)]
+    lines = [columns, ["---"] * len(columns), *([formatted(row[column]) for column in columns] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def said(cell: Cell) -> str:
+def formatted(cell: Cell) -> str:
     """Writes a cell: words as they are, numbers in three digits, seeds as `mean [low, high]`."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, Sequence):
         if len(cell) == 1:
-            return said(cell[0])
+            return formatted(cell[0])
         mean, low, high = interval(np.asarray(cell, np.float64))
         return f"{mean:.3g} [{low:.3g}, {high:.3g}]"
     return f"{cell:.3g}"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import ailments
 from experiments.__main__ import main
-from experiments.doctor import Doctor, doctor
-from experiments.ring import Config, build
+from experiments.diagnosis import ailments
+from experiments.toys.ring import Config, build
+from jaxgan.commands.doctor import Doctor, doctor
 
 TINY = ["--steps", "300", "--batch-size", "32", "--width", "8", "--latent", "4"]
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from experiments.__main__ import main
-from experiments.commands import main as jaxgan
+from jaxgan.commands.main import main as jaxgan
 from jaxgan.evaluation import MEASURES, Seen, chosen, evaluate
 from jaxgan.metrics import Protocol
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments import run_folder
 from experiments.__main__ import main
-from experiments.commands import main as jaxgan
-from tests.experiments.conftest import bits, finish, start
+from jaxgan.commands.main import main as jaxgan
+from jaxgan.runs import folder as folders
+from tests.runs.conftest import bits, finish, start
 
 
 @pytest.fixture(scope="module")
@@ -151,10 +151,10 @@ def test_jaxgan_sample_refuses_what_the_run_has_not(run, capsys):
 def test_names_of_runs_stay_inside_the_folder(tmp_path):
     for name in ("../x", "/etc", "a/b", "", ".hidden", "x" * 101, "a\0b"):
         with pytest.raises(ValueError, match="run's name"):
-            run_folder.new_folder(tmp_path, "ring", name, 0)
+            folders.new_folder(tmp_path, "ring", name, 0)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_artefacts_hold_nothing_of_the_environment(run, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2hunter2")
-    assert "hunter2" not in json.dumps(run_folder.environment())
+    assert "hunter2" not in json.dumps(folders.environment())

@@ -9,8 +9,8 @@ import pytest
 
 from experiments.__main__ import main
 from jaxgan.report import read_metrics
-from tests.experiments.conftest import bits, finish, signal_after_checkpoint, start
 from tests.parallel.test_processes import free_port
+from tests.runs.conftest import bits, finish, signal_after_checkpoint, start
 
 FLAGS = ("ring", "--batch-size", 16, "--width", 8, "--learning-rate", 1e-4, "--id", "run")
 FEW = ("--steps", 10, "--evaluations", 10, "--log-every", 1, "--keep", 10)  # few: Adam divides rounding by rounding

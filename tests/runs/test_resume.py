@@ -8,7 +8,7 @@ import json
 import signal
 
 from experiments.__main__ import main
-from tests.experiments.conftest import bits, finish, signal_after_checkpoint, start
+from tests.runs.conftest import bits, finish, signal_after_checkpoint, start
 
 TINY = ("--generator-features", 2, "--discriminator-features", 2, "--judge-steps", 4, "--batch-size", 8)
 DIGITS = ("digits", "--steps", 60, *TINY, "--evaluations", 6)

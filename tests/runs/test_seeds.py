@@ -6,8 +6,8 @@ import jax
 import pytest
 
 import jaxgan as jg
-from experiments import ring
 from experiments.seeds import main
+from experiments.toys import ring
 from jaxgan.types import name_index
 
 TINY = ("--batch-size", 8, "--width", 8, "--steps", 6, "--evaluations", 2)

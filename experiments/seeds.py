@@ -1,0 +1,32 @@
+"""`python -m experiments.seeds NAME [--seeds 16] [--flag value ...]` runs an experiment for many seeds at once."""
+
+import sys
+from collections.abc import Sequence
+
+from experiments import EXPERIMENTS
+from jaxgan.runs.terminal import fail, hint, leave
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code, 0, or 2 for bad input."""
+    words = list(sys.argv[1:] if words is None else words)
+    name = words[0] if words else ""
+    if name not in EXPERIMENTS:
+        return fail(f"usage: python -m experiments.seeds NAME [--flag value ...]; {hint(name, EXPERIMENTS)}")
+
+    from jaxgan.runs.flags import parse_two, reported  # JAX and the experiment are imported from here on
+    from jaxgan.runs.modules import bundled
+    from jaxgan.runs.seeds import Many, run_seeds
+
+    def work() -> int:
+        definition = bundled(name)
+        config, many = parse_two(
+            definition.module.Config, Many, words[1:], f"python -m experiments.seeds {name}", definition.module.__doc__
+        )
+        return run_seeds(definition, config, many)
+
+    return reported(work)
+
+
+if __name__ == "__main__":
+    leave(main())
