@@ -1,4 +1,4 @@
-"""`jaxgan run FILE.py`: a user's own experiment, with three players and batches of its own form, has what others have."""
+"""`jaxgan run FILE.py`: a user's own experiment, of three players and batches of its own form, has what others have."""
 
 import json
 import shutil
@@ -74,6 +74,8 @@ def test_its_samples_are_asked_with_its_own_inputs(run, capsys):
     words = ["evaluate", str(run), "--reference", "train", "--n", "40", "--resamples", "0", "--metrics", "frechet"]
     assert jaxgan([*words, "--module", str(OWN)]) == 0
     assert "coordinates" in capsys.readouterr().out
+    assert jaxgan(["doctor", str(run), "--samples", "40", "--no-spectrum", "--module", str(OWN)]) == 0
+    assert "gradient of the encoder" in capsys.readouterr().out
 
 
 def test_its_code_is_not_imported_unasked(run, capsys):
