@@ -64,11 +64,11 @@ class Discriminator(nn.Module):
 
     def maps(self, x: Array) -> list[Array]:
         """Returns the activations of every layer, [B, h, w, C] each."""
-        found = []
+        accuracies = []
         for layer in self.layers:
             x = nn.leaky_relu(layer(x), 0.2)
-            found.append(x)
-        return found
+            accuracies.append(x)
+        return accuracies
 
     def __call__(self, x: Array) -> Array:
         """Scores every image, [B]."""
@@ -89,24 +89,25 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table of accuracies."""
     train, test = _digits("train"), _digits("test")
     counts = _counts(config)
-    found: dict[str, dict[int, list[float]]] = {}
+    accuracies: dict[str, dict[int, list[float]]] = {}
     for seed in range(config.seed, config.seed + config.seeds):
         order = np.random.default_rng(seed).permutation(len(train["y"]))
         before, after = _discriminators(config, seed)
-        seen: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+        extractors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
             "raw pixels": lambda x: x.reshape(len(x), -1),
             "untrained discriminator": functools.partial(_features, config, before),
             "trained discriminator": functools.partial(_features, config, after),
         }
-        for name, view in seen.items():
+        for name, view in extractors.items():
             inside, outside = view(train["x"]), view(test["x"])
             for count in counts:
                 few = order[:count]
                 read = _ridge(inside[few], train["y"][few], outside)
                 accuracy = 100 * float(np.mean(read == test["y"]))
-                found.setdefault(name, {}).setdefault(count, []).append(accuracy)
+                accuracies.setdefault(name, {}).setdefault(count, []).append(accuracy)
     rows: list[dict[str, Cell]] = [
-        {"features": name, **{f"{count} labels": values[count] for count in counts}} for name, values in found.items()
+        {"features": name, **{f"{count} labels": values[count] for count in counts}}
+        for name, values in accuracies.items()
     ]
     note = (
         f"Accuracy in % of a linear classifier on {len(test['y'])} held-out digits; the discriminator's maps pooled to "

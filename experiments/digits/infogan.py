@@ -105,10 +105,10 @@ def judge(config: Config, folder: Path) -> Judge:
     def measure(samples: Any) -> Judgement:
         asked = labels(VALUES, len(samples))
         read = np.argmax(metrics.probabilities(classifier, samples), axis=1)
-        found = base.judge(samples)
+        judgement = base.judge(samples)
         information = mutual_information(asked, read)
         figures = {"accuracy": matched_accuracy(asked, read), "information": information}
-        return Judgement(found.figures | figures, found.histogram)
+        return Judgement(judgement.figures | figures, judgement.histogram)
 
     protocol = (
         f"{base.protocol}. accuracy: samples of every value of the code, read by that classifier, one class to a value "
@@ -130,5 +130,5 @@ def mutual_information(codes: Any, classes: Any) -> float:
     np.add.at(table, (np.asarray(codes), np.asarray(classes)), 1)
     p = table / table.sum()
     independent = p.sum(axis=1, keepdims=True) * p.sum(axis=0, keepdims=True)
-    seen = p > 0
-    return float(np.sum(p[seen] * np.log(p[seen] / independent[seen])))
+    positive = p > 0
+    return float(np.sum(p[positive] * np.log(p[positive] / independent[positive])))

@@ -40,17 +40,17 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
 
     def judge(samples: Any) -> Judgement:
         images = as_pictures(samples)
-        seen, probabilities = metrics.features(classifier, images), metrics.probabilities(classifier, images)
+        fake, probabilities = metrics.features(classifier, images), metrics.probabilities(classifier, images)
         histogram = metrics.label_histogram(probabilities)
-        precision, recall = metrics.precision_recall(features, seen, k=3)
+        precision, recall = metrics.precision_recall(features, fake, k=3)
         figures = {
-            "frechet_distance": metrics.fid(features, seen),
+            "frechet_distance": metrics.fid(features, fake),
             "precision": precision,
             "recall": recall,
-            "classes": float(np.sum(histogram >= 0.01 * len(seen))),
+            "classes": float(np.sum(histogram >= 0.01 * len(fake))),
         }
         if conditional:
-            figures["label_agreement"] = float(np.mean(np.argmax(probabilities, axis=1) == labels(10, len(seen))))
+            figures["label_agreement"] = float(np.mean(np.argmax(probabilities, axis=1) == labels(10, len(fake))))
         return Judgement(figures, [int(count) for count in histogram])
 
     floor = judge(real[0][np.linspace(0, len(real[0]) - 1, n).astype(int)]).figures

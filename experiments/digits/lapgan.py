@@ -77,7 +77,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     def distance(x: Any) -> float:
         return metrics.fid(features, metrics.features(classifier, np.clip(_full(x), -1, 1)))
 
-    found: dict[str, list[list[float]]] = {}
+    judged: dict[str, list[list[float]]] = {}
     began = time.monotonic()
     for seed in range(config.seed, config.seed + config.seeds):
         game, state = trained(config, seed)
@@ -89,17 +89,17 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             alone = upsample(before, *real[level].shape[1:3])
             drawn = alone + _detail(state, alone, level, config)
             name = f"{before.shape[1]} -> {alone.shape[1]}, from real"
-            found.setdefault(name, []).append([distance(alone), distance(drawn)])
+            judged.setdefault(name, []).append([distance(alone), distance(drawn)])
         whole = jg.sample(game, state, jax.random.key(seed), n=SAMPLES)
         coarse = whole
         while coarse.shape[1] > real[0].shape[1]:
             coarse = downsample(coarse)
-        found.setdefault("all levels generated", []).append([distance(coarse), distance(whole)])
+        judged.setdefault("all levels generated", []).append([distance(coarse), distance(whole)])
         if seed == config.seed:
             draw_images(folder / "samples.png", np.asarray(whole[:PICTURED]))
     rows: list[dict[str, Cell]] = [
         {"level": name, "upsampling alone": [v[0] for v in values], "with details": [v[1] for v in values]}
-        for name, values in found.items()
+        for name, values in judged.items()
     ]
     exact = float(jnp.max(jnp.abs(reconstruct(laplacian_pyramid(real[-1], LEVELS)) - real[-1])))
     note = (
@@ -134,11 +134,11 @@ def trained(config: Config, seed: int) -> tuple[Game, TrainState]:
     step, batch = jax.jit(game.train_step, donate_argnums=0), next(batches)
     state = game.init(jax.random.key(seed), batch)
     for number in range(config.steps):
-        state, told = step(state, batch)
+        state, values = step(state, batch)
         batch = next(batches)
         if number % 500 == 499:
-            seen = {name: f"{float(v):.2f}" for name, v in told.items() if name.endswith("probability")}
-            print(f"seed {seed}, step {number + 1}: {seen}", flush=True)
+            shown = {name: f"{float(v):.2f}" for name, v in values.items() if name.endswith("probability")}
+            print(f"seed {seed}, step {number + 1}: {shown}", flush=True)
     return game, state
 
 

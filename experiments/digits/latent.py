@@ -124,8 +124,8 @@ def _inverted(config: Config, generate: Any, z: np.ndarray) -> dict[str, Cell]:
     random = jnp.asarray(z[: 10 * len(target)])
     error = squared_error(generate(random), jnp.repeat(target, 10, axis=0)).reshape(-1, 10)
     start = random.reshape(len(target), 10, -1)[jnp.arange(len(target)), jnp.argmin(error, axis=1)]
-    found = project(generate, target, start, steps=config.projection_steps, prior_weight=1e-3)
-    before, after = float(jnp.mean(jnp.min(error, axis=1))), float(jnp.mean(found.error))
+    projected = project(generate, target, start, steps=config.projection_steps, prior_weight=1e-3)
+    before, after = float(jnp.mean(jnp.min(error, axis=1))), float(jnp.mean(projected.error))
     return {"what": "error of inversion", "before": before, "after": after}
 
 

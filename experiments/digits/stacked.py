@@ -78,14 +78,14 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         setting = SETTINGS[data]
         rows = [_row("real stacks", [real], "", "")]
         for name, method in _chosen(config, data).items():
-            began, found, game = time.monotonic(), [], build(data, method, config.width, config.features)
+            began, readings, game = time.monotonic(), [], build(data, method, config.width, config.features)
             step = jax.jit(game.train_step, donate_argnums=0)
             for seed in range(config.seed, config.seed + config.seeds):
                 samples = drawn(game, trained(config, data, game, step, source, seed), config.samples)
                 if seed == config.seed:
                     save_grid(folder / f"{data}-{name.replace(' ', '')}.png", samples[:100], columns=20)
-                found.append(read_stacks(classifier, samples))
-            rows.append(_row(name, found, setting.papers.get(name, ""), str(round(time.monotonic() - began))))
+                readings.append(read_stacks(classifier, samples))
+            rows.append(_row(name, readings, setting.papers.get(name, ""), str(round(time.monotonic() - began))))
             print(f"{data}: {', '.join(f'{key} {formatted(value)}' for key, value in rows[-1].items())}", flush=True)
         yield Table(setting.title, _note(config, data, digits.name), rows)
 
@@ -107,10 +107,10 @@ def drawn(game: Game, state: TrainState, n: int) -> np.ndarray:
     return np.nan_to_num(np.asarray(jg.sample(game, state, key, n=n)), nan=-1.0, posinf=1.0, neginf=-1.0)
 
 
-def _row(name: str, found: Sequence[Reading], papers: str, seconds: str) -> dict[str, Cell]:
+def _row(name: str, readings: Sequence[Reading], papers: str, seconds: str) -> dict[str, Cell]:
     row: dict[str, Cell] = {"method": name}
     for column, figure in {"modes": "modes", "KL": "reverse_kl", "sure": "sure"}.items():
-        values = [getattr(one, figure) for one in found]
+        values = [getattr(one, figure) for one in readings]
         row[column] = values if len(values) > 1 else values[0]  # real stacks are read once, whatever the seeds
     return row | {"papers": papers, "seconds": seconds}
 

@@ -127,12 +127,12 @@ class Discriminator(nn.Module):
 def methods(data: str) -> dict[str, Method]:
     """The rows of a table, by name."""
     r1, r2 = (penalty(SETTINGS[data].gamma) for penalty in (jg.penalties.r1, jg.penalties.r2))
-    both, rp = jg.penalties.total(r1, r2), jg.losses.relativistic
+    r1_r2, rp = jg.penalties.total(r1, r2), jg.losses.relativistic
     ablation = {
         "gan + r1": Method(penalty=r1),
-        "gan + r1 + r2": Method(penalty=both),
+        "gan + r1 + r2": Method(penalty=r1_r2),
         "rpgan + r1": Method(rp, r1),
-        "rpgan + r1 + r2": Method(rp, both),
+        "rpgan + r1 + r2": Method(rp, r1_r2),
     }
     if data == "r3gan":
         return {"rpgan + r1 + r2": ablation["rpgan + r1 + r2"]}

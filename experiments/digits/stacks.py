@@ -77,8 +77,8 @@ def read_stacks(classifier: metrics.Classifier, stacks: Any) -> Reading:
     """Reads stacks [n, H, W, 3], clipped to [-1, 1], whatever they look like: the papers have no threshold either."""
     x = np.clip(np.asarray(stacks, np.float32), -1, 1)
     read = np.stack([metrics.probabilities(classifier, x[..., k : k + 1]) for k in range(3)], axis=1)
-    found = metrics.label_coverage(metrics.stacked_labels(read.argmax(axis=2)))
-    return Reading(float(found.modes), found.reverse_kl, float(np.mean(read.max(axis=2) >= SURE)))
+    coverage = metrics.label_coverage(metrics.stacked_labels(read.argmax(axis=2)))
+    return Reading(float(coverage.modes), coverage.reverse_kl, float(np.mean(read.max(axis=2) >= SURE)))
 
 
 def stacks_judge(dataset: str, data_dir: str | None, size: int, samples: int, steps: int, folder: Path) -> Judge:
@@ -98,8 +98,8 @@ def stacks_judge(dataset: str, data_dir: str | None, size: int, samples: int, st
     classifier = trained_reader(digits, steps, folder / "judge.npz", batch_size=32)
 
     def judge(stacks: Any) -> Judgement:
-        found = read_stacks(classifier, stacks)
-        return Judgement({"reverse_kl": found.reverse_kl, "modes": found.modes})
+        coverage = read_stacks(classifier, stacks)
+        return Judgement({"reverse_kl": coverage.reverse_kl, "modes": coverage.modes})
 
     protocol = (
         f"modes of 1000 and reverse KL (nats) of {samples} samples, each digit read by a classifier trained for "

@@ -144,10 +144,10 @@ def _shares(settings: digits_stylegan2.Config, state: TrainState, folder: Path) 
         return []
     rows: list[dict[str, Cell]] = []
     for crossing in range(w.shape[1] + 1):
-        found = read(jg.samplers.cross_styles(first, second, crossing))
+        classes = read(jg.samplers.cross_styles(first, second, crossing))
         row: dict[str, Cell] = {"layers of the first": crossing}
         for name, label in (("first", own), ("second", other)):
-            row[f"class of the {name}"] = float(np.mean((found == label)[differ]))
+            row[f"class of the {name}"] = float(np.mean((classes == label)[differ]))
         rows.append(row)
     return rows
 

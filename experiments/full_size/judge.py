@@ -30,9 +30,9 @@ def image_judge(source: Source, samples: int) -> Judge:
     real = _small(source.read(jg.data.Draw(0, np.arange(n), index))["x"])
 
     def judge(images: Any) -> Judgement:
-        seen = _small(as_pictures(images))
-        precision, recall = metrics.precision_recall(real, seen, k=3)
-        return Judgement({"frechet_distance": metrics.fid(real, seen), "precision": precision, "recall": recall})
+        fake = _small(as_pictures(images))
+        precision, recall = metrics.precision_recall(real, fake, k=3)
+        return Judgement({"frechet_distance": metrics.fid(real, fake), "precision": precision, "recall": recall})
 
     protocol = (
         f"Fréchet distance ({SIDE}x{SIDE} pixels) and precision/recall (k = 3) of {samples} samples of the averaged "

@@ -68,9 +68,9 @@ class Sketch(nn.Module):
     @nn.compact
     def __call__(self, z: Array, noise: Array, y: Array, train: bool = True) -> tuple[Array, Array]:
         """Draws one small picture per latent and caption."""
-        told, divergence = ConditioningAugmentation()(y, noise)
+        condition, divergence = ConditioningAugmentation()(y, noise)
         width = self.features * 4
-        x = nn.Dense(4 * 4 * width, use_bias=False)(jnp.concatenate([z, told], axis=-1))
+        x = nn.Dense(4 * 4 * width, use_bias=False)(jnp.concatenate([z, condition], axis=-1))
         x = _active(x.reshape(-1, 4, 4, width), train)
         for features in (width // 2, width // 4):
             x = _active(ConvTranspose(features, use_bias=False)(x), train)
@@ -89,16 +89,16 @@ class Refined(nn.Module):
     @nn.compact
     def __call__(self, low: Array, noise: Array, y: Array, train: bool = True) -> tuple[Array, Array]:
         """Draws one picture per sketch and caption."""
-        told, divergence = ConditioningAugmentation()(y, noise)
+        condition, divergence = ConditioningAugmentation()(y, noise)
         width = self.features * 4
-        seen = nn.leaky_relu(nn.Conv(self.features, (3, 3))(low), 0.2)
-        h = nn.leaky_relu(StridedConv(width // 2)(seen), 0.2)
-        told = jnp.broadcast_to(told[:, None, None], (*h.shape[:3], told.shape[-1]))
-        h = _active(nn.Conv(width, (3, 3), use_bias=False)(jnp.concatenate([h, told], axis=-1)), train)
+        low_features = nn.leaky_relu(nn.Conv(self.features, (3, 3))(low), 0.2)
+        h = nn.leaky_relu(StridedConv(width // 2)(low_features), 0.2)
+        condition = jnp.broadcast_to(condition[:, None, None], (*h.shape[:3], condition.shape[-1]))
+        h = _active(nn.Conv(width, (3, 3), use_bias=False)(jnp.concatenate([h, condition], axis=-1)), train)
         inner = _active(nn.Conv(width, (3, 3), use_bias=False)(h), train)
         h = nn.relu(h + nn.BatchNorm(not train, momentum=0.9)(nn.Conv(width, (3, 3), use_bias=False)(inner)))
         h = _active(ConvTranspose(width // 2, use_bias=False)(h), train)
-        h = _active(ConvTranspose(width // 4, use_bias=False)(jnp.concatenate([h, seen], axis=-1)), train)
+        h = _active(ConvTranspose(width // 4, use_bias=False)(jnp.concatenate([h, low_features], axis=-1)), train)
         return jnp.tanh(nn.Conv(1, (3, 3))(h)), divergence
 
 
@@ -118,7 +118,7 @@ def check(config: Config) -> None:
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws the letters in order: rows of sketches over what was made of them."""
     classifier = reader(lambda few, n: boxes(few, words(few, n)), config.judge_steps)
-    found: dict[str, list[dict[str, float]]] = {}
+    judged: dict[str, list[dict[str, float]]] = {}
     for seed in range(config.seed, config.seed + config.seeds):
         game, state = _trained(config, seed)
         few = np.random.default_rng(seed + 1000)
@@ -134,14 +134,14 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             "stage II": np.asarray(samples),
         }
         for name, x in pictures.items():
-            found.setdefault(name, []).append(read(classifier, x, chosen))
+            judged.setdefault(name, []).append(read(classifier, x, chosen))
         if seed == config.seed:
             shown = np.linspace(0, SAMPLES - 1, PICTURED).astype(int).reshape(-1, 10)
-            both = [pictures[name][row] for row in shown for name in ("stage I, enlarged", "stage II")]
-            draw_images(folder / "samples.png", np.concatenate(both))
+            pair = [pictures[name][row] for row in shown for name in ("stage I, enlarged", "stage II")]
+            draw_images(folder / "samples.png", np.concatenate(pair))
     rows: list[dict[str, Cell]] = [
         {"pictures": name, **{word: [figures[word] for figures in all_seeds] for word in all_seeds[0]}}
-        for name, all_seeds in found.items()
+        for name, all_seeds in judged.items()
     ]
     note = (
         f"Share of {SAMPLES} captions whose word is read from the picture, after {config.steps} steps of "
@@ -189,8 +189,8 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
 
     state = game.init(jax.random.key(seed), batch_of(0))
     for number in range(config.steps):
-        state, told = step(state, batch_of(number))
+        state, values = step(state, batch_of(number))
         if number % 500 == 499:
-            losses = ", ".join(f"{name} {float(told[name]):.2f}" for name in LOGGED)
+            losses = ", ".join(f"{name} {float(values[name]):.2f}" for name in LOGGED)
             print(f"seed {seed}, step {number + 1}: {losses}", flush=True)
     return game, state

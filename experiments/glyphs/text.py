@@ -66,8 +66,8 @@ class Generator(nn.Module):
     @nn.compact
     def __call__(self, z: Array, y: Array, train: bool = True) -> Array:
         """Draws one picture per latent and caption."""
-        told = nn.leaky_relu(nn.Dense(32)(y), 0.2)
-        return dcgan.Generator(1, SIZE, self.features)(jnp.concatenate([z, told], axis=-1), train=train)
+        condition = nn.leaky_relu(nn.Dense(32)(y), 0.2)
+        return dcgan.Generator(1, SIZE, self.features)(jnp.concatenate([z, condition], axis=-1), train=train)
 
 
 class Discriminator(nn.Module):
@@ -79,9 +79,9 @@ class Discriminator(nn.Module):
     def __call__(self, x: Array, y: Array) -> Array:
         """Scores every picture with its caption."""
         h = heads.Convolutional(self.features)(x)
-        told = nn.leaky_relu(nn.Dense(32)(y), 0.2)
-        told = jnp.broadcast_to(told[:, None, None], (*h.shape[:3], told.shape[-1]))
-        h = nn.leaky_relu(nn.Conv(self.features * 4, (1, 1))(jnp.concatenate([h, told], axis=-1)), 0.2)
+        condition = nn.leaky_relu(nn.Dense(32)(y), 0.2)
+        condition = jnp.broadcast_to(condition[:, None, None], (*h.shape[:3], condition.shape[-1]))
+        h = nn.leaky_relu(nn.Conv(self.features * 4, (1, 1))(jnp.concatenate([h, condition], axis=-1)), 0.2)
         return nn.Dense(1)(h.reshape(h.shape[0], -1))[:, 0]
 
 
@@ -116,7 +116,7 @@ def check(config: Config) -> None:
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws samples of the letters in order."""
     classifier = reader(lambda few, n: boxes(few, words(few, n)), config.judge_steps)
-    found: list[dict[str, float]] = []
+    judged: list[dict[str, float]] = []
     real: dict[str, float] = {}
     for seed in range(config.seed, config.seed + config.seeds):
         game, state = _trained(config, seed)
@@ -125,13 +125,13 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         chosen = chosen[np.argsort(chosen[:, 0], kind="stable")]
         asked = {"index": jnp.arange(SAMPLES), "y": embedded(chosen)}
         samples = np.asarray(jax.jit(game.generate)(state, jax.random.key(seed), asked))
-        found.append(read(classifier, samples, chosen))
+        judged.append(read(classifier, samples, chosen))
         if seed == config.seed:
             draw_images(folder / "samples.png", samples[np.linspace(0, SAMPLES - 1, PICTURED).astype(int)])
             real = read(classifier, draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), chosen)
     rows: list[dict[str, Cell]] = [
         {"pictures": "real", **real},
-        {"pictures": "generated", **{name: [figures[name] for figures in found] for name in real}},
+        {"pictures": "generated", **{name: [figures[name] for figures in judged] for name in real}},
     ]
     note = (
         f"Share of {SAMPLES} captions whose word is read from the picture, after {config.steps} steps of "
@@ -143,11 +143,11 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 def read(classifier: Any, x: np.ndarray, chosen: np.ndarray) -> dict[str, float]:
     """Shares of captions [n, 4] whose words are read from pictures [n, SIZE, SIZE, 1], by word and of all four."""
     box = ink_box(x)
-    told = np.argmax(metrics.probabilities(classifier, inside(x, box)), axis=1)
+    label = np.argmax(metrics.probabilities(classifier, inside(x, box)), axis=1)
     side = np.max(box[:, 2:] - box[:, :2], axis=1) * SIZE
     centre = (box[:, :2] + box[:, 2:]) / 2
-    seen = (told // 2, told % 2, side > np.mean(SIDES), (centre[:, 0] > 0.5) + 2 * (centre[:, 1] > 0.5))
-    right = {name: s == c for name, s, c in zip(("letter", "weight", "size", "place"), seen, chosen.T, strict=True)}
+    answers = (label // 2, label % 2, side > np.mean(SIDES), (centre[:, 0] > 0.5) + 2 * (centre[:, 1] > 0.5))
+    right = {name: s == c for name, s, c in zip(("letter", "weight", "size", "place"), answers, chosen.T, strict=True)}
     return {name: float(np.mean(r)) for name, r in right.items()} | {
         "whole caption": float(np.mean(np.all(list(right.values()), axis=0)))
     }
@@ -173,7 +173,7 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
 
     state = game.init(jax.random.key(seed), batch_of(0))
     for number in range(config.steps):
-        state, told = step(state, batch_of(number))
+        state, values = step(state, batch_of(number))
         if number % 500 == 499:
-            print(f"seed {seed}, step {number + 1}: loss {float(told['discriminator/loss']):.2f}", flush=True)
+            print(f"seed {seed}, step {number + 1}: loss {float(values['discriminator/loss']):.2f}", flush=True)
     return game, state

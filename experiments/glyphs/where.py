@@ -84,7 +84,7 @@ def check(config: Config) -> None:
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws samples of every letter."""
-    classifier, found = reader(boxes, config.judge_steps), []
+    classifier, judged = reader(boxes, config.judge_steps), []
     for seed in range(config.seed, config.seed + config.seeds):
         game, state = _trained(config, seed)
         few = np.random.default_rng(seed + 1000)
@@ -93,14 +93,14 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         y = {"caption": caption(letter, bold), "box": box}
         generate = jax.jit(game.generate)
         samples = np.asarray(generate(state, jax.random.key(seed), {"index": jnp.arange(SAMPLES), "y": y}))
-        found.append(_read(classifier, samples, letter, bold, box))
+        judged.append(_read(classifier, samples, letter, bold, box))
         if seed == config.seed:
             shown = samples[np.linspace(0, SAMPLES - 1, PICTURED).astype(int)]
             draw_images(folder / "samples.png", shown)
             real = _read(classifier, draw(letter, bold, box), letter, bold, box)
     rows: list[dict[str, Cell]] = [
         {"pictures": "real", **real},
-        {"pictures": "generated", **{name: [figures[name] for figures in found] for name in real}},
+        {"pictures": "generated", **{name: [figures[name] for figures in judged] for name in real}},
     ]
     note = (
         f"{SAMPLES} boxes after {config.steps} steps of {config.batch_size}; overlap of the ink's bounding box with "
@@ -131,7 +131,7 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
     step = jax.jit(game.train_step, donate_argnums=0)
     state = game.init(jax.random.key(seed), batch_of(seed, 0, config.batch_size))
     for number in range(config.steps):
-        state, told = step(state, batch_of(seed, number, config.batch_size))
+        state, values = step(state, batch_of(seed, number, config.batch_size))
         if number % 500 == 499:
-            print(f"seed {seed}, step {number + 1}: loss {float(told['discriminator/loss']):.2f}", flush=True)
+            print(f"seed {seed}, step {number + 1}: loss {float(values['discriminator/loss']):.2f}", flush=True)
     return game, state

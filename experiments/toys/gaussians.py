@@ -165,17 +165,17 @@ def trained(setting: Setting, method: Method, seeds: Sequence[int]) -> tuple[Gam
 
 def judged(setting: Setting, game: Game, states: TrainState, seeds: Sequence[int]) -> dict[str, list[float]]:
     """Measures every run: modes, share of high quality and reverse KL, one number for each seed."""
-    modes, found = setting.source.modes, []
+    modes, coverages = setting.source.modes, []
     if modes is None:
         raise ValueError(f"{setting.source.name!r} has no modes to cover")
     for number in range(len(seeds)):
         points = samples(game, member(states, number))
         points = np.where(np.isfinite(points), points, 1e9)  # a run that diverged covers nothing
-        found.append(jg.metrics.mode_coverage(points, modes.centres, modes.std))
+        coverages.append(jg.metrics.mode_coverage(points, modes.centres, modes.std))
     return {
-        "modes": [float(one.modes) for one in found],
-        "high quality": [one.high_quality for one in found],
-        "reverse KL": [one.reverse_kl for one in found],
+        "modes": [float(one.modes) for one in coverages],
+        "high quality": [one.high_quality for one in coverages],
+        "reverse KL": [one.reverse_kl for one in coverages],
     }
 
 

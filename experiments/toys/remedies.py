@@ -102,8 +102,8 @@ def collapse(config: Config) -> Table:
     seeds, rows = range(config.seed, config.seed + config.seeds), []
     for name, method in gaussians.methods("ring").items():
         game, states = gaussians.trained(setting, method, seeds)
-        found: dict[str, Cell] = dict(gaussians.judged(setting, game, states, seeds))
-        rows.append({"remedy": "none" if name == "vanilla" else name, **found})
+        row: dict[str, Cell] = dict(gaussians.judged(setting, game, states, seeds))
+        rows.append({"remedy": "none" if name == "vanilla" else name, **row})
         _say(rows[-1])
     note = f"Ring of 8 Gaussians, {config.mode_steps} updates; networks and rates as in `modes`. {_seeds(config)}"
     return Table("Mode collapse", note, rows)

@@ -31,10 +31,10 @@ def fail(message: str, code: int = 2) -> int:
 
 
 def leave(code: int) -> NoReturn:
-    """Ends the process.
+    """Ends the process, at once after an error or Ctrl-C.
 
     What a failed save left behind would complain at exit, after the line that says it all; one that was interrupted
-    would be waited for without end (but peers wait for each other). Such an end is abrupt.
+    would be waited for without end (but peers wait for each other).
     """
     if code in (1, 2) or (code == EXIT["SIGINT"] and not _has_peers()):
         sys.stdout.flush()
