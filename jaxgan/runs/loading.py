@@ -44,6 +44,8 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
     """
     page = read_config(run)
     module = made_by(run, page, file).module
+    if not hasattr(module, "build"):
+        raise ValueError(f"{run} is one of the games of {page['experiment']!r}, which that experiment alone can make")
     try:
         config, example = module.Config(**page["config"]), example_of(page["batch"])
         shape = tuple(principal(example).shape[1:])

@@ -1,7 +1,7 @@
 """Starts a run or goes on with it: reads the data, makes the game and the folder, and hands over to training.
 
-`run` is what the command lines call. `run_in` trains a `Plan` in a folder that the caller chose, and gives the state
-back: an experiment that trains several games makes each a run of its own, below its own folder.
+`run` is what the command lines call. An experiment that trains several games calls `member` for each: a run of its own
+below the experiment's folder, which goes on where it was stopped.
 """
 
 from __future__ import annotations
@@ -176,6 +176,24 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
             return train_run(
                 Run(folder, built, step, local, judge, best, manager), config, running, state, batches, source.classes
             )
+
+
+def member(folder: Path, plan: Plan, running: Running) -> Finished:
+    """Trains a game that an experiment needs, as a run in a folder of its own; goes on where it was stopped.
+
+    Args:
+      folder: of this run, below that of the experiment; made if missing.
+      plan: what to train.
+      running: how; `out`, `id` and `resume` are not looked at.
+    Returns:
+      Finished; if its code is not 0, a signal stopped the run after saving, and the experiment should end too.
+    Raises:
+      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`.
+    """
+    prepared = prepare(plan, running)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = any((folder / "checkpoints").glob("[0-9]*"))
+    return run_in(folder, prepared, replace(running, resume=saved))
 
 
 def _describe(folder: Path, prepared: Prepared) -> None:

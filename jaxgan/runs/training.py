@@ -18,7 +18,7 @@ from jaxgan import checkpoint
 from jaxgan.diagnose import watch
 from jaxgan.guard import SKIPPED
 from jaxgan.log import both, every, no_log, open_log, progress
-from jaxgan.loop import Ending, Hook, Log, NonFiniteError, Safety, plateau, reached, stop_on_signals, train
+from jaxgan.loop import Hook, Log, NonFiniteError, Safety, plateau, reached, stop_on_signals, train
 from jaxgan.parallel import any_process, from_first, is_first
 from jaxgan.report import read_metrics
 from jaxgan.runs import folder as folders
@@ -98,11 +98,8 @@ def train_run(
             raise NonFiniteError(f"{error}; the last good checkpoint is step {good} of {run.folder}") from error
         save(int(ending.state.step), ending.state)
         checkpoint.wait(run.manager)
-    return _finished(run, running, ending, evaluations, time.monotonic() - began)
-
-
-def _finished(run: Run, running: Running, ending: Ending, evaluations: Evaluations, seconds: float) -> Finished:
-    return Finished(finish(run, running, ending, evaluations.latest, seconds), ending.state)
+    code = finish(run, running, ending, evaluations.latest, time.monotonic() - began)
+    return Finished(code, ending.state)
 
 
 def _announce(state: TrainState) -> None:
