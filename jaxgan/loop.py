@@ -88,10 +88,7 @@ def train(
       ValueError: a batch is not what networks expect or of another form than the first, the batches end early, or a
         hook's interval or `max_skips` is not positive.
     """
-    if bad := [hook.every for hook in hooks if hook.every < 1]:
-        raise ValueError(f"hooks need every >= 1; got {bad}")
-    if safety.max_skips < 1:
-        raise ValueError(f"train needs max_skips >= 1; got {safety.max_skips}")
+    _check_settings(hooks, safety)
     pending: list[tuple[int, Metrics]] = []  # at most one step's, still on the device
     skipped: list[int] = []
     now, form = "the start", Form()
@@ -202,6 +199,13 @@ def check_batch(batch: Batch, classes: int = 0) -> None:
     """
     if "x" in batch:
         data.check_batch(batch, classes)
+
+
+def _check_settings(hooks: Sequence[Hook], safety: Safety) -> None:
+    if bad := [hook.every for hook in hooks if hook.every < 1]:
+        raise ValueError(f"hooks need every >= 1; got {bad}")
+    if safety.max_skips < 1:
+        raise ValueError(f"train needs max_skips >= 1; got {safety.max_skips}")
 
 
 def _next(batches: Iterator[Batch], step: int, steps: int) -> Batch:
