@@ -91,7 +91,7 @@ def train(
     _check_settings(hooks, safety)
     pending: list[tuple[int, Metrics]] = []  # at most one step's, still on the device
     skipped: list[int] = []
-    now, form = "the start", Form()
+    now, form, first = "the start", Form(), int(state.step) + 1
 
     def read(keep: int) -> None:
         while len(pending) > keep:
@@ -109,7 +109,6 @@ def train(
         now = what
         safety.alive(what, factor)
 
-    first = int(state.step) + 1
     try:
         for step in range(first, steps + 1):
             begin(f"step {step}", 10.0 if step == first else 1.0)
