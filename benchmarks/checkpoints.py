@@ -25,7 +25,7 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from experiments import digits
+from experiments.digits import dcgan as digits
 from jaxgan import checkpoint
 from jaxgan.checkpoint import manifest
 from jaxgan.types import TrainState
@@ -81,7 +81,7 @@ def costs(features: int, rounds: int, folder: Path) -> None:
         state = state_at(step, abstract)
         began = time.perf_counter()
         times = {"save": timed(lambda s=state: checkpoint.save(ours, s, {}))[0]}
-        checkpoint.settle(ours)
+        checkpoint.wait(ours)
         times["total"] = time.perf_counter() - began
         began = time.perf_counter()
         times["save alone"] = timed(lambda s=state, n=step: alone.save(n, args=ocp.args.StandardSave(s)))[0]

@@ -38,7 +38,8 @@ import numpy as np
 
 import jaxgan as jg
 from benchmarks.checkpoints import costs, shapes, state_at, timed
-from experiments import digits, ring
+from experiments.digits import dcgan as digits
+from experiments.toys import ring
 from jaxgan import checkpoint
 from jaxgan.checkpoint import manifest
 from jaxgan.data import check_batch
@@ -84,10 +85,10 @@ def checkpoints(number: int, folder: Path) -> None:
     for step in range(1, number + 1):
         checkpoint.save(manager, state._replace(step=jax.numpy.asarray(step, jax.numpy.int32)), {})
         if step == warm:
-            checkpoint.settle(manager)
+            checkpoint.wait(manager)
             before = memory()[0]
         if step >= warm and step % max(1, number // 10) == 0:
-            checkpoint.settle(manager)
+            checkpoint.wait(manager)
             now, open_files = memory()
             each = 1e3 * (now - before) / max(1, step - warm)
             grown = f"{now - before:+.1f} MB since checkpoint {warm}, {each:.1f} kB each"

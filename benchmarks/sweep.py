@@ -31,7 +31,7 @@ SEGMENT = 20  # steps in one call
 
 
 def ring_game(width: int) -> Game:
-    """The game of `experiments/ring.py`, at a constant learning rate."""
+    """The game of `experiments/toys/ring.py`, at a constant learning rate."""
     system = jg.systems.gan(
         loss=jg.losses.non_saturating,
         penalty=jg.penalties.r1(0.1),

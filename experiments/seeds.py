@@ -1,139 +1,32 @@
-"""Runs an experiment for many seeds at once: figures with mean and confidence interval, and a picture with bands.
+"""`python -m experiments.seeds NAME [--seeds 16] [--flag value ...]` runs an experiment for many seeds at once."""
 
-Command: python -m experiments.seeds NAME [--seeds 16] [--mode auto] [--flag value ...]
-The flags are those of the experiment; seeds are counted up from its `--seed`. One judge measures all members. Nothing
-is saved to go on from: a member is the run that `python -m experiments NAME --seed S` makes (bit for bit in the modes
-that docs/decisions/sweep.md calls exact), which can be run alone to look into it.
-"""
-
-import difflib
-import itertools
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from types import ModuleType
-from typing import Any, Literal
 
-import jax
-import numpy as np
-
-import jaxgan as jg
-from experiments import EXPERIMENTS, run_folder
-from experiments.cli import fail, parse_both, reported
-from experiments.experiment import labels
-from jaxgan.parallel import batches, draw_band, interval, member, sweep
-from jaxgan.types import name_index
-
-
-@dataclass(frozen=True)
-class Many:
-    """How many, where and how."""
-
-    out: Path = Path("runs")  # results go to OUT/NAME-seeds/ID
-    id: str | None = None  # their name; date, time and first seed if not given
-    seeds: int = 16  # members, at least 2
-    evaluations: int = 5  # of every member, evenly spread
-    mode: Literal["auto", "map", "unrolled", "vmap"] = "auto"  # how members are computed
-    spread: bool = False  # share the members out over all devices
-    smoke: bool = False  # a few steps of a tiny model, to see that everything works
-
-
-def run_seeds(name: str, experiment: ModuleType, config: Any, many: Many) -> int:
-    """Trains and judges all members.
-
-    Args:
-      name: of the experiment.
-      experiment: its module.
-      config: its `Config`; its seed is the first.
-      many: how many, where and how.
-    Returns:
-      The exit code, 0.
-    Raises:
-      ValueError: bad settings or data, or results of this name exist.
-    """
-    if many.smoke:
-        config, many = replace(config, **experiment.SMOKE), replace(many, evaluations=1)
-    if many.seeds < 2 or not 1 <= many.evaluations <= config.steps:
-        raise ValueError(
-            f"many seeds need --seeds of 2 or more and --evaluations in 1..{config.steps}; "
-            f"got {many.seeds} and {many.evaluations}"
-        )
-    source, seeds = experiment.source(config), range(config.seed, config.seed + many.seeds)
-    size = config.batch_size * getattr(config, "n_critic", 1)
-    example = next(batches(source, size, seeds))
-    built = experiment.build(config, tuple(example["x"].shape[2:]), source.classes)
-    runs = sweep(built.game, seeds, mode=many.mode, devices=jax.devices() if many.spread else None)
-    choice, states = runs.choose(example), runs.init(example)
-    folder = run_folder.new_folder(many.out, f"{name}-seeds", many.id, config.seed)
-    print(f"{many.seeds} seeds at once, {choice.mode}: {choice.reason}\nresults go to {folder}", flush=True)
-    judge, stream, began = experiment.judge(config, folder), batches(source, size, seeds), time.monotonic()
-    steps = [config.steps * (k + 1) // many.evaluations for k in range(many.evaluations)]
-    judged: list[list[dict[str, float]]] = []  # by evaluation and member
-    for start, end in itertools.pairwise([0, *steps]):
-        for batch in itertools.islice(stream, end - start):
-            states, _ = runs.train_step(states, batch)
-        judged.append([_judged(built, judge, member(states, m)) for m in range(many.seeds)])
-        print(f"step {end}: {_line(judged[-1])}", flush=True)
-    page = {
-        "experiment": name,
-        "config": asdict(config),
-        "seeds": list(seeds),
-        "mode": choice.mode,
-        "reason": choice.reason,
-        "protocol": judge.protocol,
-        "seconds": round(time.monotonic() - began, 1),
-        "steps": steps,
-        "figures": judged,
-        "versions": run_folder.versions(),
-    }
-    run_folder.write_json(folder / "seeds.json", page)
-    for figure in judged[-1][0]:
-        curve = np.stack([_column(row, figure) for row in judged], axis=1)
-        draw_band(folder / f"{figure}.png", np.array(steps), {name: curve}, figure.replace("_", " "))
-    print(f"{judge.protocol}\n{config.steps} steps of {many.seeds} seeds in {page['seconds']} s\n{folder}", flush=True)
-    return 0
-
-
-def _judged(built: Any, judge: Any, state: Any) -> dict[str, float]:
-    """Measures one member by the latents that its own run would be measured by."""
-    key = jax.random.fold_in(state.key, name_index("judgement"))
-    return judge.judge(
-        jg.sample(built.game, state, key, n=judge.samples, y=labels(built.classes, judge.samples))
-    ).figures
-
-
-def _line(row: list[dict[str, float]]) -> str:
-    """Writes the members' figures as mean and 95 % confidence interval."""
-    said = []
-    for figure in row[0]:
-        mean, low, high = interval(_column(row, figure))
-        said.append(f"{figure.replace('_', ' ')} {mean:.4g} [{low:.4g}, {high:.4g}]")
-    return ", ".join(said)
-
-
-def _column(row: list[dict[str, float]], figure: str) -> np.ndarray:
-    """Returns one figure of all members, [members]; NaN where a member has none (no histogram without modes)."""
-    return np.array([one.get(figure, np.nan) for one in row])
+from experiments import EXPERIMENTS
+from jaxgan.runs.terminal import fail, hint, leave
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code, 0, or 2 for bad input."""
     words = list(sys.argv[1:] if words is None else words)
-    if not words or words[0] not in EXPERIMENTS:
-        near = difflib.get_close_matches(words[0] if words else "", EXPERIMENTS, n=1)
-        asked = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(EXPERIMENTS)}"
-        return fail(f"usage: python -m experiments.seeds NAME [--flag value ...]; {asked}")
-    experiment = EXPERIMENTS[words[0]]
+    name = words[0] if words else ""
+    if name not in EXPERIMENTS:
+        return fail(f"usage: python -m experiments.seeds NAME [--flag value ...]; {hint(name, EXPERIMENTS)}")
+
+    from jaxgan.runs.flags import parse_two, reported  # JAX and the experiment are imported from here on
+    from jaxgan.runs.modules import bundled
+    from jaxgan.runs.seeds import Many, run_seeds
 
     def work() -> int:
-        program = f"python -m experiments.seeds {words[0]}"
-        config, many = parse_both(experiment.Config, Many, words[1:], program, experiment.__doc__ or "")
-        return run_seeds(words[0], experiment, config, many)
+        definition = bundled(name)
+        config, many = parse_two(
+            definition.module.Config, Many, words[1:], f"python -m experiments.seeds {name}", definition.module.__doc__
+        )
+        return run_seeds(definition, config, many)
 
     return reported(work)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -7,31 +7,40 @@ turns are played), `optimizers` and `estimators` (remedies that are one), `preci
 what can happen in a turn, and `checks`), `carried` (from one game into another), `systems` (named GANs),
 `parallel` (many devices, processes and seeds), `guard`, `lock` and `watchdog` (what can be survived), `loop` and
 `checkpoint` (training that resumes exactly), `sample` and `samplers` (what a trained game can do), `metrics`,
-`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run).
+`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run), `runs` (an experiment as a folder) and
+`commands` (the `jaxgan` command line).
+
+A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
 
-from jaxgan import (
-    augment,
-    data,
-    diagnose,
-    dynamics,
-    estimators,
-    losses,
-    metrics,
-    networks,
-    optimizers,
-    parallel,
-    penalties,
-    precision,
-    priors,
-    samplers,
-    systems,
-    types,
-)
-from jaxgan.carried import Carried, carry
-from jaxgan.game import averaged, frozen, game
-from jaxgan.sample import grid, interpolate, sample
-from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
+import importlib
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxgan import (
+        augment,
+        data,
+        diagnose,
+        dynamics,
+        estimators,
+        losses,
+        metrics,
+        networks,
+        optimizers,
+        parallel,
+        penalties,
+        precision,
+        priors,
+        samplers,
+        systems,
+        types,
+    )
+    from jaxgan.carried import Carried, carry
+    from jaxgan.game import averaged, frozen, game
+    from jaxgan.sample import grid, interpolate, sample
+    from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
 
 __version__ = "0.1.0"
 
@@ -67,3 +76,38 @@ __all__ = [
     "systems",
     "types",
 ]
+
+_ROOM = {  # where a public name is that is no room itself; those of `__all__` that are not here are rooms
+    **dict.fromkeys(("Carried", "carry"), "carried"),
+    **dict.fromkeys(("averaged", "frozen", "game"), "game"),
+    **dict.fromkeys(("grid", "interpolate", "sample"), "sample"),
+    **dict.fromkeys(("Game", "Loss", "Player", "System", "TrainState", "Turn"), "types"),
+}
+
+
+class _Package(ModuleType):
+    """This package, in which `game` and `sample` are the functions, whoever imports their rooms, and when.
+
+    Python binds a submodule in its package once it is imported, after anything that the two can do about it.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        shadows = isinstance(value, ModuleType) and _ROOM.get(name) == name
+        super().__setattr__(name, getattr(value, name) if shadows else value)
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what a public name stands for."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room = importlib.import_module(f"{__name__}.{_ROOM.get(name, name)}")
+    value = getattr(room, name) if name in _ROOM else room
+    setattr(sys.modules[__name__], name, value)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+sys.modules[__name__].__class__ = _Package

@@ -33,7 +33,7 @@ def guarded(game: Game) -> Game:
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
         after, metrics = game.train_step(state, batch)
         good = is_finite(after) & _all_finite(metrics)
-        new, old = ({name: getattr(of, name) for name in CHANGING} for of in (after, state))
+        new, old = ({name: getattr(each, name) for name in CHANGING} for each in (after, state))
         # `where`, leaf by leaf, is fused with the updates: three times as long to compile a residual GAN on CPU.
         kept = jax.lax.cond(good, lambda new, old: new, lambda new, old: old, new, old)
         return after._replace(**kept), metrics | {SKIPPED: 1.0 - good.astype(jnp.float32)}

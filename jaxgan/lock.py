@@ -24,7 +24,7 @@ class InUseError(OSError):
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Holds a folder's lock for the length of a block.
 
     The operating system lets go of the lock when its holder ends, however it ends, so a killed run leaves none behind.
@@ -33,7 +33,7 @@ def held(folder: Path) -> Iterator[None]:
     Args:
       folder: of the run; exists.
     Raises:
-      InUseError: another process holds it.
+      InUseError: another process has it.
     """
     if fcntl is None:
         yield

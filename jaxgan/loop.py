@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from jaxgan.data import check_batch
+from jaxgan import data
 from jaxgan.guard import CHANGING, SKIPPED, is_finite
 from jaxgan.types import Batch, Metrics, TrainState, by_path
 from jaxgan.watchdog import Alive
@@ -42,8 +42,21 @@ class Ending(NamedTuple):
     """How training ended."""
 
     state: TrainState
-    reason: str | None  # what `stop` said; None: all steps are done
+    reason: str | None  # what `stop` returned; None: all steps are done
     skipped: tuple[int, ...] = ()  # the steps whose update was not finite (`guarded`), and was not made
+
+
+class Safety(NamedTuple):
+    """What training is watched for."""
+
+    check_every: int = 1000  # the first batch, and every so many, are checked on the host (`data.check_batch`)
+    classes: int = 0  # number of labels that batches carry
+    max_skips: int = 10  # of a guarded step (`guard.guarded`), how many updates in a row may be skipped
+    # Called before every step and hook, as by `watchdog.watchdog`: (what begins, times the usual limit it may take).
+    alive: Alive = lambda what, factor: None
+
+
+SAFETY = Safety()
 
 
 def train(
@@ -55,10 +68,7 @@ def train(
     hooks: Sequence[Hook] = (),
     log: Log | None = None,
     stop: Callable[[], str | None] = lambda: None,
-    check_every: int = 1000,
-    classes: int = 0,
-    max_skips: int = 10,
-    alive: Alive = lambda what, factor: None,
+    safety: Safety = SAFETY,
 ) -> Ending:
     """Trains from a state up to a number of completed steps.
 
@@ -70,11 +80,7 @@ def train(
       hooks: called in order, when the metrics so far are known to be finite, and so is the state.
       log: receives every step's metrics, one step late, and what hooks return.
       stop: asked after every step; a reason ends the training there.
-      check_every: the first batch, and every so many, are checked on the host (`data.check_batch`).
-      classes: number of labels that batches carry.
-      max_skips: of a guarded step (`guard.guarded`), how many updates in a row may be skipped.
-      alive: told before every step and hook, as by `watchdog.watchdog`; the first step, which compiles, may take ten
-        times as long as others.
+      safety: checks and limits. The first step, which compiles, and hooks may take ten times as long as other steps.
     Returns:
       Ending, with the state after the last completed step.
     Raises:
@@ -82,60 +88,40 @@ def train(
       ValueError: a batch is not what networks expect or of another form than the first, the batches end early, or a
         hook's interval or `max_skips` is not positive.
     """
-    if bad := [hook.every for hook in hooks if hook.every < 1]:
-        raise ValueError(f"hooks need every >= 1; got {bad}")
-    if max_skips < 1:
-        raise ValueError(f"train needs max_skips >= 1; got {max_skips}")
+    _check_settings(hooks, safety)
     pending: list[tuple[int, Metrics]] = []  # at most one step's, still on the device
     skipped: list[int] = []
+    now, form, first = "the start", Form(), int(state.step) + 1
 
-    def settle(keep: int) -> None:
+    def read(keep: int) -> None:
         while len(pending) > keep:
-            step, metrics = pending.pop(0)
-            values = {name: float(value) for name, value in jax.device_get(metrics).items()}
-            wrong = {name: value for name, value in values.items() if not np.isfinite(value)}
-            what = ", ".join(f"{name} is {value}" for name, value in wrong.items()) or "the train state is not finite"
-            if values.pop(SKIPPED, 0.0):
-                skipped.append(step)
-                if skipped[-max_skips:] == list(range(step - max_skips + 1, step + 1)):
-                    raise NonFiniteError(f"step {step}: {what}; {max_skips} updates in a row were skipped")
-                values = {SKIPPED: 1.0}
-            elif wrong:
-                raise NonFiniteError(f"step {step}: {what}")
+            values = _read(*pending.pop(0), skipped, safety.max_skips)
             if log:
-                log(step, values)
+                log(*values)
 
     def check(step: int) -> None:
-        settle(keep=0)
+        read(keep=0)
         if broken := _non_finite(state):
             raise NonFiniteError(f"step {step}: {broken} of the train state is not finite")
-
-    now = "the start"
-    form: Form = {}
 
     def begin(what: str, factor: float) -> None:
         nonlocal now
         now = what
-        alive(what, factor)
+        safety.alive(what, factor)
 
-    first = int(state.step) + 1
     try:
         for step in range(first, steps + 1):
             begin(f"step {step}", 10.0 if step == first else 1.0)
-            batch = next(batches, None)
-            if batch is None:
-                raise ValueError(
-                    f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)"
-                )
-            if step == first or step % check_every == 0:
-                _check(batch, classes, step)
+            batch = _next(batches, step, steps)
+            if step == first or step % safety.check_every == 0:
+                _check(batch, safety.classes, step)
             form = _same_form(batch, form, step)
             state, metrics = train_step(state, batch)
             pending.append((step, metrics))
             due = [hook for hook in hooks if step % hook.every == 0 or step == steps]
             if due:
                 check(step)
-            settle(keep=1)
+            read(keep=1)
             for hook in due:
                 begin(f"what is done after step {step}", 10.0)
                 values = hook.call(step, state)
@@ -145,7 +131,7 @@ def train(
                 check(step)
                 return Ending(state, reason, tuple(skipped))
         check(steps)
-    except NonFiniteError:  # says so itself
+    except NonFiniteError:  # names its step itself
         raise
     except BaseException as error:  # what a peer's death or a file raises does not know of steps
         error.add_note(f"{DURING}{now} of {steps}")
@@ -204,6 +190,45 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
             signal.signal(number, handler)
 
 
+def check_batch(batch: Batch, classes: int = 0) -> None:
+    """Checks a batch as `data.check_batch` does, where it is of examples "x"; others are their game's own affair.
+
+    Raises:
+      ValueError: names the entry, what is wrong, and what to do.
+    """
+    if "x" in batch:
+        data.check_batch(batch, classes)
+
+
+def _check_settings(hooks: Sequence[Hook], safety: Safety) -> None:
+    if bad := [hook.every for hook in hooks if hook.every < 1]:
+        raise ValueError(f"hooks need every >= 1; got {bad}")
+    if safety.max_skips < 1:
+        raise ValueError(f"train needs max_skips >= 1; got {safety.max_skips}")
+
+
+def _next(batches: Iterator[Batch], step: int, steps: int) -> Batch:
+    batch = next(batches, None)
+    if batch is None:
+        raise ValueError(f"the batches ended at step {step} of {steps}; give an endless iterator (data.batches)")
+    return batch
+
+
+def _read(step: int, metrics: Metrics, skipped: list[int], max_skips: int) -> tuple[int, dict[str, float]]:
+    """Fetches a step's metrics from the device; notes a skipped update, and raises where there were too many."""
+    values = {name: float(value) for name, value in jax.device_get(metrics).items()}
+    wrong = {name: value for name, value in values.items() if not np.isfinite(value)}
+    what = ", ".join(f"{name} is {value}" for name, value in wrong.items()) or "the train state is not finite"
+    if values.pop(SKIPPED, 0.0):
+        skipped.append(step)
+        if skipped[-max_skips:] == list(range(step - max_skips + 1, step + 1)):
+            raise NonFiniteError(f"step {step}: {what}; {max_skips} updates in a row were skipped")
+        return step, {SKIPPED: 1.0}
+    if wrong:
+        raise NonFiniteError(f"step {step}: {what}")
+    return step, values
+
+
 def _check(batch: Batch, classes: int, step: int) -> None:
     """Checks a batch; NaN in a later one than the very first is left to the guard.
 
@@ -217,13 +242,13 @@ def _check(batch: Batch, classes: int, step: int) -> None:
 
 def _same_form(batch: Batch, form: Form, step: int) -> Form:
     """Returns shapes and dtypes of a batch; raises where they are not those of the first: each costs a compilation."""
-    found: Form = {name: (np.shape(x), getattr(x, "dtype", type(x).__name__)) for name, x in by_path(batch).items()}
-    for name in sorted(found.keys() | form.keys()) if form and found != form else ():
-        one, other = (f"{x[name][1]} {x[name][0]}" if name in x else "missing" for x in (found, form))
+    this: Form = {name: (np.shape(x), getattr(x, "dtype", type(x).__name__)) for name, x in by_path(batch).items()}
+    for name in sorted(this.keys() | form.keys()) if form and this != form else ():
+        one, other = (f"{x[name][1]} {x[name][0]}" if name in x else "missing" for x in (this, form))
         if one != other:
             remedy = "all batches of a run have one shape and dtype (data.batches drops and pads none)"
             raise ValueError(f"batch[{name!r}] is {one} at step {step}, where the first was {other}; {remedy}")
-    return found
+    return this
 
 
 def _non_finite(state: TrainState) -> str | None:

@@ -49,8 +49,8 @@ def watchdog(seconds: float, name: str = "this process") -> Iterator[Alive]:
         while not over.wait(min(seconds / 4, 1.0)):
             if time.monotonic() > now.until:
                 stderr = sys.__stderr__ or sys.stderr  # not where a run may have redirected it
-                said = f"error: {name} stalled: {now.what} took more than {now.allowed:g} s"
-                print(f"{said}; the threads stood here:", file=stderr, flush=True)
+                stall = f"{name} stalled: {now.what} took more than {now.allowed:g} s"
+                print(f"error: {stall}; the threads stood here:", file=stderr, flush=True)
                 faulthandler.dump_traceback(file=stderr, all_threads=True)
                 os._exit(EXIT)
 

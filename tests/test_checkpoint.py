@@ -76,7 +76,7 @@ def test_saved_restored_and_continued_equals_uninterrupted(run, manager):
     straight, metrics = run.train(run.start, 5)
     half, _ = run.train(run.start, 2)
     checkpoint.save(manager, half, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     restored = checkpoint.restore(manager, run.target)
     assert restored.key.dtype == half.key.dtype  # a typed key still
     chex.assert_trees_all_equal(bits(restored), bits(half))
@@ -109,13 +109,13 @@ def test_a_saved_state_may_be_donated(manager):
     expected = bits(state_at(1))
     checkpoint.save(manager, state, {})
     jax.jit(lambda params: jax.tree.map(lambda x: x + 1, params), donate_argnums=0)(state.params)
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target())), expected)
 
 
 def test_a_live_state_is_a_target_too(manager):
     checkpoint.save(manager, state_at(2), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     chex.assert_trees_all_equal(bits(checkpoint.restore(manager, state_at(0))), bits(state_at(2)))
 
 
@@ -123,7 +123,7 @@ def test_the_latest_are_kept(tmp_path):
     manager = checkpoint.open_checkpoints(tmp_path, keep=2)
     for step in (1, 2, 3, 4):
         checkpoint.save(manager, state_at(step), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     assert sorted(manager.all_steps()) == [3, 4]
     assert int(checkpoint.restore(manager, target()).step) == 4
     assert int(checkpoint.restore(manager, target(), step=3).step) == 3
@@ -139,7 +139,7 @@ def test_the_best_is_kept_as_well(tmp_path, lower, best):
     for step, fid in [(1, 9.0), (2, 3.0), (3, 5.0), (4, 6.0)]:
         checkpoint.save(manager, state_at(step), {}, figures={"fid": fid, "recall": 0.0})
     checkpoint.save(manager, state_at(5), {})  # without figures
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     assert sorted(manager.all_steps()) == [best, 5]
     assert checkpoint.best_step(manager, "fid", lower) == best
     assert checkpoint.best_step(manager, "unknown") is None
@@ -149,13 +149,13 @@ def test_the_best_is_kept_as_well(tmp_path, lower, best):
 def test_saving_a_step_again_changes_nothing(manager):
     checkpoint.save(manager, state_at(1), {})
     checkpoint.save(manager, state_at(1, seed=5), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     chex.assert_trees_all_equal(bits(checkpoint.restore(manager, target())), bits(state_at(1)))
 
 
 def test_manifest(manager):
     checkpoint.save(manager, state_at(7), {"seed": 3, "name": "digits"}, versions={"jax": "1.0"})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     assert checkpoint.config_of(manager, 7) == {"seed": 3, "name": "digits"}
     page = json.loads((manager.directory / "7" / "manifest" / "process-0.json").read_text())["page"]
     assert page["data"] == {"next_step": 7}
@@ -178,7 +178,7 @@ def saved(tmp_path_factory):
     manager = checkpoint.open_checkpoints(tmp_path_factory.mktemp("saved"))
     config = {"seed": 0, "steps": 10, "loss": "hinge", "hidden": [8, 8]}
     checkpoint.save(manager, state_at(3), config)
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     yield SimpleNamespace(manager=manager, config=config)
     manager.close()
 
@@ -272,7 +272,7 @@ def damaged(tmp_path):
     manager = checkpoint.open_checkpoints(tmp_path / "checkpoints")
     for step in (1, 2, 3):
         checkpoint.save(manager, state_at(step), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     manager.close()
     damage(tmp_path / "checkpoints" / "3")
     return tmp_path / "checkpoints"
@@ -284,7 +284,7 @@ def test_a_damaged_checkpoint_is_put_aside_for_the_newest_good_one(damaged, capl
     (line,) = caplog.messages
     assert f"{damaged / '3'} is damaged and now {damaged / 'quarantine' / '3'}" in line
     checkpoint.save(manager, state_at(3), {})  # the step can be saved again
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     assert int(checkpoint.restore(manager, target()).step) == 3
     damage(damaged / "3")
     assert int(checkpoint.restore(manager, target()).step) == 2
@@ -344,7 +344,7 @@ def test_what_the_machine_lacks_is_not_damage(tmp_path):
     manager = checkpoint.open_checkpoints(tmp_path)
     for step in (1, 2):
         checkpoint.save(manager, state_at(step), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     manager.close()
     result = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(FEW_FILES), str(tmp_path)], capture_output=True, text=True, timeout=300
@@ -372,7 +372,7 @@ def test_shards_are_verified_by_any_number_of_devices(tmp_path, caplog):
     manager = checkpoint.open_checkpoints(tmp_path)
     checkpoint.save(manager, state_at(1, width=16), {})
     checkpoint.save(manager, state._replace(params={"generator": {"w": w}}), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     digests = json.loads((tmp_path / "2" / "manifest" / "process-0.json").read_text())["page"]["digests"]
     assert [ranges for path, ranges, _ in digests if path == "params/generator/w"] == [
         [[2 * k, 2 * k + 2]] for k in range(8)
@@ -403,12 +403,12 @@ FULL_DISK = """
     folder = Path(sys.argv[1])
     manager = checkpoint.open_checkpoints(folder)
     checkpoint.save(manager, state_at(1), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     for step in (2, 3):
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
         try:
             checkpoint.save(manager, state_at(step), {})
-            checkpoint.settle(manager)
+            checkpoint.wait(manager)
             print("saved")
         except checkpoint.CheckpointError as error:
             print(error)
@@ -417,7 +417,7 @@ FULL_DISK = """
     restored = checkpoint.restore(manager, jax.eval_shape(lambda: state_at(0)))
     print(int(restored.step), bool((restored.params["g"]["w"] == state_at(1).params["g"]["w"]).all()))
     checkpoint.save(manager, state_at(4), {})  # once there is room again
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     print(*sorted(manager.all_steps()))
     manager.close()
 """

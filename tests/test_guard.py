@@ -10,7 +10,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan.guard import guarded, is_finite
-from jaxgan.loop import NonFiniteError, train
+from jaxgan.loop import NonFiniteError, Safety, train
 from jaxgan.networks import dcgan, mlp
 from jaxgan.parallel import data_parallel
 
@@ -113,7 +113,7 @@ def test_the_loop_counts_skipped_steps_and_goes_on():
         stream({3, 4, 7}),
         9,
         log=lambda step, values: rows.append((step, values)),
-        max_skips=3,
+        safety=Safety(max_skips=3),
     )
     assert ending.skipped == (3, 4, 7)
     assert [step for step, _ in rows] == list(range(1, 10))
@@ -130,7 +130,7 @@ def test_too_many_in_a_row_end_training():
             game.init(jax.random.key(0), batch()),
             stream({3, 5, 6, 7}),
             20,
-            max_skips=3,
+            safety=Safety(max_skips=3),
         )
     with pytest.raises(ValueError, match="max_skips >= 1; got 0"):
-        train(jax.jit(game.train_step), None, stream({}), 1, max_skips=0)
+        train(jax.jit(game.train_step), None, stream({}), 1, safety=Safety(max_skips=0))

@@ -16,7 +16,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import data, loop
-from jaxgan.loop import Hook, NonFiniteError, plateau, reached, stop_on_signals, train
+from jaxgan.loop import Hook, NonFiniteError, Safety, plateau, reached, stop_on_signals, train
 
 BATCH = {"x": np.zeros((2, 2), np.float32)}
 
@@ -210,22 +210,22 @@ def test_batches_are_checked_first_and_now_and_then():
     with pytest.raises(ValueError, match="non-finite"):
         train(counting, state_at(0), iter([bad]), 1)
     unlabelled = {"x": BATCH["x"], "z": BATCH["x"]}
+    labelled, safety = BATCH | {"y": np.zeros(2, np.int32)}, Safety(check_every=2, classes=3)
     with pytest.raises(ValueError, match="has no 'y'"):
-        train(
-            counting, state_at(0), iter([BATCH | {"y": np.zeros(2, np.int32)}, unlabelled]), 2, check_every=2, classes=3
-        )
-    train(counting, state_at(0), iter([BATCH, bad, bad]), 3, check_every=3)  # a later NaN is the guard's affair
+        train(counting, state_at(0), iter([labelled, unlabelled]), 2, safety=safety)
+    later = Safety(check_every=3)
+    train(counting, state_at(0), iter([BATCH, bad, bad]), 3, safety=later)  # a later NaN is the guard's affair
     with pytest.raises(ValueError, match=r"is float32 \(3, 2\) at step 2, where the first was float32 \(2, 2\)"):
         train(counting, state_at(0), iter([BATCH, {"x": np.zeros((3, 2), np.float32)}]), 2)
     with pytest.raises(ValueError, match="has no 'y'"):
-        train(counting, state_at(0), forever(), 1, classes=3)
+        train(counting, state_at(0), forever(), 1, safety=Safety(classes=3))
 
 
 def test_hooks_do_not_make_every_batch_a_checked_one(monkeypatch):
     """Checking a batch waits for it and reads it on the host."""
     checked = []
     monkeypatch.setattr(loop, "check_batch", lambda batch, classes: checked.append(1))
-    train(counting, state_at(0), forever(), 10, hooks=[Hook(1, lambda *_: None)], check_every=5)
+    train(counting, state_at(0), forever(), 10, hooks=[Hook(1, lambda *_: None)], safety=Safety(check_every=5))
     assert len(checked) == 3  # steps 1, 5, 10.
 
 

@@ -379,7 +379,7 @@ def test_a_checkpoint_holds_the_scale(tmp_path, key):
         state, _ = step(state, batch_of(16))
     manager = checkpoint.open_checkpoints(tmp_path)
     checkpoint.save(manager, state, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     restored = checkpoint.restore(manager, jax.eval_shape(game.init, key, batch_of(16)))
     manager.close()
     assert isinstance(restored.opt_state["player"], ScaledState)

@@ -197,7 +197,7 @@ def test_ownership(run):
 def test_it_goes_on_from_a_checkpoint(run, tmp_path):
     manager = checkpoint.open_checkpoints(tmp_path)
     checkpoint.save(manager, run.states[2], {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     restored = checkpoint.restore(manager, jax.eval_shape(run.game.init, jax.random.key(0), batch_of(0)))
     manager.close()
     after, _ = run.step(restored, batch_of(2))

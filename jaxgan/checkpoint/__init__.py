@@ -4,13 +4,13 @@ A checkpoint holds two items, written together and committed by one rename: `sta
 `manifest`, a JSON page with the config, the data position, the versions and a digest of every leaf (manifest.py).
 Batches are a function of (seed, step), so the step is the data position, and the state alone resumes a run exactly.
 
-- `open_checkpoints`, `save`, `settle`, `best_step`, `config_of`: write and look (store.py)
+- `open_checkpoints`, `save`, `wait`, `best_step`, `config_of`: write and look (store.py)
 - `restore`: verifies what it reads, and goes back to the newest good checkpoint (restore.py)
 """
 
 from jaxgan.checkpoint.manifest import FORMAT
 from jaxgan.checkpoint.restore import restore
-from jaxgan.checkpoint.store import CheckpointError, Checkpoints, best_step, config_of, open_checkpoints, save, settle
+from jaxgan.checkpoint.store import CheckpointError, Checkpoints, best_step, config_of, open_checkpoints, save, wait
 
 __all__ = [
     "FORMAT",
@@ -21,5 +21,5 @@ __all__ = [
     "open_checkpoints",
     "restore",
     "save",
-    "settle",
+    "wait",
 ]

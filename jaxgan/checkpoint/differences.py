@@ -31,12 +31,12 @@ def differences(
     Returns:
       At most ten lines; none if they agree.
     """
-    found = [] if config is None else _config(page["config"], plain(config), may_differ)
+    lines = [] if config is None else _config(page["config"], plain(config), may_differ)
     if page["key_implementation"] != str(target.key.dtype):
-        found.append(f"key: checkpoint {page['key_implementation']}, now {target.key.dtype}")
-    found += _given(page.get("given", {}), given)
-    found += _leaves(page["leaves"], leaves(target))
-    return found if len(found) <= LINES else [*found[: LINES - 1], f"... and {len(found) - LINES + 1} more"]
+        lines.append(f"key: checkpoint {page['key_implementation']}, now {target.key.dtype}")
+    lines += _given(page.get("given", {}), given)
+    lines += _leaves(page["leaves"], leaves(target))
+    return lines if len(lines) <= LINES else [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more"]
 
 
 def _config(saved: Mapping[str, Any], now: Mapping[str, Any], may_differ: set[str]) -> list[str]:
@@ -62,11 +62,11 @@ def _short(digest: str | None) -> str:
 def _leaves(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Compares paths, shapes and dtypes; networks first, since all else follows from them."""
     return [
-        f"{path}: checkpoint {_said(saved.get(path))}, model {_said(now.get(path))}"
+        f"{path}: checkpoint {_formatted(saved.get(path))}, model {_formatted(now.get(path))}"
         for path in sorted(set(saved) | set(now), key=lambda path: (not path.startswith("params/"), path))
         if saved.get(path) != now.get(path)
     ]
 
 
-def _said(leaf: Mapping[str, Any] | None) -> str:
+def _formatted(leaf: Mapping[str, Any] | None) -> str:
     return "has none" if leaf is None else f"{tuple(leaf['shape'])} {leaf['dtype']}"

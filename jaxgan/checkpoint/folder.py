@@ -46,10 +46,10 @@ class Steps:
 
     def find_step(self, base_path: Any, step: int) -> Step:
         """Returns one of them."""
-        found = {each.step: each for each in self.find_all(base_path)}
-        if step not in found:
+        steps = {each.step: each for each in self.find_all(base_path)}
+        if step not in steps:
             raise ValueError(f"no checkpoint {step} in {base_path}")
-        return found[step]
+        return steps[step]
 
 
 class Kept(NamedTuple):
@@ -86,8 +86,8 @@ def numbered(folder: Path) -> dict[int, Path]:
     """Returns the directories that have the name of a step, whatever they hold."""
     if not folder.is_dir():
         return {}
-    found = [path for path in folder.iterdir() if path.name.isascii() and path.name.isdigit() and path.is_dir()]
-    return {int(path.name): path for path in found if path.name == str(int(path.name))}
+    paths = [path for path in folder.iterdir() if path.name.isascii() and path.name.isdigit() and path.is_dir()]
+    return {int(path.name): path for path in paths if path.name == str(int(path.name))}
 
 
 def checkpoints(folder: Path) -> list[int]:
@@ -102,8 +102,8 @@ def _is_ours(path: Path) -> bool:
 def warn_of_strangers(folder: Path) -> None:
     """Logs a line that names what lies in the folder and is no checkpoint."""
     ours = {QUARANTINE, TRASH, *map(str, checkpoints(folder))}
-    found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if strangers := [name for name in found if name not in ours and ".orbax-checkpoint-tmp" not in name]:
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    if strangers := [name for name in names if name not in ours and ".orbax-checkpoint-tmp" not in name]:
         more = f" and {len(strangers) - 5} more" if strangers[5:] else ""
         LOG.warning("%s: ignored, since no checkpoint: %s%s", folder, ", ".join(strangers[:5]), more)
 

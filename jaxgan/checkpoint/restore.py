@@ -92,15 +92,15 @@ def _quiet() -> Iterator[Callable[[], None]]:
     """Holds back standard error, where the threads of a read that failed print hundreds of lines.
 
     Yields:
-      What to call when a read has failed; in all other cases what was held is printed at the end.
+      What to call when a read has failed; in all other cases what was kept back is printed at the end.
     """
-    held, failed = io.StringIO(), []
+    kept_back, failed = io.StringIO(), []
     try:
-        with contextlib.redirect_stderr(held):
+        with contextlib.redirect_stderr(kept_back):
             yield lambda: failed.append(True)
     finally:
         if not failed:
-            sys.stderr.write(held.getvalue())
+            sys.stderr.write(kept_back.getvalue())
 
 
 def _put_aside(manager: Checkpoints, damages: Mapping[int, str]) -> None:
@@ -124,8 +124,8 @@ def _read(
         raise ValueError(f"{step} has format 1, without digests; this version reads {manifest.FORMAT}")
     try:
         page = manifest.read(step)
-        if found := differences(page.page, target, config, may_differ, given):
-            raise ValueError(f"checkpoint {step.name} in {step.parent} is of another run:\n  " + "\n  ".join(found))
+        if lines := differences(page.page, target, config, may_differ, given):
+            raise ValueError(f"checkpoint {step.name} in {step.parent} is of another run:\n  " + "\n  ".join(lines))
         arrays = _arrays(step / "state", target)
         for path, data in arrays.items():
             manifest.verify(page, path, data)

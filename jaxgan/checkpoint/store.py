@@ -109,7 +109,7 @@ def save(
     Raises:
       CheckpointError: this or the save before it failed, for example on a full disk; earlier checkpoints stay good.
     """
-    settle(manager)
+    wait(manager)
     digests, state = manifest.without(state, given)
     page = manifest.describe(state, config, versions, figures) | {"given": digests}
     step = page["data"]["next_step"]
@@ -125,7 +125,7 @@ def save(
         manager.save(step, args=items, metrics=page["figures"], force=True)
 
 
-def settle(manager: Checkpoints) -> None:
+def wait(manager: Checkpoints) -> None:
     """Waits for the save under way.
 
     Raises:
@@ -183,5 +183,5 @@ def cause(error: Exception) -> str:
         "Permission denied": "permission denied",
         "Read-only": "the file system is read-only",
     }
-    said = str(error) or type(error).__name__
-    return next((plain for sign, plain in known.items() if sign in said), said.splitlines()[0][:200])
+    message = str(error) or type(error).__name__
+    return next((plain for sign, plain in known.items() if sign in message), message.splitlines()[0][:200])

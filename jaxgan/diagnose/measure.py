@@ -59,7 +59,7 @@ class Measurements(NamedTuple):
     gradients: dict[str, float]  # by player: norm of its gradient
     parameters: dict[str, float]  # by network: norm of its parameters
     normalisation: dict[str, Normalisation]  # by network
-    logits: Logits | None = None  # with networks "generator" and "discriminator" alone
+    logits: Logits | None = None  # with networks "generator" and "discriminator", and examples "x", alone
     variety: Variety | None = None  # of samples against real data, where both are given
 
 
@@ -86,7 +86,8 @@ def examine(
       ValueError: networks, system and batch do not fit together.
     """
     probe = game(networks, system, dynamics=_gradients)
-    pair = {"generator", "discriminator"} <= set(networks) and "generator" in system.players
+    last = batch if isinstance(batch, Mapping) else batch[-1]
+    pair = {"generator", "discriminator"} <= set(networks) and "generator" in system.players and "x" in last
     slope = game(networks, _with_slope(system), dynamics=_slope) if pair else None
 
     @jax.jit

@@ -159,16 +159,12 @@ class Discriminator(nn.Module):
                 x = DownBlock(features, features, block < halved, lambda x: x, convolve)(x)
             if block < halved:
                 x = self._attend(x, attention, train)
-        return head(
-            pooled(nn.relu(x), "sum"),
-            y,
-            self.classes,
-            spectral=True,
-            train=train,
-            epsilon=self.epsilon,
-            kernel_init=_orthogonal,
-            dtype=self.dtype,
-        )
+
+        def normalize(layer: nn.Module, x: Array) -> Array:
+            return SpectralNorm(layer, epsilon=self.epsilon)(x, train)
+
+        h = pooled(nn.relu(x), "sum")
+        return head(h, y, self.classes, normalize=normalize, kernel_init=_orthogonal, dtype=self.dtype)
 
     def _attend(self, x: Array, attention: int, train: bool) -> Array:
         if x.shape[1] != attention:

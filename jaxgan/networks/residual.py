@@ -11,7 +11,6 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.embedding import Embedding
-from jaxgan.networks.layers.normalization import SpectralNorm
 
 # What a block is made of. Both make their layers inside the block that calls them.
 Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
@@ -89,10 +88,7 @@ def head(
     y: Array | None,
     classes: int,
     *,
-    spectral: bool,
-    train: bool,
-    iterations: int = 1,
-    epsilon: float = 1e-12,
+    normalize: Callable[[nn.Module, Array], Array] | None = None,
     kernel_init: Initializer | None = None,
     dtype: DTypeLike | None = None,
 ) -> Array:
@@ -102,10 +98,8 @@ def head(
       h: features, [B, F].
       y: labels, [B] int32 in 0..classes-1, or vectors [B, classes] float32, or None.
       classes: number of labels, or of a vector's entries.
-      spectral: normalise w, and the embeddings as one matrix [classes, F].
-      train: advance the spectral vectors.
-      iterations: of the power iteration.
-      epsilon: of the spectral normalisation.
+      normalize: (layer, x) -> the layer's output by normalised weights: w, and the embeddings as one matrix
+        [classes, F]; None: as they are.
       kernel_init: of both; None: Glorot's.
       dtype: of the computation.
     Returns:
@@ -116,7 +110,7 @@ def head(
     h = h.astype(jnp.float32)
 
     def applied(layer: nn.Module, x: Array) -> Array:
-        return SpectralNorm(layer, iterations, epsilon)(x, train) if spectral else layer(x)
+        return layer(x) if normalize is None else normalize(layer, x)
 
     init = kernel_init or nn.initializers.xavier_uniform()
     logits = applied(nn.Dense(1, kernel_init=init, dtype=dtype, name="logits"), h)[:, 0].astype(jnp.float32)

@@ -128,15 +128,12 @@ class Discriminator(nn.Module):
                 x = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)(x)
             if x.shape[1] == self.attention and block < halved:
                 x = SelfAttention(spectral, dtype=self.dtype)(x, train)
-        return head(
-            pooled(nn.relu(x), self.pool),
-            y,
-            self.classes,
-            spectral=spectral,
-            iterations=self.iterations,
-            dtype=self.dtype,
-            train=train,
-        )
+
+        def normalized(layer: nn.Module, x: Array) -> Array:
+            return SpectralNorm(layer, self.iterations)(x, train)
+
+        h = pooled(nn.relu(x), self.pool)
+        return head(h, y, self.classes, normalize=normalized if spectral else None, dtype=self.dtype)
 
     def _maps(self) -> tuple[tuple[int, int], list[int], int]:
         """Returns the images' sides, the blocks' widths, and how many of the blocks halve the map."""

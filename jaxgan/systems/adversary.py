@@ -108,23 +108,14 @@ def adversary(
     """
     if judged < 1:
         raise ValueError(f"adversary needs judged >= 1; got {judged}")
-    prefix = "" if network == "discriminator" else f"{network} "  # so that two discriminators draw each their own
-
-    def shown(nets: Nets, turn: Turn, x: Arguments, use: str) -> Arguments:
-        if augment is None:
-            return x
-        transform = nets[augment] if isinstance(augment, str) else augment
-        return (transform(x[0], turn, prefix + use), *x[1:])
+    shown = functools.partial(_shown, augment, "" if network == "discriminator" else f"{network} ")
 
     def discriminator(
         nets: Nets, turn: Turn, real: Any, fake: Any, refused: Sequence[tuple[float, Any]] = ()
     ) -> Verdict:
         real, fake = _sides(network, real, fake, judged)
         if replay and penalty and fake[judged:]:
-            raise ValueError(
-                f"replay={replay!r} brings samples back with their own conditions, but a penalty compares real and "
-                "fake at the same ones; leave one of the two out"
-            )
+            raise ValueError(_REPLAYED.format(replay))
         if replay:
             fake = _arguments(nets[replay](fake if fake[1:] else fake[0]))
         real, fake = shown(nets, turn, real, "real"), shown(nets, turn, fake, "fake")
@@ -135,9 +126,10 @@ def adversary(
         pair = loss_at(loss, nets, turn)
         value, metrics = pair.discriminator(real_logits, fake_logits), logit_metrics(real_logits, fake_logits)
         if refused:
-            value = (1 - sum(share for share, _ in refused)) * value
-            for (share, _), outputs in zip(refused, said, strict=True):
-                value = value + share * pair.discriminator(real_logits, logits(outputs))
+            costs = [
+                share * pair.discriminator(real_logits, logits(x)) for (share, _), x in zip(refused, said, strict=True)
+            ]
+            value = sum(costs, start=(1 - sum(share for share, _ in refused)) * value)
         for memory in (augment, loss):
             metrics |= _observed(nets, memory, image_logits(real_logits))
         if regularizer:
@@ -238,6 +230,20 @@ def player_loss(side: Callable[..., Verdict], show: Callable[..., tuple[Any, ...
         return side(nets, turn, *show(nets, batch, turn))[:2]
 
     return value
+
+
+_REPLAYED = (
+    "replay={!r} brings samples back with their own conditions, but a penalty compares real and fake at the same ones; "
+    "leave one of the two out"
+)
+
+
+def _shown(augment: Augment | str | None, prefix: str, nets: Nets, turn: Turn, x: Arguments, use: str) -> Arguments:
+    """Returns what a discriminator sees; `prefix` lets two discriminators of one player draw each their own."""
+    if augment is None:
+        return x
+    transform = nets[augment] if isinstance(augment, str) else augment
+    return (transform(x[0], turn, prefix + use), *x[1:])
 
 
 def _observed(nets: Nets, memory: Any, real_logits: Array) -> Metrics:

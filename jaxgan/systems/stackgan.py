@@ -80,16 +80,10 @@ def stackgan(
         latent, *noise = (jax.random.fold_in(key, use) for use in range(3))
         return prior(latent, n, index), *(standard(own, n, index) for own in noise)
 
-    def samples(nets: Nets, drawn: tuple[Array, ...], y: PyTree, stage: int) -> tuple[Array, Array]:
-        """Returns samples of a stage, and their divergences."""
-        z, *noises = drawn
-        images, divergence = _outputs(nets["generator_0"](z, noises[0], y), 0)
-        return _outputs(nets["generator_1"](images, noises[1], y), 1) if stage else (images, divergence)
-
     def shown(nets: Nets, batch: Batch, turn: Turn, stage: int) -> tuple[Array, PyTree, Array, Array]:
         """Returns real images of a stage, their captions, samples of those, and their divergences."""
         x, y = _stage(batch, stage)
-        fake, divergences = samples(nets, latents(turn.named("latent"), x.shape[0], turn.examples), y, stage)
+        fake, divergences = _samples(nets, latents(turn.named("latent"), x.shape[0], turn.examples), y, stage)
         if fake.shape != x.shape:
             raise ValueError(f"stackgan needs images {x.shape} of 'generator_{stage}'; it makes {fake.shape}")
         return x, y, fake, divergences
@@ -105,15 +99,8 @@ def stackgan(
         return verdict.loss + augmentation * divergence, {"divergence": divergence}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
-        if "z" not in inputs:
-            return samples(nets, latents(key, inputs["index"].shape[0], inputs["index"]), inputs["y"], 1)[0]
-        z = inputs["z"]
-        if z.ndim != 2 or z.shape[1] <= 2 * conditioning:
-            raise ValueError(
-                f"stackgan generates from z [n, Z + 2 C], the latent and noise of C = {conditioning}; got {z.shape}"
-            )
-        drawn = jnp.split(z, [z.shape[1] - 2 * conditioning, z.shape[1] - conditioning], axis=1)
-        return samples(nets, tuple(drawn), inputs["y"], 1)[0]
+        given = _parts(inputs["z"], conditioning) if "z" in inputs else None
+        return _samples(nets, given or latents(key, len(inputs["index"]), inputs["index"]), inputs["y"], 1)[0]
 
     moves: dict[str, Any] = {}
     for stage in STAGES:
@@ -121,6 +108,22 @@ def stackgan(
         moves[f"discriminator_{stage}"] = (f"discriminator_{stage}", judged, n_critic)
         moves[f"generator_{stage}"] = (f"generator_{stage}", functools.partial(generator, stage=stage))
     return between(judges, players(optimizer, **moves), generate, asks={"y": "the captions asked for"})
+
+
+def _samples(nets: Nets, drawn: tuple[Array, ...], y: PyTree, stage: int) -> tuple[Array, Array]:
+    """Returns samples of a stage, and their divergences."""
+    z, *noises = drawn
+    images, divergence = _outputs(nets["generator_0"](z, noises[0], y), 0)
+    return _outputs(nets["generator_1"](images, noises[1], y), 1) if stage else (images, divergence)
+
+
+def _parts(z: Array, conditioning: int) -> tuple[Array, ...]:
+    """Returns the latent and the noise of either stage out of z [n, Z + 2 C]."""
+    if z.ndim != 2 or z.shape[1] <= 2 * conditioning:
+        raise ValueError(
+            f"stackgan generates from z [n, Z + 2 C], the latent and noise of C = {conditioning}; got {z.shape}"
+        )
+    return tuple(jnp.split(z, [z.shape[1] - 2 * conditioning, z.shape[1] - conditioning], axis=1))
 
 
 def _stage(batch: Batch, stage: int) -> tuple[Array, PyTree]:

@@ -108,7 +108,7 @@ def test_it_is_in_the_checkpoint(tmp_path):
     moved["augmentation"]["adaptive"]["probability"] = jnp.asarray(0.3125)
     manager = checkpoint.open_checkpoints(tmp_path / "checkpoints")
     checkpoint.save(manager, state._replace(model_state=moved), {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     restored = checkpoint.restore(manager, jax.eval_shape(game.init, jax.random.key(0), data), {})
     manager.close()
     assert float(restored.model_state["augmentation"]["adaptive"]["probability"]) == 0.3125

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from experiments import digits, tfds
 from experiments.__main__ import main
+from experiments.digits import dcgan as digits
+from experiments.yours import tfds
 from jaxgan.precision import ScaledState
 
 

@@ -6,15 +6,10 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
-from experiments import (
-    cifar10_r3gan,
-    cifar10_stylegan2_ada,
-    stacked_digits,
-    stacked_games,
-    stacked_mnist_pacgan,
-    truncation,
-)
-from experiments.stacks import stacked
+from experiments.digits import stacked as stacked_digits
+from experiments.digits import stacked_games, truncation
+from experiments.digits.stacks import stacked
+from experiments.full_size import cifar10_r3gan, cifar10_stylegan2_ada, stacked_mnist_pacgan
 
 
 @pytest.fixture

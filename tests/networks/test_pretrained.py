@@ -41,7 +41,7 @@ def saved(game, folder):
     state, _ = jax.jit(game.train_step)(state, BATCH)
     with_manager = checkpoint.open_checkpoints(folder)
     checkpoint.save(with_manager, state, {"seed": 0}, given=game.given)
-    checkpoint.settle(with_manager)
+    checkpoint.wait(with_manager)
     return with_manager, state, jax.eval_shape(game.init, jax.random.key(0), BATCH)
 
 

@@ -1,16 +1,15 @@
 """What the recipes of residual networks add to the library, and that each makes its game at full size."""
 
-import importlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import jaxgan as jg
-from experiments.catalogue import catalogued
-from experiments.cifar10_biggan import averaged_from
-from experiments.cifar10_sngan import decaying, twice_the_latents
+from experiments.full_size.cifar10_biggan import averaged_from
+from experiments.full_size.cifar10_sngan import decaying, twice_the_latents
+from experiments.full_size.data import catalogued
+from jaxgan.runs.modules import bundled
 from jaxgan.types import Turn
 
 RECIPES = {  # parameters of generator and discriminator, summed by hand from the layers; None: not summed
@@ -25,7 +24,7 @@ RECIPES = {  # parameters of generator and discriminator, summed by hand from th
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_makes_its_game_at_full_size(name):
-    recipe = importlib.import_module(f"experiments.{name}")
+    recipe = bundled(name).module
     config = recipe.Config(dataset="synthetic")
     source = recipe.source(config)
     example = jg.data.batch_at(source, 2 * config.n_critic, 0)(0)

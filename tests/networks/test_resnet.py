@@ -172,7 +172,7 @@ def test_head_by_hand():
     class Head(nn.Module):
         @nn.compact
         def __call__(self, h, y):
-            return residual.head(h, y, 3, spectral=False, train=True)
+            return residual.head(h, y, 3)
 
     params = {
         "logits": {"kernel": jnp.array([[1.0], [10.0]]), "bias": jnp.array([0.5])},

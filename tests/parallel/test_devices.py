@@ -255,7 +255,7 @@ def test_a_checkpoint_does_not_know_the_device_count(tmp_path):
     expected = jax.device_get(state.params)
     manager = checkpoint.open_checkpoints(tmp_path / "checkpoints")
     checkpoint.save(manager, state, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     restored = checkpoint.restore(manager, target, {})
     assert jax.tree.all(jax.tree.map(np.array_equal, expected, jax.device_get(restored.params)))
     assert len(restored.step.sharding.device_set) == 1

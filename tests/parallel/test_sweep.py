@@ -11,7 +11,7 @@ import optax
 import pytest
 
 import jaxgan as jg
-from experiments import ring
+from experiments.toys import ring
 from jaxgan.parallel.segments import segments, stack
 from jaxgan.parallel.statistics import Interval, draw_band, interval
 from jaxgan.parallel.sweep import batches, member, product, sweep

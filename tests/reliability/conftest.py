@@ -3,7 +3,7 @@
 import jax
 import pytest
 
-from tests.experiments.conftest import finish, start
+from tests.runs.conftest import finish, start
 
 # Long enough to be stopped anywhere, and the same in every test: one uninterrupted run is compared with all of them.
 RING = ("ring", "--steps", 3000, "--batch-size", 16, "--width", 8, "--evaluations", 6)

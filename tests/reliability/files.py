@@ -1,12 +1,10 @@
 """An experiment whose data are damaged while it runs: points in files, one .npy each, read at every step.
 
-Started by tests as a command line of its own, `python -m tests.reliability.files --path FOLDER [--flag value ...]`:
-that of `python -m experiments`, with this experiment under the name "files". Its data may be poisoned,
+Started by tests as `jaxgan run tests/reliability/files.py --path FOLDER [--flag value ...]`. Its data may be poisoned,
 deleted or be too few.
 """
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,10 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments import EXPERIMENTS
-from experiments.__main__ import main
-from experiments.experiment import Experiment, Judge, Judgement
-from experiments.scatter import draw_points
+from experiments.toys.scatter import draw_points
+from jaxgan.runs.experiment import Experiment, Judge, Judgement
+
+FILE = Path(__file__)
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,3 @@ def write(folder: Path, count: int = 64, poisoned: tuple[int, ...] = ()) -> Path
             np.save(file, point * (np.nan if number in poisoned else 1))
         os.replace(partial, folder / f"{number:04d}.npy")
     return folder
-
-
-if __name__ == "__main__":
-    EXPERIMENTS["files"] = sys.modules["__main__"]
-    code = main(["files", *sys.argv[1:]])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

@@ -58,7 +58,7 @@ def main():
         state = train_step(state)
         print("save", int(state.step), flush=True)
         checkpoint.save(manager, state, {"seed": 7})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     print("digest", digest(checkpoint.restore(manager, target)), flush=True)
     manager.close()
 

@@ -22,8 +22,8 @@ import jaxgan as jg
 from experiments.__main__ import main
 from jaxgan import checkpoint
 from jaxgan.checkpoint import CheckpointError
-from tests.experiments.conftest import ROOT, finish, signal_after_checkpoint, start
 from tests.reliability import saver
+from tests.runs.conftest import ROOT, finish, signal_after_checkpoint, start
 
 
 def steps_in(folder):
@@ -158,7 +158,7 @@ def save_two(folder):
     manager = checkpoint.open_checkpoints(folder)
     for step in (1, 2):
         checkpoint.save(manager, state_at(step), CONFIG)
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     manager.close()
     return folder
 
@@ -250,7 +250,7 @@ def test_truncated_and_deleted_files(pristine, tmp_path, scorecard):
             assert (folder / "quarantine" / "2").is_dir() == (step == 1)
             for later in (2, 3):  # Orbax would skip these in silence
                 checkpoint.save(manager, state_at(later), CONFIG)
-            checkpoint.settle(manager)
+            checkpoint.wait(manager)
             assert saver.digest(checkpoint.restore(manager, TARGET, CONFIG, step=2)) == saver.digest(state_at(2))
             assert steps_in(folder) == [1, 2, 3], name
             manager.close()
@@ -321,7 +321,7 @@ def test_strangers(folder, caplog, scorecard):
         checkpoint.save(manager, state_at(12), CONFIG)
     for step in (8, 999):  # retention, and a step whose name is taken by an empty directory
         checkpoint.save(manager, state_at(step), CONFIG)
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     assert sorted(manager.all_steps()) == [999]
     assert (folder / "7" / "thesis.tex").read_text() == "years of work"
     assert {path.name for path in folder.iterdir()} == {"999", "7", "notes", "12", "007"}

@@ -75,12 +75,12 @@ def test_a_checkpoint_goes_on_with_other_devices(before, after, steps, tmp_path,
     step, target = steps[before]
     first = jax.jit(game_of(None).init)(jax.random.key(0), batch(0))
     checkpoint.save(manager, first, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     state = checkpoint.restore(manager, target, {})
     for number in range(3):
         state, _ = step(state, batch(number))
     checkpoint.save(manager, state, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     saved = digest(state)
     _, same = step(state, batch(3))
     began = time.monotonic()

@@ -14,9 +14,9 @@ import pytest
 from PIL import Image
 
 import jaxgan as jg
-from jaxgan.loop import train
+from jaxgan.loop import Safety, train
 from jaxgan.networks import dcgan
-from tests.experiments.conftest import start
+from tests.runs.conftest import start
 
 
 def no_compilation(state, batch):
@@ -114,7 +114,13 @@ def test_wrong_labels_are_refused(name, images_game, scorecard):
     state = state_of(images_game, {"x": GOOD})
     began = time.monotonic()
     with pytest.raises(ValueError, match=says):
-        train(no_compilation, state, iter([{"x": GOOD} if y is None else {"x": GOOD, "y": y}]), 9, classes=3)
+        train(
+            no_compilation,
+            state,
+            iter([{"x": GOOD} if y is None else {"x": GOOD, "y": y}]),
+            9,
+            safety=Safety(classes=3),
+        )
     with pytest.raises(ValueError, match=says):
         jg.data.arrays(GOOD, y, classes=3)
     outcome = "labels -1, K, float, one-hot, too few, missing: refused before compilation, label and example named"
@@ -131,7 +137,7 @@ def test_labels_that_go_wrong_later(images_game, scorecard):
         return state._replace(step=state.step + 1), {}
 
     with pytest.raises(ValueError, match="label 3 out of range") as caught:
-        train(step, state, iter([good] * 9 + [bad]), 99, classes=3, check_every=10)
+        train(step, state, iter([good] * 9 + [bad]), 99, safety=Safety(classes=3, check_every=10))
     assert len(seen) == 9
     assert caught.value.__notes__ == ["during step 10 of 99"]
     scorecard(

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from tests.experiments.conftest import bits, finish, signal_after_checkpoint, start
 from tests.parallel.test_processes import free_port
 from tests.reliability import files
+from tests.runs.conftest import bits, finish, signal_after_checkpoint, start
 
 STEPS, EVERY = 240, 10  # between processes a step takes 10 ms and more
 FLAGS = ("--steps", STEPS, "--evaluations", STEPS // EVERY, "--id", "run")
@@ -19,7 +19,7 @@ def start_one(process, port, out, *more, processes=2):
     """Starts one process; each reads the data of its own folder."""
     words = [*FLAGS, "--out", out, "--path", out / f"data-{process}", "--distributed", "--processes", processes]
     words += ["--coordinator", f"127.0.0.1:{port}", "--process", process, *more]
-    return start(*words, module="tests.reliability.files")
+    return start("run", files.FILE, *words, module="jaxgan.commands.main")
 
 
 def start_two(out, *more):
@@ -116,13 +116,7 @@ def test_one_run_through_every_end_of_a_peer(whole, tmp_path, scorecard):
 
 
 def bits_of(run):
-    from experiments import EXPERIMENTS
-
-    EXPERIMENTS["files"] = files
-    try:
-        return bits(run)
-    finally:
-        del EXPERIMENTS["files"]
+    return bits(run, file=files.FILE)
 
 
 def test_a_peer_that_never_comes(tmp_path, scorecard):

@@ -75,7 +75,7 @@ def test_saved_and_restored_at_any_step_is_the_uninterrupted_run(name, tmp_path,
     for batch in itertools.islice(jg.data.batches(source, size, 0), STEPS - 1):
         state, _ = step(state, batch)
         checkpoint.save(manager, state, {})
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     target = jax.eval_shape(game.init, jax.random.key(0), jg.data.batch_at(source, size, 0)(0))
     for k in (1, STEPS // 2, STEPS - 1):
         restored = checkpoint.restore(manager, target, {}, step=k)

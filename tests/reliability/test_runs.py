@@ -15,14 +15,15 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
-from experiments import EXPERIMENTS, run_folder
 from experiments.__main__ import main
-from experiments.loading import load
+from jaxgan.commands.main import main as jaxgan
 from jaxgan.guard import is_finite
+from jaxgan.runs import folder as folders
+from jaxgan.runs.loading import load
 from tests.conftest import QUICK_CODE
-from tests.experiments.conftest import ROOT, bits, finish, signal_after_checkpoint, start
 from tests.reliability import files
 from tests.reliability.conftest import RING
+from tests.runs.conftest import ROOT, bits, finish, signal_after_checkpoint, start
 
 
 def steps_in(run):
@@ -35,7 +36,7 @@ def rows_of(run):
 
 def start_files(*words, **settings):
     """Starts the experiment whose data lie in files."""
-    return start(*words, module="tests.reliability.files", environment=settings)
+    return start("run", files.FILE, *words, module="jaxgan.commands.main", environment=settings)
 
 
 def same_as(straight, run):
@@ -279,15 +280,14 @@ def poisoned(tmp_path_factory):
     return out / "files" / "run", words, told, err, bad
 
 
-def test_a_bad_example_is_skipped_and_counted(poisoned, monkeypatch, scorecard):
+def test_a_bad_example_is_skipped_and_counted(poisoned, scorecard):
     """Also where its batch is the first after a resume: a run that may not begin with it could never go on."""
-    monkeypatch.setitem(EXPERIMENTS, "files", files)
     run, words, told, _, bad = poisoned
     assert [int(step) for step in re.findall(r"step (\d+): .* skipped", told)] == bad
     assert json.loads((run / "summary.json").read_text())["skipped_steps"] == len(bad)
     assert [row["step"] for row in rows_of(run) if "skipped" in row] == bad
-    assert is_finite(load(run).state)
-    straight, rows = bits(run), (run / "metrics.jsonl").read_bytes()
+    assert is_finite(load(run, file=files.FILE).state)
+    straight, rows = bits(run, file=files.FILE), (run / "metrics.jsonl").read_bytes()
     for step in steps_in(run):
         if step > 12:
             shutil.rmtree(run / "checkpoints" / str(step))
@@ -295,7 +295,7 @@ def test_a_bad_example_is_skipped_and_counted(poisoned, monkeypatch, scorecard):
     code, told, err = finish(start_files(*words, "--resume"))
     assert code == 0, err
     assert "step 13: the update was not finite and was skipped" in told
-    assert bits(run) == straight
+    assert bits(run, file=files.FILE) == straight
     assert (run / "metrics.jsonl").read_bytes() == rows
     scorecard("R17", "a NaN example once an epoch: skipped, counted, all finite, also right after a resume", 0.0)
 
@@ -323,13 +323,12 @@ def test_bad_examples_without_end_stop_the_run(tmp_path, scorecard):
 # R20: data that end
 
 
-def test_data_that_are_missing_from_the_start(tmp_path, monkeypatch, capsys, scorecard):
-    monkeypatch.setitem(EXPERIMENTS, "files", files)
+def test_data_that_are_missing_from_the_start(tmp_path, capsys, scorecard):
     out = tmp_path / "runs"
     for count, says in [(0, "'files' is empty"), (5, "batch_size 8 is larger than the 5 examples of 'files'")]:
         data = files.write(tmp_path / f"{count}", count)
         began = time.monotonic()
-        assert main(["files", "--path", str(data), "--out", str(out)]) == 2
+        assert jaxgan(["run", str(files.FILE), "--path", str(data), "--out", str(out)]) == 2
         assert says in capsys.readouterr().err
         assert not out.exists()
         outcome = "no examples, or fewer than a batch: named, exit 2, no run is made"
@@ -375,11 +374,10 @@ def test_one_compilation_over_borders_of_epochs(poisoned, scorecard):
     scorecard("R23", "60 batches over 22 borders of epochs: the train step is compiled once", 0.0)
 
 
-def test_batches_that_change_their_shape(tmp_path, monkeypatch, capsys, scorecard):
-    monkeypatch.setitem(EXPERIMENTS, "files", files)
+def test_batches_that_change_their_shape(tmp_path, capsys, scorecard):
     data = files.write(tmp_path / "data", 64)
     began = time.monotonic()
-    assert main(["files", "--path", str(data), "--out", str(tmp_path), "--fewer", "3"]) == 2
+    assert jaxgan(["run", str(files.FILE), "--path", str(data), "--out", str(tmp_path), "--fewer", "3"]) == 2
     line = capsys.readouterr().err
     assert "batch['x'] is float32 (5, 2) at step 21, where the first was float32 (8, 2)" in line
     scorecard(
@@ -393,8 +391,7 @@ def test_batches_that_change_their_shape(tmp_path, monkeypatch, capsys, scorecar
 def test_runs_of_the_same_second(tmp_path, twins, scorecard):
     began, made = time.monotonic(), []
     threads = [
-        threading.Thread(target=lambda: made.append(run_folder.new_folder(tmp_path, "ring", None, 0)))
-        for _ in range(16)
+        threading.Thread(target=lambda: made.append(folders.new_folder(tmp_path, "ring", None, 0))) for _ in range(16)
     ]
     for thread in threads:
         thread.start()

@@ -173,7 +173,7 @@ def test_resumed_bit_for_bit(name, tmp_path):
     game, batch, states = straight(name)
     manager = checkpoint.open_checkpoints(tmp_path / "checkpoints")
     checkpoint.save(manager, states[1], {"seed": 0}, given=game.given)
-    checkpoint.settle(manager)
+    checkpoint.wait(manager)
     target = jax.eval_shape(game.init, jax.random.key(0), batch)
     state = checkpoint.restore(manager, target, {"seed": 0}, given=game.given)
     manager.close()

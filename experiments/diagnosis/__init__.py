@@ -1,0 +1,1 @@
+"""Runs with a failure provoked, and what the doctor says of them."""

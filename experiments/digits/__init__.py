@@ -1,0 +1,1 @@
+"""Handwritten digits and stacks of them: runs of minutes on a CPU."""

@@ -1,0 +1,1 @@
+"""The recipes of the papers at their full size, for accelerators."""

@@ -1,0 +1,1 @@
+"""Glyphs with captions and boxes: conditions that are words and places."""

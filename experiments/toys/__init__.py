@@ -1,0 +1,1 @@
+"""Points, where theory says what must come out."""

@@ -1,0 +1,1 @@
+"""Your own data: a folder of pictures, or a prepared TensorFlow Dataset."""

@@ -1,0 +1,71 @@
+"""A convolutional GAN of your own pictures: a folder of images, cropped to squares and resized.
+
+The networks and the game are those of `digits`; subfolders may serve as classes.
+
+Command: python -m experiments folder --path PICTURES --size 64 --channels 3
+Takes: on 2 CPU cores about 0.1 s a step at size 32 with the default widths; a GPU is the place for more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import jaxgan as jg
+from experiments.digits.dcgan import build as build_digits
+from experiments.full_size.judge import image_judge
+from jaxgan.data import Source
+from jaxgan.runs.experiment import Experiment, Judge
+
+
+@dataclass(frozen=True)
+class Config:
+    """DCGAN with R1 on a folder of images."""
+
+    path: str = ""  # folder of images, searched with its subfolders; required
+    labels: bool = False  # condition on the subfolder that an image is in
+    flip: bool = False  # mirror half of the images
+    on_corrupt: Literal["skip", "error"] = "skip"  # leave unreadable images out with a warning, or refuse the folder
+    channels: int = 3  # 1: grey, 3: colour
+    judged: int = 500  # samples in an evaluation
+    seed: int = 0  # of parameters, latents and data order
+    steps: int = 5000  # train steps
+    batch_size: int = 64  # real images a step
+    size: int = 32  # side of the images: 28, 32 or 64
+    latent: int = 128  # width of z
+    generator_features: int = 32  # channels of the generator's widest map; doubled at every halving of its side
+    discriminator_features: int = 32  # channels of the discriminator's first map; doubled at every halving
+    learning_rate: float = 1e-3  # Adam's, of both players
+    b1: float = 0.0  # Adam's momentum
+    b2: float = 0.99  # Adam's decay of squared gradients
+    gamma: float = 1.0  # weight of R1
+    ema: float = 0.998  # decay of the averaged generator, per step
+
+
+SMOKE = {"steps": 4, "batch_size": 8, "generator_features": 2, "discriminator_features": 2, "judged": 8}
+MAY_DIFFER = ("steps",)
+
+
+def source(config: Config) -> Source:
+    """The folder's images."""
+    if not config.path:
+        raise ValueError("the folder experiment needs --path, a folder of images")
+    return jg.data.folder(
+        config.path,
+        size=config.size,
+        channels=config.channels,
+        flip=config.flip,
+        on_corrupt=config.on_corrupt,
+        labels=config.labels,
+    )
+
+
+def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
+    """The game of `digits`, of the images' size, channels and classes."""
+    return build_digits(config, shape, classes)
+
+
+def judge(config: Config, folder: Path) -> Judge:
+    """Small versions of samples against those of the images."""
+    return image_judge(source(config), config.judged)

@@ -1,0 +1,258 @@
+"""Measures samples of a run, or pictures in a folder, against real examples.
+
+Command: jaxgan evaluate RUN [--flag value ...]
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+import scipy.special
+import tyro
+
+import jaxgan as jg
+from jaxgan import metrics
+from jaxgan.data import Source
+from jaxgan.evaluation import MEASURES, Examples, chosen, draw, evaluate, nearest_picture, table
+from jaxgan.metrics import extractors
+from jaxgan.metrics.extractors import Extractor
+from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
+from jaxgan.metrics.standing import standing_statistics
+from jaxgan.runs.experiment import as_pictures, principal, sample_inputs
+from jaxgan.runs.flags import parse, reported
+from jaxgan.runs.folder import write_json
+from jaxgan.runs.loading import Trained, load
+
+STANDING = (16, 64)  # batches and samples in each, to estimate standing statistics with
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluate:
+    """What to measure, and how."""
+
+    judged: Annotated[Path, tyro.conf.Positional]  # a run (runs/EXPERIMENT/ID), or a folder of pictures
+    pictures: Annotated[Path | None, tyro.conf.Positional] = None  # folder of real pictures, instead of --reference
+    metrics: tuple[str, ...] = ("frechet", "kernel", "precision_recall", "density_coverage")  # or "all" that apply
+    reference: str = "held-out"  # real examples: "held-out" or "train" of the run, or a folder of pictures
+    against: Path | None = None  # another run or folder, measured the same way; or an evaluation.json
+    n: int = 1000  # samples, and at most so many real examples
+    features: Literal["auto", "digits", "inception", "efficientnet_lite0", "pixels"] = "auto"  # auto: the run's judge
+    weights: Path | None = None  # of Inception: .pth, .safetensors or .npz
+    resize: Literal["tf1", "clean"] = "tf1"  # how pictures reach Inception: as the original FID, or antialiased
+    step: int | Literal["latest", "best"] = "latest"  # which checkpoint of a run
+    averaged: bool = True  # samples by averaged parameters, where the run keeps them
+    normalization: Literal["running", "batch", "standing"] = "running"  # batch statistics of a run's generator
+    size: int | None = None  # side to crop and resize pictures to; as they are if not given
+    resamples: int = 50  # for the intervals; 0: none
+    seed: int = 0  # of latents, subsets and resamples
+    out: Path | None = None  # folder for evaluation.json and .png; the run itself, or ./evaluation
+    module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
+
+
+class Side(NamedTuple):
+    """One set of examples, to be measured or to measure by."""
+
+    name: str
+    split: str  # "train", "held-out", "all" of a folder, "samples" of a run
+    x: np.ndarray  # [N, ...]
+    averaged: bool | None = None
+    normalization: Literal["running", "batch", "standing"] | None = None
+
+
+class Features(NamedTuple):
+    """What the metrics see of examples."""
+
+    name: str
+    weights: str  # SHA-256, or "none"
+    resizer: str
+    extract: Callable[[np.ndarray], np.ndarray]  # examples [N, ...] -> features [N, F]
+    probabilities: Callable[[np.ndarray], np.ndarray] | None  # examples [N, ...] -> [N, K]
+
+
+def main(words: Sequence[str]) -> int:
+    """Runs the command line; returns the exit code."""
+    return reported(lambda: evaluate_command(parse(Evaluate, words, "jaxgan evaluate", __doc__)))
+
+
+def evaluate_command(flags: Evaluate) -> int:
+    """Measures what the flags ask for, prints a table and writes `evaluation.json` and `evaluation.png`.
+
+    Returns:
+      0.
+    Raises:
+      ValueError: flags that do not fit together, or examples that cannot be measured.
+      FileNotFoundError: no such weight file.
+    """
+    _check(flags)
+    run = load(flags.judged, flags.step, file=flags.module) if _is_run(flags.judged) else None
+    judged = _side(flags.judged, flags, flags.size)
+    real = _reference(flags, run, judged)
+    training = _examples(run.module.source(run.config), flags, "train") if run else None
+    features = _features(flags, judged)
+    available = {"images": judged.x.ndim == 4, "probabilities": features.probabilities, "training": training}
+    wanted = chosen(flags.metrics, {name for name, there in available.items() if there})
+    protocol = Protocol(
+        name=f"{real.split} {real.name}",
+        dataset=real.name,
+        split=real.split,
+        real=len(real.x),
+        fake=len(judged.x),
+        size=judged.x.shape[1:],
+        resizer=features.resizer,
+        features=features.name,
+        weights=features.weights,
+        averaged=judged.averaged,
+        normalization=judged.normalization,
+        seed=flags.seed,
+    )
+
+    needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
+    classify = features.probabilities if "probabilities" in needed else None  # another pass through a large network
+
+    def extracted(side: Side) -> Examples:
+        return Examples(side.x, features.extract(side.x), classify(side.x) if classify else None)
+
+    print(f"{flags.judged} against {len(real.x)} of {real.name} [{real.split}], by {features.name}", flush=True)
+    known, learned = extracted(real), extracted(training) if training and "training" in needed else None
+    figures = evaluate(known, extracted(judged), protocol, wanted, learned, flags.resamples, flags.seed, _announce)
+    other = None
+    if flags.against and flags.against.suffix == ".json":
+        other = _stored(flags.against)
+    elif flags.against:
+        side = _side(flags.against, flags, judged.x.shape[1])
+        same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=len(side.x))
+        print(f"{flags.against}", flush=True)
+        other = evaluate(known, extracted(side), same, wanted, learned, flags.resamples, flags.seed, _announce)
+    print(f"{table(figures, other)}\n{described(protocol)}")
+    return _write(flags, figures, other, nearest_picture(judged.x, training.x) if training else None)
+
+
+def _announce(metric: str) -> None:
+    print(f"  {metric.replace('_', ' ')}", flush=True)
+
+
+def _check(flags: Evaluate) -> None:
+    if flags.n < 4 or (flags.resamples and flags.resamples < 10):
+        raise ValueError(f"evaluate needs --n >= 4, and --resamples 0 or >= 10; got {flags.n} and {flags.resamples}")
+    if (flags.features == "inception") != bool(flags.weights) and flags.features != "auto":
+        raise ValueError("--features inception and --weights FILE belong together")
+    if not flags.judged.is_dir():
+        raise ValueError(f"{flags.judged} is neither the folder of a run (runs/EXPERIMENT/ID) nor one of pictures")
+
+
+def _is_run(path: Path) -> bool:
+    return (path / "config.json").is_file()
+
+
+def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
+    """Reads the real examples that the judged ones are compared with."""
+    if flags.pictures or flags.reference not in ("held-out", "train"):
+        side = judged.x.shape[1] if run else flags.size
+        return _pictures(flags.pictures or Path(flags.reference), flags, side, judged.x.shape[-1])
+    if run is None:
+        raise ValueError(
+            f"{flags.judged} is no run, so it has no data to compare with; name a second folder of pictures"
+        )
+    if flags.reference == "train":
+        return _examples(run.module.source(run.config), flags, "train")
+    if not hasattr(run.module, "held_out"):
+        raise ValueError(f"{flags.judged} has no held-out data; use --reference train, or a folder of pictures")
+    return _examples(run.module.held_out(run.config), flags, "held-out")
+
+
+def _examples(source: Source, flags: Evaluate, split: str) -> Side:
+    """Reads up to n examples of a source, evenly spread; of a density, n fresh draws."""
+    n = min(flags.n, source.size or flags.n)
+    index = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
+    return Side(source.name, split, np.asarray(principal(source.read(jg.data.Draw(flags.seed, np.arange(n), index)))))
+
+
+def _pictures(path: Path, flags: Evaluate, size: int | None, channels: int = 3) -> Side:
+    return _examples(jg.data.folder(path, size=size, channels=channels), flags, "all")
+
+
+def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
+    """Draws samples of a run, or reads pictures."""
+    if not _is_run(path):
+        return _pictures(path, flags, size)
+    run = load(path, flags.step, file=flags.module)
+    game, state = run.experiment.game, run.state
+    key = jax.random.key(flags.seed)
+    averaged = flags.averaged and bool(state.ema)
+    state = state._replace(ema=state.ema if averaged else {})
+    if flags.normalization == "standing":
+        batches, rows = STANDING
+        inputs, own = sample_inputs(run.experiment, batches * rows), jax.random.fold_in(key, 1)
+        if inputs.keys() - {"y"}:
+            raise ValueError(f"--normalization standing knows labels alone; {path} is asked with {sorted(inputs)}")
+        state = standing_statistics(game, state, own, batches=batches, batch_size=rows, y=inputs.get("y"))
+    if flags.normalization == "batch" and (rehearse := game.rehearse):
+        game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
+    x = as_pictures(jg.sample(game, state, key, n=flags.n, **sample_inputs(run.experiment, flags.n)))
+    return Side(f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization)
+
+
+def _features(flags: Evaluate, judged: Side) -> Features:
+    """Chooses the feature network; never another one than was asked for."""
+    judge = flags.judged / "judge.npz"
+    if judged.x.ndim == 2:
+        return Features("coordinates", "none", "none", np.asarray, None)
+    if flags.features == "pixels":
+        return _from_extractor(extractors.function("pixels", lambda x: x.reshape(len(x), -1)))
+    if flags.features in ("auto", "digits") and judge.is_file() and not flags.weights:
+        classifier = metrics.load_classifier(judge)
+        return _from_extractor(extractors.digits_classifier(classifier), lambda x: metrics.probabilities(classifier, x))
+    if flags.features == "efficientnet_lite0":
+        logits = extractors.efficientnet_lite0("logits")
+        return _from_extractor(extractors.efficientnet_lite0(), lambda x: _softmax(extractors.extract(logits, x)))
+    if flags.weights:
+        logits = extractors.inception(flags.weights, "logits_unbiased", flags.resize)
+        pooled = extractors.inception(flags.weights, "2048", flags.resize)
+        return _from_extractor(pooled, lambda x: _softmax(extractors.extract(logits, x)))
+    raise ValueError(
+        "choose what the pictures are seen through: --weights FILE (Inception, for an FID), --features "
+        "efficientnet_lite0 or --features pixels" + (" (this run keeps no judge.npz)" if _is_run(flags.judged) else "")
+    )
+
+
+def _from_extractor(extractor: Extractor, probabilities: Callable[[np.ndarray], np.ndarray] | None = None) -> Features:
+    weights = extractor.sha256 or "none"
+    return Features(
+        extractor.name, weights, extractor.resize, lambda x: extractors.extract(extractor, x), probabilities
+    )
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    return scipy.special.softmax(logits.astype(np.float64), axis=1)
+
+
+def _stored(path: Path) -> dict[str, Figure]:
+    """Reads the figures of an evaluation.json."""
+    try:
+        return {name: from_json(figure) for name, figure in json.loads(path.read_text())["figures"].items()}
+    except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no evaluation.json: {error}") from error
+
+
+def _write(
+    flags: Evaluate, figures: dict[str, Figure], other: dict[str, Figure] | None, nearest: np.ndarray | None
+) -> int:
+    out = flags.out or (flags.judged if _is_run(flags.judged) else Path("evaluation"))
+    out.mkdir(parents=True, exist_ok=True)
+    page: dict[str, Any] = {"judged": str(flags.judged), "figures": {name: to_json(f) for name, f in figures.items()}}
+    if other:
+        page |= {"against": str(flags.against), "figures_against": {name: to_json(f) for name, f in other.items()}}
+    write_json(out / "evaluation.json", page)
+    print(out / "evaluation.json")
+    names = (flags.judged.name, flags.against.name if flags.against else "")
+    try:
+        print(draw(out / "evaluation.png", figures, other, names, nearest))
+    except ImportError:
+        print("no evaluation.png: install the extra 'experiments' (matplotlib) for it")
+    return 0

@@ -1,0 +1,78 @@
+"""Command lines: flags from dataclasses and signatures, and every bad input one clear line with exit code 2."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+
+import tyro
+
+from jaxgan.loop import DURING, NonFiniteError
+from jaxgan.runs.terminal import fail
+
+Parsed = TypeVar("Parsed")
+
+
+def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, description: str | None) -> Parsed:
+    """Parses flags by a dataclass or by the annotations of a function.
+
+    Args:
+      signature: called with what was parsed.
+      words: the arguments.
+      program: as it is called, for `--help`.
+      description: for `--help`, which prints and ends the program.
+    Returns:
+      What `signature` returns.
+    Raises:
+      ValueError: a flag is unknown or its value does not fit; the message is one line.
+    """
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(signature, args=list(words), prog=program, description=description or "")
+    except SystemExit as end:
+        if not end.code:
+            raise
+        raise ValueError(_one_line(complaint.getvalue())) from None
+
+
+def parse_two(
+    first: type, second: type, words: Sequence[str], program: str, description: str | None
+) -> tuple[Any, Any]:
+    """Parses the flags of two dataclasses, such as an experiment's `Config` and where it runs, without prefixes.
+
+    Raises:
+      ValueError: as for `parse`.
+    """
+
+    def pair(first: Any, second: Any) -> tuple[Any, Any]:
+        return first, second
+
+    flat = tyro.conf.arg(name="")
+    pair.__annotations__ = {"first": Annotated[first, flat], "second": Annotated[second, flat]}
+    return parse(pair, words, program, description)
+
+
+def _one_line(complaint: str) -> str:
+    """Folds a framed message of several lines into one."""
+    framed = re.sub(r"\x1b\[[0-9;]*m", "", complaint).splitlines()[1:]  # the first line is the frame's title
+    return re.sub(r"\s+", " ", re.sub(r"[^\x20-\x7e]", " ", " ".join(framed))).strip()
+
+
+def reported(work: Callable[[], int]) -> int:
+    """Runs a command's work and turns what users can mend into one line and an exit code."""
+    for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    try:
+        return work()
+    except NonFiniteError as error:
+        return fail(str(error), code=1)
+    except (ValueError, OSError) as error:
+        where = "".join(f"; {note}" for note in getattr(error, "__notes__", ()) if note.startswith(DURING))
+        return fail((" ".join(str(error).split()) if "\n  " not in str(error) else str(error)) + where)
+    except KeyboardInterrupt:
+        return fail("interrupted", code=130)

@@ -1,0 +1,203 @@
+"""The folder of a run: its name, what is written at the start, and how it is found again."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shlex
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+FORMAT = 2  # of config.json; a reader refuses others
+PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain", "tensorflow-datasets")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def new_folder(root: Path, experiment: str, name: str | None, seed: int) -> Path:
+    """Makes the folder of a new run.
+
+    Args:
+      root: of all runs.
+      experiment: its name.
+      name: of the run; date, time and seed if None.
+      seed: of the run.
+    Returns:
+      root / experiment / name, which did not exist before.
+    Raises:
+      ValueError: the name is not one plain file name, or the run exists.
+      OSError: the folder cannot be made.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(f"--id {name!r} is not a run's name; use letters, digits, '.', '_' and '-', at most 100")
+    wanted = name or f"{time.strftime('%Y%m%d-%H%M%S')}-seed{seed}"
+    for suffix in ["", *(f"-{k}" for k in range(2, 100))] if name is None else [""]:
+        folder = root / experiment / f"{wanted}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise ValueError(f"the run {root / experiment / wanted} exists; go on with it by --resume, or choose another --id")
+
+
+def find_folder(root: Path, experiment: str, name: str | None, started: bool = True) -> Path:
+    """Finds a run to go on with.
+
+    Args:
+      root: of all runs.
+      experiment: its name.
+      name: of the run; the one that was started last if None.
+      started: its config must have been written; False for a folder that was made a moment ago.
+    Returns:
+      Its folder.
+    Raises:
+      ValueError: there is no such run.
+    """
+    if name is not None and not _NAME.fullmatch(name):
+        raise ValueError(f"--id {name!r} is not a run's name")
+    if name is not None and not started:
+        return root / experiment / name
+    runs = [path.parent for path in (root / experiment).glob(f"{name or '*'}/config.json")]
+    if not runs:
+        raise ValueError(f"no run of {experiment!r}{f' named {name!r}' if name else ''} in {root}; start one first")
+    return max(runs, key=lambda run: (run / "config.json").stat().st_mtime_ns)
+
+
+def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping[str, Any], classes: int) -> None:
+    """Writes what the run is (`config.json`) and on what it runs (`environment.json`).
+
+    Args:
+      folder: of the run.
+      about: who made it: "experiment", "module", "sha256" and "command".
+      config: of the experiment, a dataclass of JSON values.
+      batch: what a step is given, dictionaries and tuples of arrays.
+      classes: number of labels that batches carry.
+    Raises:
+      ValueError: the batch is made of other things.
+    """
+    page = {
+        "format": FORMAT,
+        **about,
+        "config": dataclasses.asdict(config),
+        "batch": form(batch),
+        "classes": classes,
+    }
+    write_json(folder / "config.json", page)
+    write_json(folder / "environment.json", environment())
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Reads the `config.json` of a run.
+
+    Raises:
+      ValueError: the folder is none of a run, or of another version's.
+    """
+    try:
+        page = json.loads((folder / "config.json").read_text())
+        written = page.get("format", 1)
+        if written == FORMAT:
+            kinds = {"experiment": str, "module": str, "config": dict, "batch": dict, "classes": int}
+            if wrong := [name for name, kind in kinds.items() if not isinstance(page.get(name), kind)]:
+                raise KeyError(wrong[0])
+            return page
+    except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{folder} is not the folder of a run (runs/EXPERIMENT/ID): {error}") from error
+    raise ValueError(
+        f"{folder}/config.json has format {written}; this version reads {FORMAT}: use the version that made the run, "
+        "or run its command again"
+    )
+
+
+def form(batch: Any, name: str = "batch") -> Any:
+    """Describes a batch in JSON: dictionaries as they are, tuples as lists, arrays as {"shape", "dtype"}.
+
+    Raises:
+      ValueError: a node is neither a dictionary nor a tuple, so that it could not be made again.
+    """
+    if type(batch) is tuple:
+        return [form(part, f"{name}[{k}]") for k, part in enumerate(batch)]
+    if isinstance(batch, Mapping):
+        return {key: form(part, f"{name}[{key!r}]") for key, part in batch.items()}
+    if not hasattr(batch, "dtype"):
+        raise ValueError(f"{name} is a {type(batch).__name__}; a batch is made of dictionaries, tuples and arrays")
+    return {"shape": list(batch.shape), "dtype": str(batch.dtype)}
+
+
+def example_of(page: Any) -> Any:
+    """Makes the batch that `form` described, of abstract arrays.
+
+    Raises:
+      ValueError: the page is no description.
+    """
+    if isinstance(page, list):
+        return tuple(map(example_of, page))
+    if isinstance(page, dict) and isinstance(page.get("dtype"), str):
+        shape = page.get("shape")
+        if isinstance(shape, list) and all(isinstance(size, int) and size >= 0 for size in shape):
+            return jax.ShapeDtypeStruct(tuple(shape), page["dtype"])
+        raise ValueError(f"config.json gives a part of the batch the shape {shape!r}")
+    if not isinstance(page, dict):
+        raise ValueError(f"config.json describes a part of the batch as {page!r}")
+    return {key: example_of(part) for key, part in page.items()}
+
+
+def command(program: str, config: Any) -> str:
+    """Returns the command line that makes this run again: the program, and flags that differ from their defaults."""
+    default, words = type(config)(), []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        flag = field.name.replace("_", "-")
+        if value == getattr(default, field.name):
+            continue
+        words += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+    return shlex.join([*shlex.split(program), *words])
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that matter, of those that are installed."""
+    installed = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return installed
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, devices and the git revision; nothing of the process's environment variables."""
+    revision = _git("rev-parse", "HEAD")
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "devices": [f"{device.platform}:{device.device_kind}" for device in jax.devices()],
+        "cores": os.cpu_count(),
+        "versions": versions(),
+        "git_revision": revision,
+        "git_dirty": None if revision is None else bool(_git("status", "--porcelain", "--untracked-files=no")),
+    }
+
+
+def write_json(path: Path, page: Mapping[str, Any]) -> None:
+    """Writes a JSON file that is whole at any time."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(page, indent=2, ensure_ascii=False) + "\n")
+    os.replace(partial, path)
+
+
+def _git(*arguments: str) -> str | None:
+    here = Path(__file__).parent
+    try:
+        done = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

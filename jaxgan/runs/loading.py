@@ -1,0 +1,75 @@
+"""A run read back from its folder: the game without its data, and a checkpoint."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal, NamedTuple
+
+import jax
+
+from jaxgan import checkpoint
+from jaxgan.runs.experiment import Best, Experiment, principal
+from jaxgan.runs.folder import example_of, read_config
+from jaxgan.runs.modules import made_by
+from jaxgan.types import TrainState
+
+
+class Trained(NamedTuple):
+    """A run read back."""
+
+    module: ModuleType  # of the experiment: its data, its judge
+    config: Any  # its `Config`
+    experiment: Experiment
+    state: TrainState
+    size: int  # examples of a step
+
+
+def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: Path | None = None) -> Trained:
+    """Rebuilds the game of a run, without its data, and restores a checkpoint.
+
+    Only modules of the clone's own experiments are imported, whatever the folder says.
+
+    Args:
+      run: its folder.
+      step: which checkpoint; "best" by the figure that the run kept its best by.
+      file: the experiment, where the run was made by a file of the user's.
+    Returns:
+      Trained.
+    Raises:
+      ValueError: the folder is no run, was made by code that is not imported unasked, or has no such checkpoint.
+      CheckpointError: the checkpoint cannot be read.
+    """
+    page = read_config(run)
+    module = made_by(run, page, file).module
+    if not hasattr(module, "build"):
+        raise ValueError(f"{run} is one of the games of {page['experiment']!r}, which that experiment alone can make")
+    try:
+        config, example = module.Config(**page["config"]), example_of(page["batch"])
+        shape = tuple(principal(example).shape[1:])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{run}/config.json does not fit {page['module']}: {error}") from error
+    experiment = module.build(config, shape, page["classes"])
+    target = jax.eval_shape(experiment.game.init, jax.random.key(config.seed), example)
+    if not (run / "checkpoints").is_dir():
+        raise ValueError(f"{run} has no checkpoints yet; wait for its first evaluation")
+    with closing(checkpoint.open_checkpoints(run / "checkpoints", read_only=True)) as manager:
+        number = step if isinstance(step, int) else None
+        if step == "best":
+            number = checkpoint.best_step(manager, *_best(run))
+        may_differ = tuple(getattr(module, "MAY_DIFFER", ()))
+        state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ)
+    return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1))
+
+
+def _best(run: Path) -> Best:
+    try:
+        page = json.loads((run / "summary.json").read_text())
+        figure, lower = page["best_by"], page["lower_is_better"]
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{run}/summary.json does not say which figure is best by: {error}") from error
+    if figure is None:
+        raise ValueError(f"{run} has no judge, and so no best checkpoint; use --step latest or a number")
+    return Best(figure, lower)

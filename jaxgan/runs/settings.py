@@ -1,0 +1,61 @@
+"""Where and how an experiment runs, and the run that is ready to be trained."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+
+from jaxgan import checkpoint
+from jaxgan.runs.experiment import Best, Experiment, Judge
+from jaxgan.types import Batch, Metrics, TrainState
+
+
+@dataclass(frozen=True)
+class Running:
+    """Where and how to run; nothing here changes what is learned."""
+
+    out: Path = Path("runs")  # runs go to OUT/EXPERIMENT/ID
+    id: str | None = None  # the run's name; date, time and seed if not given
+    resume: bool = False  # go on with the run ID, or with the experiment's latest
+    best_by: str | None = None  # figure by which the best checkpoint is kept and a run may stop; None: the judge's own
+    until_plateau: int | None = None  # stop when that figure has not improved for this many evaluations
+    until_quality: float | None = None  # stop when that figure is as good as this
+    evaluations: int = 10  # evaluations, pictures and checkpoints in a whole run, evenly spread
+    log_every: int = 10  # steps between rows of metrics.jsonl
+    max_skips: int = 10  # updates in a row that may be skipped because they are not finite
+    watchdog: int | None = None  # seconds that a step may take; 0: any; 600 if distributed, else any
+    keep: int = 2  # latest checkpoints kept, beside the best
+    smoke: bool = False  # a few steps of a tiny model, to see that everything works
+    distributed: bool = False  # several processes make one run: start the same command for each
+    timeout: int = 60  # seconds to wait for the other processes, and until a silent one counts as dead
+    coordinator: str | None = None  # "host:port" of process 0, where JAX does not detect the processes itself
+    processes: int | None = None  # how many there are, likewise
+    process: int | None = None  # which one this is, likewise
+
+
+class Run(NamedTuple):
+    """A run that is ready to be trained."""
+
+    folder: Path
+    built: Experiment
+    step: Callable[[TrainState, Batch], tuple[TrainState, Metrics]]  # compiled
+    local: Callable[[TrainState], TrainState]  # a state -> the same on one device, to sample from
+    judge: Judge | None
+    best: Best | None  # the figure by which the best checkpoint is kept
+    manager: checkpoint.Checkpoints
+
+
+@contextmanager
+def compiled_quickly(smoke: bool) -> Iterator[None]:
+    """Leaves out most of the compiler's optimisations, if asked: for a few steps they take longer than they save."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", smoke or before)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)

@@ -1,0 +1,249 @@
+"""Starts a run or goes on with it: reads the data, makes the game and the folder, and hands over to training.
+
+`run` is what the command lines call. An experiment that trains several games calls `member` for each: a run of its own
+below the experiment's folder, which goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import jaxgan as jg
+from jaxgan import checkpoint
+from jaxgan.data import Source
+from jaxgan.guard import guarded
+from jaxgan.lock import locked
+from jaxgan.loop import check_batch
+from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, local_rows, wait_for_all
+from jaxgan.runs import folder as folders
+from jaxgan.runs.experiment import HIGHER, LOWER, PICTURED, Experiment, Judge, best_of, principal
+from jaxgan.runs.modules import Definition
+from jaxgan.runs.settings import Run, Running
+from jaxgan.runs.training import Finished, train_run
+from jaxgan.types import Batch, Game, TrainState
+
+
+class Plan(NamedTuple):
+    """A run to be made."""
+
+    about: dict[str, Any]  # who makes it, for config.json: "experiment", "module", "sha256" and "command"
+    config: Any  # a dataclass of JSON values with `seed`, `steps` and `batch_size`
+    source: Source
+    build: Callable[[tuple[int, ...], int], Experiment]  # (shape of an example, classes) -> the game; needs no data
+    judge: Callable[[Path], Judge] | None = None  # (the run's folder) -> how samples are measured
+    may_differ: tuple[str, ...] = ()  # fields of the config that a resumed run may change
+
+
+class Prepared(NamedTuple):
+    """A plan that fits its data. Nothing has been written yet, so that bad settings and bad data leave no folder."""
+
+    plan: Plan
+    built: Experiment
+    game: Game  # guarded
+    example: Batch  # the first batch
+    size: int  # examples of a step
+    target: TrainState  # abstract: what checkpoints hold
+    spread: Parallel | None = None  # over all devices, where there are several
+    rows: np.ndarray | None = None  # of a step's examples, those of this process; None: all
+
+
+def run(definition: Definition, config: Any, running: Running) -> int:
+    """Runs an experiment.
+
+    Args:
+      definition: its code.
+      config: its `Config`.
+      running: where and how.
+    Returns:
+      The exit code: 0 when done, 130 or 143 when Ctrl-C or SIGTERM stopped it after saving.
+    Raises:
+      ValueError: bad settings or data, a run that exists, or a checkpoint of another config.
+      checkpoint.CheckpointError: a checkpoint could not be written or read.
+      loop.NonFiniteError: training diverged; the message names the last good checkpoint.
+    """
+    module = definition.module
+    if running.smoke:
+        config = replace(config, **getattr(module, "SMOKE", {}))
+        running = replace(running, evaluations=1, log_every=1)
+    prepared = prepare(planned(definition, config), running)
+    return run_in(_folder(definition.name, config, running), prepared, running).code
+
+
+def planned(definition: Definition, config: Any) -> Plan:
+    """Makes the plan of an experiment's run.
+
+    Raises:
+      ValueError: the config does not fit the data.
+    """
+    module = definition.module
+    return Plan(
+        about(definition, config),
+        config,
+        module.source(config),
+        lambda shape, classes: module.build(config, shape, classes),
+        _judge_of(module, config),
+        tuple(getattr(module, "MAY_DIFFER", ())),
+    )
+
+
+def about(definition: Definition, config: Any) -> dict[str, Any]:
+    """Returns what a run's files say of who made it."""
+    return {
+        "experiment": definition.name,
+        "module": definition.origin,
+        "sha256": definition.sha256,
+        "command": folders.command(definition.command, config),
+    }
+
+
+def prepare(plan: Plan, running: Running) -> Prepared:
+    """Makes a plan's game, and refuses what does not fit before anything is written.
+
+    Args:
+      plan: what to train.
+      running: where and how.
+    Returns:
+      Prepared.
+    Raises:
+      ValueError: bad settings or data.
+    """
+    config, source = plan.config, plan.source
+    _check(config, running, judged=plan.judge is not None)
+    size = config.batch_size * getattr(config, "n_critic", 1)
+    example: Batch = jg.data.batch_at(source, size, config.seed)(0)
+    check_batch(example, source.classes)
+    folders.form(example)  # refuses what could not be described
+    built = plan.build(tuple(principal(example).shape[1:]), source.classes)
+    target = jax.eval_shape(built.game.init, jax.random.key(config.seed), example)
+    prepared = Prepared(plan, built, guarded(built.game), example, size, target)
+    if jax.device_count() == 1:
+        return prepared
+    spread, rows = data_parallel(prepared.game, "sharded"), local_rows(size, built.game.updates)
+    spread.place(jg.data.batch_at(source, size, config.seed, rows)(0))  # refuses a batch that does not divide
+    target = jax.tree.map(
+        lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), target, spread.sharding(target)
+    )
+    return prepared._replace(target=target, spread=spread, rows=rows)
+
+
+def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
+    """Trains in a folder, from the start or, with `running.resume`, from its last checkpoint.
+
+    Args:
+      folder: of the run; exists.
+      prepared: what to train.
+      running: how; `out` and `id` are not looked at.
+    Returns:
+      Finished: the exit code and the state after the last step.
+    Raises:
+      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`.
+    """
+    plan, built, spread = prepared.plan, prepared.built, prepared.spread
+    config, source = plan.config, plan.source
+    with locked(folder) if is_first() else nullcontext():
+        if is_first() and not running.resume:
+            _describe(folder, prepared)
+            if built.draw is not None:
+                built.draw(folder / "samples" / "real.png", _real(source, built.classes))
+        print(f"{'going on with ' if running.resume else ''}run {folder}", flush=True)
+        judge = _judge(plan, folder)
+        best = best_of(judge, running.best_by)
+        opened = checkpoint.open_checkpoints(
+            folder / "checkpoints",
+            keep=running.keep,
+            best=best.figure if best else None,
+            lower_is_better=best is None or best.lower,
+        )
+        # Inside `closing`: where a peer has died, a failing process must not wait for it to close the checkpoints.
+        with closing(opened) as manager, end_together():
+            if running.resume:
+                state = checkpoint.restore(manager, prepared.target, asdict(config), may_differ=plan.may_differ)
+                if is_first():
+                    _describe(folder, prepared)
+            else:
+                state = (spread or prepared.game).init(jax.random.key(config.seed), prepared.example)
+            step = spread.train_step if spread else jax.jit(prepared.game.train_step, donate_argnums=0)
+            batches = jg.data.batches(source, prepared.size, config.seed, start=int(state.step), rows=prepared.rows)
+            local = spread.local if spread else lambda state: state
+            return train_run(
+                Run(folder, built, step, local, judge, best, manager), config, running, state, batches, source.classes
+            )
+
+
+def member(folder: Path, plan: Plan, running: Running) -> Finished:
+    """Trains a game that an experiment needs, as a run in a folder of its own; goes on where it was stopped.
+
+    Args:
+      folder: of this run, below that of the experiment; made if missing.
+      plan: what to train.
+      running: how; `out`, `id` and `resume` are not looked at.
+    Returns:
+      Finished; if its code is not 0, a signal stopped the run after saving, and the experiment should end too.
+    Raises:
+      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`.
+    """
+    prepared = prepare(plan, running)
+    folder.mkdir(parents=True, exist_ok=True)
+    saved = any((folder / "checkpoints").glob("[0-9]*"))
+    return run_in(folder, prepared, replace(running, resume=saved))
+
+
+def _describe(folder: Path, prepared: Prepared) -> None:
+    plan = prepared.plan
+    folders.describe(folder, plan.about, plan.config, prepared.example, plan.source.classes)
+
+
+def _folder(name: str, config: Any, running: Running) -> Path:
+    """Makes or finds the run's folder; of several processes the first makes it."""
+    if running.resume:
+        return folders.find_folder(running.out, name, running.id)
+    if jax.process_count() > 1 and running.id is None:
+        raise ValueError("a run of several processes needs --id, the same for all of them")
+    folder = folders.new_folder(running.out, name, running.id, config.seed) if is_first() else None
+    wait_for_all("folder")
+    return folder or folders.find_folder(running.out, name, running.id, started=False)
+
+
+def _judge_of(module: ModuleType, config: Any) -> Callable[[Path], Judge] | None:
+    return (lambda folder: module.judge(config, folder)) if hasattr(module, "judge") else None
+
+
+def _judge(plan: Plan, folder: Path) -> Judge | None:
+    """Makes the judge; of several processes the first trains it, and the others read what it wrote."""
+    if plan.judge is None:
+        return None
+    judge = plan.judge(folder) if is_first() else None
+    wait_for_all("judge")
+    return judge or plan.judge(folder)
+
+
+def _check(config: Any, running: Running, judged: bool) -> None:
+    least_one = {"steps": config.steps, "evaluations": running.evaluations, "log_every": running.log_every}
+    least_one |= {"max_skips": running.max_skips}
+    least_one |= {"keep": running.keep, "until_plateau": 1 if running.until_plateau is None else running.until_plateau}
+    for name, value in least_one.items():
+        if value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {value}")
+    if running.best_by is not None and running.best_by not in (*LOWER, *HIGHER):
+        raise ValueError(f"--best-by {running.best_by!r} is no figure; choose one of {', '.join((*LOWER, *HIGHER))}")
+    if not judged and running.best_by is None and (running.until_plateau or running.until_quality is not None):
+        raise ValueError("--until-plateau and --until-quality need a figure: --best-by, or an experiment with a judge")
+    if running.watchdog is not None and running.watchdog < 0:
+        raise ValueError(f"--watchdog must be 0 (off) or more seconds; got {running.watchdog}")
+
+
+def _real(source: Source, classes: int) -> np.ndarray:
+    """Real examples to look at, in order of their labels where the game has labels."""
+    n = min(PICTURED, source.size or PICTURED)
+    spread = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
+    read = source.read(jg.data.Draw(0, np.arange(n), spread))
+    x = np.asarray(principal(read))
+    return x[np.argsort(read["y"], kind="stable")] if classes and "y" in read else x

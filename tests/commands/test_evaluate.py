@@ -1,0 +1,147 @@
+"""`jaxgan evaluate` on runs, folders of pictures and stored figures."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.__main__ import main
+from jaxgan.commands.main import main as jaxgan
+from jaxgan.evaluation import MEASURES, Examples, chosen, evaluate
+from jaxgan.metrics import Protocol
+
+FEW = ["--n", "40", "--resamples", "10"]
+PROTOCOL = Protocol("p", "d", "test", 40, 40, (2,), "none", "coordinates", "none", None, None, 0)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert main(["digits_conditional", "--smoke", "--out", str(out), "--id", "one"]) == 0
+    return out / "digits_conditional" / "one"
+
+
+@pytest.fixture(scope="module")
+def ring(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs")
+    assert main(["ring", "--smoke", "--out", str(out), "--id", "one"]) == 0
+    return out / "ring" / "one"
+
+
+def folder(path, seed, high=256):
+    path.mkdir()
+    for i, pixels in enumerate(np.random.default_rng(seed).integers(0, high, (40, 16, 16, 3), dtype=np.uint8)):
+        Image.fromarray(pixels).save(path / f"{i:02}.png")
+    return path
+
+
+def figures(path):
+    return json.loads((path / "evaluation.json").read_text())["figures"]
+
+
+def test_a_run_is_measured_by_its_own_judge_with_protocol_and_intervals(run, capsys):
+    assert jaxgan(["evaluate", str(run), *FEW, "--metrics", "all"]) == 0
+    printed = capsys.readouterr().out
+    assert "features: digits classifier (" in printed
+    assert "averaged parameters, running statistics" in printed
+    assert (run / "evaluation.png").stat().st_size > 10_000
+    found = figures(run)
+    assert set(found) == {figure for measure in MEASURES.values() for figure in measure.better}
+    for name, figure in found.items():
+        assert name.replace("_", " ") in printed
+        assert figure["protocol"]["features"] == "digits classifier"
+        assert len(figure["protocol"]["weights"]) == 64
+        assert figure["low"] <= figure["high"]
+    assert found["precision"]["value"] == 0  # nothing has been learned
+    assert found["frechet_distance"]["low"] <= found["frechet_distance"]["value"] <= found["frechet_distance"]["high"]
+    assert found["recall"]["better"] == "higher"
+
+
+def test_two_numbers_of_different_protocols_refuse_to_be_compared(run, tmp_path, capsys):
+    words = ["evaluate", str(run), *FEW, "--metrics", "frechet", "--out"]
+    assert jaxgan([*words, str(tmp_path / "a")]) == 0
+    assert jaxgan([*words, str(tmp_path / "b"), "--against", str(tmp_path / "a" / "evaluation.json")]) == 0
+    assert "equal" in capsys.readouterr().out  # the same samples
+    other = [*words, str(tmp_path / "c"), "--seed", "1", "--normalization", "standing"]
+    assert jaxgan([*other, "--against", str(tmp_path / "a" / "evaluation.json")]) == 2
+    error = capsys.readouterr().err
+    assert "different protocols cannot be compared" in error
+    assert "normalization 'standing' and 'running'; seed 1 and 0" in error
+    assert not (tmp_path / "c").exists()
+
+
+def test_ways_of_sampling_give_different_figures(run, tmp_path):
+    values = {}
+    for name, flags in {
+        "running": [],
+        "batch": ["--normalization", "batch"],
+        "standing": ["--normalization", "standing"],
+        "plain": ["--no-averaged"],
+        "train": ["--reference", "train"],
+    }.items():
+        words = ["evaluate", str(run), *FEW, "--resamples", "0", "--metrics", "frechet", "--out", str(tmp_path / name)]
+        assert jaxgan([*words, *flags]) == 0
+        figure = figures(tmp_path / name)["frechet_distance"]
+        values[name] = figure["value"]
+        assert figure["low"] is None
+    assert len(set(values.values())) == len(values)
+
+
+def test_points_are_measured_by_their_coordinates(ring, tmp_path, capsys):
+    assert jaxgan(["evaluate", str(ring), *FEW, "--against", str(ring), "--out", str(tmp_path)]) == 0
+    assert "features: coordinates" in capsys.readouterr().out
+    assert jaxgan(["evaluate", str(ring), *FEW, "--metrics", "ms_ssim"]) == 2
+    assert "'ms_ssim' needs images" in capsys.readouterr().err
+
+
+def test_two_folders_of_pictures(tmp_path, capsys):
+    a, b, dark = folder(tmp_path / "a", 0), folder(tmp_path / "b", 1), folder(tmp_path / "dark", 2, high=64)
+    words = [*FEW, "--features", "pixels", "--metrics", "frechet", "precision_recall", "--out"]
+    assert jaxgan(["evaluate", str(a), str(b), *words, str(tmp_path / "x"), "--against", str(dark)]) == 0
+    assert "worse" not in capsys.readouterr().out
+    assert jaxgan(["evaluate", str(dark), str(b), *words, str(tmp_path / "y")]) == 0
+    near, far = figures(tmp_path / "x"), figures(tmp_path / "y")
+    assert near["frechet_distance"]["value"] < far["frechet_distance"]["value"]
+    assert near["frechet_distance"]["protocol"]["dataset"] == "folder:b"
+    assert near["frechet_distance"]["protocol"]["averaged"] is None
+    assert near["precision"]["value"] > far["precision"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["{a}"], "name a second folder of pictures"),
+        (["{a}", "{b}"], "choose what the pictures are seen through: --weights FILE"),
+        (["{a}", "{b}", "--features", "inception"], "belong together"),
+        (["{a}", "{b}", "--weights", "{a}/none.pth"], "no InceptionV3 weights at"),
+        (["{a}", "{b}", "--features", "pixels", "--metrics", "beauty"], "unknown metric 'beauty'"),
+        (["{a}", "{b}", "--features", "pixels", "--metrics", "inception_score"], "needs probabilities"),
+        (["{a}", "{b}", "--features", "pixels", "--n", "3"], "--n >= 4"),
+        (["{a}/nowhere", "{b}"], "neither the folder of a run"),
+        (["{run}", "--reference", "{a}/nowhere"], "does not exist"),
+    ],
+)
+def test_bad_input_is_one_line(run, tmp_path, capsys, words, message):
+    places = {"a": folder(tmp_path / "a", 0), "b": folder(tmp_path / "b", 1), "run": run}
+    assert jaxgan(["evaluate", *(word.format(**places) for word in words)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_all_means_what_can_be_measured():
+    assert "memorization" in chosen(["all"], {"training"})
+    assert chosen(["all"], set()) == [name for name, measure in MEASURES.items() if not measure.needs]
+    assert chosen(["kernel", "frechet", "kernel"], set()) == ["kernel", "frechet"]
+
+
+def test_intervals_hold_the_value_and_shrink_with_the_samples():
+    rng = np.random.default_rng(0)
+    widths = {}
+    for n in (100, 1600):
+        real, fake = (Examples(x, x) for x in (rng.normal(size=(n, 2)), rng.normal(size=(n, 2)) + 1))
+        figure = evaluate(real, fake, PROTOCOL, ["frechet"], resamples=40)["frechet_distance"]
+        assert figure.low < figure.value < figure.high
+        widths[n] = figure.high - figure.low
+    assert widths[1600] < 0.5 * widths[100]  # a quarter is expected
+    assert math.isnan(evaluate(real, fake, PROTOCOL, ["frechet"], resamples=0)["frechet_distance"].low)
