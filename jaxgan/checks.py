@@ -29,8 +29,8 @@ def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[s
     owned = {n for player in system.players.values() for n in player.owns}
     if unknown := sorted(set(system.frozen) - set(networks)):
         raise ValueError(f"the system freezes unknown networks {unknown}; have {have}")
-    if both := sorted(owned & set(system.frozen)):
-        raise ValueError(f"networks {both} are both owned and frozen; drop one of the two")
+    if twice := sorted(owned & set(system.frozen)):
+        raise ValueError(f"networks {twice} are both owned and frozen; drop one of the two")
     if orphans := sorted(set(networks) - owned - set(system.frozen)):
         raise ValueError(f"networks {orphans} are owned by no player; give each an owner or list it in system.frozen")
     if unknown := sorted(set(ema) - owned):

@@ -190,16 +190,6 @@ def stop_on_signals() -> Iterator[Callable[[], str | None]]:
             signal.signal(number, handler)
 
 
-def check_batch(batch: Batch, classes: int = 0) -> None:
-    """Checks a batch as `data.check_batch` does, where it is of examples "x"; others are their game's own affair.
-
-    Raises:
-      ValueError: names the entry, what is wrong, and what to do.
-    """
-    if "x" in batch:
-        data.check_batch(batch, classes)
-
-
 def _check_settings(hooks: Sequence[Hook], safety: Safety) -> None:
     if bad := [hook.every for hook in hooks if hook.every < 1]:
         raise ValueError(f"hooks need every >= 1; got {bad}")
@@ -237,7 +227,7 @@ def _check(batch: Batch, classes: int, step: int) -> None:
     arrays = [leaf for leaf in jax.tree.leaves(batch) if isinstance(leaf, np.ndarray | jax.Array)]
     floating = [np.asarray(leaf) for leaf in arrays if jax.numpy.issubdtype(leaf.dtype, np.floating)]
     if step == 1 or all(np.isfinite(leaf).all() for leaf in floating):
-        check_batch(batch, classes)
+        data.check_batch(batch, classes)
 
 
 def _same_form(batch: Batch, form: Form, step: int) -> Form:

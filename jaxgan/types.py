@@ -155,8 +155,8 @@ class Loss(NamedTuple):
 
 def by_path(tree: PyTree) -> dict[str, Any]:
     """Returns the leaves of a pytree by what errors call them: `{"y": {"box": leaf}}` has a "y/box", a lone leaf ""."""
-    found = jax.tree_util.tree_leaves_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in found}
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in leaves}
 
 
 def name_index(name: str) -> int:

@@ -118,8 +118,6 @@ RETIRED = {
     "found",
     "both",
 }  # each once meant three things or more
-ROOMS_OF_ONE_MEANING = {"metrics", "svg", "log", "report", "diagnose", "evaluation", "parallel", "priors", "optimizers"}
-ROOMS_OF_ONE_MEANING |= {"estimators", "precision"}
 
 
 def names_given(path):
@@ -133,11 +131,7 @@ def names_given(path):
             yield node.id
 
 
-@pytest.mark.parametrize(
-    "path",
-    [path for path in FILES if room_of(path) in ROOMS_OF_ONE_MEANING],
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_names_have_one_meaning(path):
     assert RETIRED & {name.lower().lstrip("_") for name in names_given(path)} == set()
 

@@ -83,7 +83,11 @@ def translate(x: Array, shift: Array, most: tuple[int, int]) -> Array:
     down, right = most
     padded = jnp.pad(x, ((0, 0), (down, down), (right, right), (0, 0)))
     start = jnp.asarray(most, shift.dtype)[None] - shift
-    return jax.vmap(lambda image, at: jax.lax.dynamic_slice(image, (at[0], at[1], 0), x.shape[1:]))(padded, start)
+
+    def cut(image: Array, corner: Array) -> Array:
+        return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), x.shape[1:])
+
+    return jax.vmap(cut)(padded, start)
 
 
 def _color(x: Array, keys: Array) -> Array:

@@ -119,11 +119,11 @@ def _bilinear(large: Array, rows: Array, columns: Array) -> Array:
     down, right = (rows - top)[..., None].astype(large.dtype), (columns - left)[..., None].astype(large.dtype)
     i, j = top.astype(jnp.int32), left.astype(jnp.int32)
 
-    def at(i: Array, j: Array) -> Array:
+    def pixel(i: Array, j: Array) -> Array:
         return large[_mirror(i, large.shape[0]), _mirror(j, large.shape[1])]
 
-    above = (1 - right) * at(i, j) + right * at(i, j + 1)
-    below = (1 - right) * at(i + 1, j) + right * at(i + 1, j + 1)
+    above = (1 - right) * pixel(i, j) + right * pixel(i, j + 1)
+    below = (1 - right) * pixel(i + 1, j) + right * pixel(i + 1, j + 1)
     return (1 - down) * above + down * below
 
 

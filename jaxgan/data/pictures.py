@@ -137,10 +137,10 @@ def _verify(root: Path, files: list[str], decode: Decode, keep: bool, allowed: i
     good = [file for file, result in zip(files, results, strict=True) if not isinstance(result, str)]
     if bad:
         named = ", ".join(bad[:SHOWN]) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
-        found = f"folder {root} has {len(bad)} unreadable of {len(files)} pictures: {named}"
+        complaint = f"folder {root} has {len(bad)} unreadable of {len(files)} pictures: {named}"
         if len(bad) > allowed or not good:
-            raise ValueError(f"{found}; mend or remove them" + (f" (max_corrupt is {allowed})" if allowed else ""))
-        warnings.warn(f"{found}; skipped", stacklevel=3)
+            raise ValueError(f"{complaint}; mend or remove them" + (f" (max_corrupt is {allowed})" if allowed else ""))
+        warnings.warn(f"{complaint}; skipped", stacklevel=3)
     return good, np.stack([result for result in results if not isinstance(result, str)])
 
 

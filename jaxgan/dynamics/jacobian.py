@@ -123,14 +123,14 @@ def _adjusted(name: str, adjust: Adjust) -> Dynamics:
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ValueError(f"{name} needs networks with one owner each; {twice} have several: use alternating")
 
-        def at(owned: Vectors) -> tuple[Vectors, tuple[PyTree, Metrics]]:
+        def gradients_at(owned: Vectors) -> tuple[Vectors, tuple[PyTree, Metrics]]:
             params = state.params | {n: p for networks in owned.values() for n, p in networks.items()}
             gradients, model_state, metrics = field(rules, playing, number, state._replace(params=params), batch)
             return gradients, (model_state, metrics)
 
-        jax.eval_shape(at, owned)  # what is wrong with the first derivatives is said without the lines below
+        jax.eval_shape(gradients_at, owned)  # what is wrong with the first derivatives is said without the lines below
         with second_derivatives(name):
-            xi, pull, (model_state, metrics) = jax.vjp(at, owned, has_aux=True)
+            xi, pull, (model_state, metrics) = jax.vjp(gradients_at, owned, has_aux=True)
 
             def transposed(vectors: Vectors) -> Vectors:
                 return rules.average(pull(vectors)[0])

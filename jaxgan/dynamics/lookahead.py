@@ -197,8 +197,8 @@ def _descend_others(
     require_autodiff("regularization", rules, others)
 
     def energy(owned: PyTree) -> jax.Array:
-        found, _, _ = field(rules, others, number, state._replace(params=state.params | owned), batch)
-        return squared_norm(found)
+        gradients, _, _ = field(rules, others, number, state._replace(params=state.params | owned), batch)
+        return squared_norm(gradients)
 
     slope = rules.average(jax.grad(energy)({n: state.params[n] for n in rules.players[first].owns}))
     return {first: jax.tree.map(lambda g, s: g + weight * s, gradients[first], slope)}

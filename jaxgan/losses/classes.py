@@ -27,7 +27,7 @@ def auxiliary_classifier(class_logits: ArrayLike, labels: ArrayLike) -> Array:
       Odena, Olah, Shlens. Conditional Image Synthesis with Auxiliary Classifier GANs. ICML 2017, section 3, eq. 3.
     """
     logits, labels = _classified("auxiliary_classifier", class_logits, labels)
-    return -jnp.mean(_of(log_softmax(logits), labels))
+    return -jnp.mean(_own(log_softmax(logits), labels))
 
 
 def multiclass_hinge(class_logits: ArrayLike, labels: ArrayLike) -> Array:
@@ -50,7 +50,7 @@ def multiclass_hinge(class_logits: ArrayLike, labels: ArrayLike) -> Array:
     logits, labels = _classified("multiclass_hinge", class_logits, labels)
     asked = labels[:, None] == jnp.arange(logits.shape[1])[None]
     best_other = jnp.max(jnp.where(asked, -jnp.inf, logits), axis=1)
-    return jnp.mean(relu(1 - _of(logits, labels) + best_other))
+    return jnp.mean(relu(1 - _own(logits, labels) + best_other))
 
 
 def real_evidence(class_logits: ArrayLike) -> Array:
@@ -98,7 +98,7 @@ def semi_supervised(
     return auxiliary_classifier(labelled_logits, labels) + unsupervised
 
 
-def _of(values: Array, labels: Array) -> Array:
+def _own(values: Array, labels: Array) -> Array:
     """Returns values[i, labels[i]], [B]."""
     return jnp.take_along_axis(values, labels[:, None], axis=1)[:, 0]
 

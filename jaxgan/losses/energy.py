@@ -11,7 +11,7 @@ from jax import Array, lax
 from jax.nn import relu
 from jax.typing import ArrayLike
 
-from jaxgan.losses.pairs import both, check_number, pair, wide
+from jaxgan.losses.pairs import check_number, compared, pair, wide
 from jaxgan.types import Loss, Metrics
 
 
@@ -95,7 +95,7 @@ def balance(
     """
     check_number("balance", "gamma", gamma, low=0.0, high=1.0)
     check_number("balance", "rate", rate, low=0.0)
-    real, fake = both(real_energies, fake_energies)
+    real, fake = compared(real_energies, fake_energies)
     surplus = gamma * jnp.mean(real) - jnp.mean(fake)
     return jnp.clip(wide(k) + rate * surplus, 0.0, 1.0), jnp.mean(real) + jnp.abs(surplus)
 

@@ -36,8 +36,8 @@ def categorical_information(code_logits: ArrayLike, codes: ArrayLike) -> Array:
             f"categorical_information takes logits [B, K] and integer codes [B]; got {logits.shape} and "
             f"{c.dtype}{c.shape}"
         )
-    found = jnp.take_along_axis(log_softmax(logits), c[:, None], axis=1)
-    return jnp.mean(found) + math.log(logits.shape[1])
+    likelihoods = jnp.take_along_axis(log_softmax(logits), c[:, None], axis=1)
+    return jnp.mean(likelihoods) + math.log(logits.shape[1])
 
 
 def gaussian_information(

@@ -15,12 +15,12 @@ def pair(discriminator: Callable[[Array, Array], Array], generator: Callable[[Ar
     """Makes a `Loss` whose two sides check their logits and compute in float32 at least."""
 
     def checked(objective: Callable[[Array, Array], Array]) -> Callable[[ArrayLike, ArrayLike], Array]:
-        return lambda real_logits, fake_logits: objective(*both(real_logits, fake_logits))
+        return lambda real_logits, fake_logits: objective(*compared(real_logits, fake_logits))
 
     return Loss(checked(discriminator), checked(generator))
 
 
-def both(real_logits: ArrayLike, fake_logits: ArrayLike) -> tuple[Array, Array]:
+def compared(real_logits: ArrayLike, fake_logits: ArrayLike) -> tuple[Array, Array]:
     """Returns both logits, widened; ValueError where shapes differ, since `[B]` and `[B, 1]` would broadcast."""
     real, fake = wide(real_logits), wide(fake_logits)
     if real.shape != fake.shape:

@@ -30,7 +30,7 @@ def top_k(loss: Loss, share: float | Schedule) -> Callable[[Turn], Loss]:
     if not callable(share) and not isinstance(share, jax.core.Tracer) and not 0 < share <= 1:
         raise ValueError(f"top_k needs a share in (0, 1]; got {share}")
 
-    def at(turn: Turn) -> Loss:
+    def loss_of_turn(turn: Turn) -> Loss:
         def generator(real_logits: Array, fake_logits: Array) -> Array:
             n = fake_logits.shape[0]
             liked = jnp.mean(fake_logits.reshape(n, -1), axis=1)
@@ -41,4 +41,4 @@ def top_k(loss: Loss, share: float | Schedule) -> Callable[[Turn], Loss]:
 
         return Loss(loss.discriminator, generator)
 
-    return at
+    return loss_of_turn

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.losses.pairs import both, check_number, pair
+from jaxgan.losses.pairs import check_number, compared, pair
 from jaxgan.types import Loss, Turn, example_keys
 
 
@@ -64,7 +64,7 @@ def flipped(loss: Loss, probability: float, turn: Turn) -> Loss:
         return wrong.reshape(-1, *(1,) * (logits.ndim - 1))
 
     def discriminator(real_logits: Array, fake_logits: Array) -> Array:
-        real, fake = both(real_logits, fake_logits)
+        real, fake = compared(real_logits, fake_logits)
         change = jnp.mean(flips("real labels", real) * real) - jnp.mean(flips("fake labels", fake) * fake)
         return loss.discriminator(real, fake) + change
 

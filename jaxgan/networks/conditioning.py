@@ -46,7 +46,7 @@ def joined(y: PyTree, classes: Classes = 0) -> Array:
 
 
 class Joined(nn.Module):
-    """A conditional network, told several things at once: y, any pytree of labels and arrays, as one vector.
+    """A conditional network of several conditions at once: y, any pytree of labels and arrays, as one vector.
 
     `Joined(dcgan.Generator(classes=14), {"digit": 10})` takes y = {"box": [B, 4] float32, "digit": [B] int32}; 14 are
     the entries of both, labels one hot. How the vector enters is the network's: by projection, by conditional batch
@@ -63,7 +63,7 @@ class Joined(nn.Module):
 
 
 class Concatenated(nn.Module):
-    """A network of one input, told y beside it: entries appended to vectors, constant planes to images.
+    """A network of one input, with y beside it: entries appended to vectors, constant planes to images.
 
     With it every network is conditional: `Concatenated(resnet.Discriminator(), 10)`,
     `Concatenated(mlp.Generator(), {"digit": 10})`.
@@ -78,9 +78,9 @@ class Concatenated(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: PyTree, train: bool = True) -> Any:
         """Calls the network with x [B, ..., C] and the condition's K entries as [B, ..., C + K]."""
-        told = joined(y, self.classes)
-        told = told.reshape(told.shape[0], *(1,) * (x.ndim - 2), told.shape[1])
-        beside = jnp.broadcast_to(told, (*x.shape[:-1], told.shape[-1])).astype(x.dtype)
+        condition = joined(y, self.classes)
+        condition = condition.reshape(condition.shape[0], *(1,) * (x.ndim - 2), condition.shape[1])
+        beside = jnp.broadcast_to(condition, (*x.shape[:-1], condition.shape[-1])).astype(x.dtype)
         return call(self.network, jnp.concatenate([x, beside], axis=-1), train=train)
 
 
@@ -105,7 +105,7 @@ class ConditioningAugmentation(nn.Module):
             raise ValueError(
                 f"ConditioningAugmentation takes captions [B, T] and noise [B, C]; got {y.shape} and {noise.shape}"
             )
-        both = nn.Dense(2 * noise.shape[1], dtype=self.dtype)(y).astype(jnp.float32)
-        mean, log_std = jnp.split(both, 2, axis=1)
+        statistics = nn.Dense(2 * noise.shape[1], dtype=self.dtype)(y).astype(jnp.float32)
+        mean, log_std = jnp.split(statistics, 2, axis=1)
         divergence = jnp.square(mean) + jnp.exp(2 * log_std) - 1 - 2 * log_std
         return mean + jnp.exp(log_std) * noise, 0.5 * jnp.sum(divergence, axis=1)

@@ -57,12 +57,12 @@ class Headed(nn.Module):
             raise ValueError("a head is named 'features', which the body's output is called; give it another name")
         h = call(self.body, x, train=train)
         h = h.reshape(h.shape[0], -1)
-        found: dict[str, Any] = {"features": h.astype(jnp.float32)}
+        outputs: dict[str, Any] = {"features": h.astype(jnp.float32)}
         for name, head in self.heads.items():
             if _takes_labels(head) and y is None:
                 raise ValueError(f"head {name!r} needs labels; call the network with y [B] (batch['y'])")
-            found[name] = head(h, y) if _takes_labels(head) else head(h)
-        return found
+            outputs[name] = head(h, y) if _takes_labels(head) else head(h)
+        return outputs
 
 
 class FullyConnected(nn.Module):

@@ -52,8 +52,8 @@ class Discriminator(nn.Module):
         if y is not None:
             embedded = Embedding(self.classes, x.shape[-1], dtype=self.dtype, name="projection")(y)
             # Over the same windows of 4x4 as the last convolution, so that both maps have one size.
-            seen = nn.avg_pool(x, (4, 4), (1, 1), ((1, 1), (1, 1)))
-            logits = logits + jnp.sum(embedded[:, None, None] * seen, axis=-1)
+            averages = nn.avg_pool(x, (4, 4), (1, 1), ((1, 1), (1, 1)))
+            logits = logits + jnp.sum(embedded[:, None, None] * averages, axis=-1)
         return logits.astype(jnp.float32)
 
     def _width(self, layer: int) -> int:

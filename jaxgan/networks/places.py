@@ -1,4 +1,4 @@
-"""Networks that are told where: a caption is written into a box of the picture, and read there.
+"""Networks of places: a caption is written into a box of the picture, and read there.
 
 Boxes are [B, 4]: left, top, right, bottom as shares of the width and height, in [0, 1]. A condition is a dict
 {"caption": [B, T] float, "box": [B, 4] float}.
@@ -64,10 +64,10 @@ class BoxGenerator(nn.Module):
         check_sides("BoxGenerator", sides, step=4, least=4)
         rows, columns = sides[0] // 4, sides[1] // 4
         caption, mask = _condition(self, y, rows, columns)
-        told = jnp.concatenate([z, caption], axis=-1)
-        inside = nn.relu(nn.Dense(width, dtype=self.dtype)(told))[:, None, None] * mask
+        first = jnp.concatenate([z, caption], axis=-1)
+        inside = nn.relu(nn.Dense(width, dtype=self.dtype)(first))[:, None, None] * mask
         local = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(jnp.concatenate([inside, _places(mask)], -1))) * mask
-        whole = nn.relu(nn.Dense(rows * columns * self.features, dtype=self.dtype)(told))
+        whole = nn.relu(nn.Dense(rows * columns * self.features, dtype=self.dtype)(first))
         x = jnp.concatenate([local, whole.reshape(-1, rows, columns, self.features), mask], axis=-1)
         x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(x))
         x = nn.relu(ConvTranspose(self.features * 2, dtype=self.dtype)(x))

@@ -60,7 +60,8 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         if step == "best":
             number = checkpoint.best_step(manager, *_best(run))
         may_differ = tuple(getattr(module, "MAY_DIFFER", ()))
-        state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ)
+        given = experiment.game.given
+        state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ, given=given)
     return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1))
 
 

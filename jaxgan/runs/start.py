@@ -21,7 +21,6 @@ from jaxgan import checkpoint
 from jaxgan.data import Source
 from jaxgan.guard import guarded
 from jaxgan.lock import locked
-from jaxgan.loop import check_batch
 from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, local_rows, wait_for_all
 from jaxgan.runs import folder as folders
 from jaxgan.runs.experiment import HIGHER, LOWER, PICTURED, Experiment, Judge, best_of, principal
@@ -119,7 +118,7 @@ def prepare(plan: Plan, running: Running) -> Prepared:
     _check(config, running, judged=plan.judge is not None)
     size = config.batch_size * getattr(config, "n_critic", 1)
     example: Batch = jg.data.batch_at(source, size, config.seed)(0)
-    check_batch(example, source.classes)
+    jg.data.check_batch(example, source.classes)
     folders.form(example)  # refuses what could not be described
     built = plan.build(tuple(principal(example).shape[1:]), source.classes)
     target = jax.eval_shape(built.game.init, jax.random.key(config.seed), example)
@@ -165,7 +164,9 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
         # Inside `closing`: where a peer has died, a failing process must not wait for it to close the checkpoints.
         with closing(opened) as manager, end_together():
             if running.resume:
-                state = checkpoint.restore(manager, prepared.target, asdict(config), may_differ=plan.may_differ)
+                state = checkpoint.restore(
+                    manager, prepared.target, asdict(config), may_differ=plan.may_differ, given=built.game.given
+                )
                 if is_first():
                     _describe(folder, prepared)
             else:

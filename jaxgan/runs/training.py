@@ -147,7 +147,8 @@ def _saver(run: Run, config: Any, evaluations: Evaluations, survived: Survived) 
             figures = {run.best.figure: evaluations.quality[-1]}
         with survived():  # the save before: its failure must not cost this one
             checkpoint.wait(run.manager)
-        checkpoint.save(run.manager, state, asdict(config), versions=versions, figures=figures)
+        given = run.built.game.given
+        checkpoint.save(run.manager, state, asdict(config), versions=versions, figures=figures, given=given)
 
     return save
 

@@ -120,16 +120,16 @@ def adversary(
             fake = _arguments(nets[replay](fake if fake[1:] else fake[0]))
         real, fake = shown(nets, turn, real, "real"), shown(nets, turn, fake, "fake")
         others = [shown(nets, turn, _arguments(x), f"refused {k}") for k, (_, x) in enumerate(refused)]
-        real_said, fake_said = nets[network](*real), nets[network](*fake)
-        said = tuple(nets[network](*x) for x in others)
-        real_logits, fake_logits = logits(real_said), logits(fake_said)
+        real_outputs, fake_outputs = nets[network](*real), nets[network](*fake)
+        refused_outputs = tuple(nets[network](*x) for x in others)
+        real_logits, fake_logits = logits(real_outputs), logits(fake_outputs)
         pair = loss_at(loss, nets, turn)
         value, metrics = pair.discriminator(real_logits, fake_logits), logit_metrics(real_logits, fake_logits)
         if refused:
-            costs = [
-                share * pair.discriminator(real_logits, logits(x)) for (share, _), x in zip(refused, said, strict=True)
-            ]
-            value = sum(costs, start=(1 - sum(share for share, _ in refused)) * value)
+            shares = [share for share, _ in refused]
+            value = (1 - sum(shares)) * value
+            for share, outputs in zip(shares, refused_outputs, strict=True):
+                value = value + share * pair.discriminator(real_logits, logits(outputs))
         for memory in (augment, loss):
             metrics |= _observed(nets, memory, image_logits(real_logits))
         if regularizer:
@@ -141,16 +141,16 @@ def adversary(
             one, other = (x[0] if judged == 1 else x[:judged] for x in (real, fake))
             cost = penalty(critic, one, other, turn)
             value, metrics = value + cost, metrics | {"penalty": cost}
-        return Verdict(value, metrics, real_said, fake_said, real, fake, said)
+        return Verdict(value, metrics, real_outputs, fake_outputs, real, fake, refused_outputs)
 
     def generator(nets: Nets, turn: Turn, real: Any, fake: Any) -> Verdict:
         real, fake = _sides(network, real, fake, judged)
         fake = shown(nets, turn, fake, "fake")
-        fake_said = nets[network](*fake)
+        fake_outputs = nets[network](*fake)
         real = shown(nets, turn, real, "real")
-        real_said = nets[network](*real)  # compiled away where the loss ignores it
-        value = loss_at(loss, nets, turn).generator(logits(real_said), logits(fake_said))
-        return Verdict(value, {}, real_said, fake_said, real, fake)
+        real_outputs = nets[network](*real)  # compiled away where the loss ignores it
+        value = loss_at(loss, nets, turn).generator(logits(real_outputs), logits(fake_outputs))
+        return Verdict(value, {}, real_outputs, fake_outputs, real, fake)
 
     memories = tuple(name for name in (replay, augment, regularizer, loss) if isinstance(name, str))
     return Adversary(discriminator, generator, memories)

@@ -42,8 +42,8 @@ def several_discriminators(system: System, count: int, strength: float = 0.0) ->
         return lambda nets, batch, turn: base["discriminator"].loss(_view(nets, discriminator=i), batch, turn)
 
     def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        found = [base["generator"].loss(_view(nets, discriminator=i), batch, turn)[0] for i in range(count)]
-        losses = jnp.stack(found)
+        each = [base["generator"].loss(_view(nets, discriminator=i), batch, turn)[0] for i in range(count)]
+        losses = jnp.stack(each)
         return jnp.sum(jax.lax.stop_gradient(jax.nn.softmax(strength * losses)) * losses), {}
 
     players = {

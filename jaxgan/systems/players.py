@@ -22,10 +22,10 @@ def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, opt
     Raises:
       ValueError: the names are not the players'.
     """
-    found: dict[str, Any] = dict(optimizer) if isinstance(optimizer, Mapping) else dict.fromkeys(players, optimizer)
-    if set(found) != set(players):
-        raise ValueError(f"optimizers are named {sorted(found)}; expected {sorted(players)}")
-    return found
+    by_player: dict[str, Any] = dict(optimizer) if isinstance(optimizer, Mapping) else dict.fromkeys(players, optimizer)
+    if set(by_player) != set(players):
+        raise ValueError(f"optimizers are named {sorted(by_player)}; expected {sorted(players)}")
+    return by_player
 
 
 def condition_of(batch: Mapping[str, Any]) -> tuple[Any, ...]:

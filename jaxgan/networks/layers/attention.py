@@ -39,9 +39,9 @@ class SelfAttention(nn.Module):
         values = _places(_largest(self._conv("value", half, x, train)))
         weights = jnp.einsum("bqc,bkc->bqk", queries, keys).astype(jnp.float32)
         weights = jax.nn.softmax(weights, axis=-1).astype(values.dtype)
-        seen = jnp.einsum("bqk,bkc->bqc", weights, values).reshape(*x.shape[:3], half)
+        attended = jnp.einsum("bqk,bkc->bqc", weights, values).reshape(*x.shape[:3], half)
         gamma = self.param("gamma", nn.initializers.zeros, ())
-        return x + gamma.astype(x.dtype) * self._conv("output", channels, seen, train).astype(x.dtype)
+        return x + gamma.astype(x.dtype) * self._conv("output", channels, attended, train).astype(x.dtype)
 
     def _conv(self, name: str, features: int, x: Array, train: bool) -> Array:
         conv = nn.Conv(features, (1, 1), use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype, name=name)

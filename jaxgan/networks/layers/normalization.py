@@ -91,21 +91,21 @@ def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
     for path, vector in jax.tree_util.tree_leaves_with_path(dict(variables["spectral"])):
         *outer, entry = (str(key.key) for key in path)
         inner = entry.split("/")[:-1]
-        where, weights = _found(variables["params"], [[*outer[:-1], *inner], [*outer, *inner]])
+        where, weights = _weights_at(variables["params"], [[*outer[:-1], *inner], [*outer, *inner]])
         axis = [k for k, n in enumerate(np.shape(vector)) if n == np.size(vector) == weights.shape[k]][-1]
         matrix, u = np.asarray(_matrix(weights, axis)), np.asarray(vector).reshape(-1)
         norms[where] = float(np.linalg.norm(matrix, 2) / np.linalg.norm(matrix @ u))
     return norms
 
 
-def _found(params: PyTree, paths: list[list[str]]) -> tuple[str, Array]:
+def _weights_at(params: PyTree, paths: list[list[str]]) -> tuple[str, Array]:
     """Returns the weights at the first path that exists: beside the `SpectralNorm`, or inside where it made them."""
     for path in paths:
-        found = params
+        node = params
         for key in path:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        if found is not None:
-            return "/".join(path), found
+            node = node.get(key) if isinstance(node, Mapping) else None
+        if node is not None:
+            return "/".join(path), node
     raise ValueError(f"no weights at {' or '.join(map('/'.join, paths))}: params and spectral are of two networks")
 
 
