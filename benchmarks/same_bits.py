@@ -12,6 +12,9 @@ It prints a line for each case, equal or the first leaf that differs and by how 
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -174,12 +177,12 @@ def ring_game(dynamics: Any) -> tuple[Any, list[Any]]:
     return jg.game(networks, system, dynamics=dynamics, ema={"generator": 0.9}), [read(k) for k in range(STEPS)]
 
 
-def after_steps(game: Any, batches: list[Any]) -> dict[str, Any]:
-    """Returns the leaves of the train state after a step for each batch."""
+def after_steps(game: Any, batches: list[Any], cut: bool = False) -> dict[str, Any]:
+    """Returns the leaves of the train state after a step for each batch; `cut`: batches hold all updates of a step."""
     import jax
     import jax.numpy as jnp
 
-    if game.updates > 1:
+    if game.updates > 1 and not cut:
         batches = [jax.tree.map(lambda x: jnp.concatenate([x] * game.updates), batch) for batch in batches]
     state, step = game.init(jax.random.key(0), batches[0]), jax.jit(game.train_step)
     for batch in batches:
@@ -192,8 +195,39 @@ def after_steps(game: Any, batches: list[Any]) -> dict[str, Any]:
 
 
 def experiments() -> Iterator[tuple[str, Case]]:
-    """Yields every experiment with the settings of a smoke run."""
-    return iter(())
+    """Yields every experiment with the settings of a smoke run; those of other people's data have none to run on."""
+    from experiments import EXPERIMENTS, TABLES
+
+    for name, module in EXPERIMENTS.items():
+        if name not in ("tfds", "folder"):
+            yield f"experiment-{name}", functools.partial(experiment_steps, module)
+    for name, module in TABLES.items():
+        yield f"table-{name}", functools.partial(table_rows, module)
+
+
+def experiment_steps(module: Any, scratch: Path) -> dict[str, Any]:
+    """Returns the state of an experiment's game after three steps on its own data."""
+    import jaxgan as jg
+
+    module = importlib.import_module(module) if isinstance(module, str) else module
+    config = dataclasses.replace(module.Config(), **module.SMOKE)
+    source = module.source(config)
+    read = jg.data.batch_at(source, config.batch_size * getattr(config, "n_critic", 1), config.seed)
+    game = module.build(config, tuple(read(0)["x"].shape[1:]), source.classes).game
+    return after_steps(game, [read(step) for step in range(STEPS)], cut=True)
+
+
+def table_rows(module: Any, scratch: Path) -> dict[str, Any]:
+    """Returns the cells of an experiment's tables, as text with all digits; not the seconds that they took."""
+    module = importlib.import_module(module) if isinstance(module, str) else module
+    config = dataclasses.replace(module.Config(), **module.SMOKE)
+    folder = scratch / module.__name__
+    folder.mkdir()
+    cells = {}
+    for number, table in enumerate(module.tabulate(config, folder)):
+        for k, row in enumerate(table.rows):
+            cells |= {f"{number}-{k}-{column}": str(cell) for column, cell in row.items() if column != "seconds"}
+    return {name.replace("/", " per "): np.array(cell) for name, cell in cells.items()}
 
 
 def difference(old: Path, new: Path) -> str:

@@ -140,7 +140,7 @@ def conditions(caller: str, y: PyTree, n: int, name: str = "y") -> PyTree:
         array = array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
         if array.ndim and len(array) != n:
             raise ValueError(
-                f"{caller} needs conditions for n={n}, a number or n of them; got {name} of shape {array.shape}"
+                f"{caller} needs conditions for n={n}, a number or n of them; got shape {array.shape} of {name!r}"
             )
         return array if array.ndim else np.broadcast_to(array, (n,))
 

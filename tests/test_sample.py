@@ -1,6 +1,7 @@
 """Sampling does not know its chunks; paths between latents; pictures."""
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -218,3 +219,48 @@ def test_save_grid_is_a_picture(tmp_path, channels, mode):
         assert (picture.size, picture.mode) == ((18, 9), mode)
         pixels = np.asarray(picture).reshape(9, 18, channels)
     np.testing.assert_array_equal(pixels[1::3, 1::3], jg.grid(images, 2))
+
+
+# Other inputs than latents
+
+
+def translator(asks=None, takes=None):
+    """A game whose system turns images, and words where there are any, into others."""
+
+    def generate(nets, key, inputs):
+        words = inputs.get("words", jnp.zeros((len(inputs["x"]), 1), jnp.int32))
+        return {"y": nets["net"](inputs["x"]), "words": words + inputs["index"][:, None]}
+
+    def loss(nets, batch, turn):
+        return jnp.mean(nets["net"](batch["x"])), {}
+
+    player = jg.Player(("net",), loss, optax.sgd(0.1))
+    game = jg.game({"net": nn.Dense(3)}, jg.System({"player": player}, None, generate, (), asks, takes))
+    return game, game.init(jax.random.key(0), {"x": jnp.ones((4, 2))})
+
+
+def test_a_translator_is_fed_from_the_host_in_chunks(key):
+    """As many samples as inputs; the last chunk is filled up and cut off again; progress is told."""
+    game, state = translator()
+    x, words, made = np.arange(14.0).reshape(7, 2), np.arange(14).reshape(7, 2), []
+    drawn = jg.sample(game, state, key, x=x, words=words, chunk=3, progress=lambda *done: made.append(done))
+    assert made == [(3, 7), (6, 7), (7, 7)]
+    expected = nn.Dense(3).apply({"params": state.params["net"]}, x.astype(np.float32))
+    np.testing.assert_allclose(drawn["y"], expected, rtol=1e-5)
+    np.testing.assert_array_equal(drawn["words"], words + np.arange(7)[:, None])
+    assert jg.sample(game, state, key, n=7, x=x)["y"].shape == (7, 3)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"n": 3}, r"asked with inputs \[\]; it needs \['x'\] and takes \['words'\] \('x': images; 'words': tokens\)"),
+        ({"x": np.ones((3, 2)), "noise": 1}, r"asked with inputs \['noise', 'x'\]; it needs \['x'\] and takes"),
+        ({}, "n >= 1, or inputs that say how many"),
+        ({"n": 4, "x": np.ones((3, 2))}, r"conditions for n=4, a number or n of them; got shape \(3, 2\) of 'x'"),
+    ],
+)
+def test_inputs_that_a_system_does_not_take(inputs, message, key):
+    game, state = translator({"x": "images"}, {"words": "tokens"})
+    with pytest.raises(ValueError, match=message):
+        jg.sample(game, state, key, **inputs)

@@ -44,6 +44,8 @@ def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = Fals
         if one != other:
             raise ValueError(f"gradient_penalty interpolates real {one} and fake {other}; shapes must agree")
 
+        _check_floating(real)
+
         def mixed(real: Array, fake: Array) -> Array:
             epsilon = _uniform("interpolation", real, turn, (1,) * (real.ndim - 1))  # one for all arrays of an example
             return epsilon * real + (1 - epsilon) * fake
@@ -91,6 +93,8 @@ def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
     check_at_least_zero("dragan", "target", target)
 
     def penalty(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
+        _check_floating(real)
+
         def perturbed(path: Any, x: Array) -> Array:
             alpha = _uniform("interpolation", x, turn, (1,) * (x.ndim - 1))
             noise = _uniform(f"perturbation{jax.tree_util.keystr(path)}", x, turn, x.shape[1:])
@@ -170,11 +174,7 @@ def _distance(critic: Critic, x: PyTree, target: float, one_sided: bool = False)
 
 def _slopes(critic: Critic, x: PyTree) -> tuple[Array, Array]:
     """Returns ||grad_x D(x)||^2, over all arrays of x, and D(x) of each example, [B] each."""
-    if integers := [path for path, leaf in by_path(x).items() if not jnp.issubdtype(leaf.dtype, jnp.inexact)]:
-        raise ValueError(
-            f"a penalty takes the gradient with respect to {integers if any(integers) else 'x'}, integers that have "
-            "none; embed them first, or pass them as conditions (adversary(judged=...))"
-        )
+    _check_floating(x)
 
     def output(x: PyTree) -> tuple[Array, Array]:
         logits = critic(x)
@@ -184,6 +184,15 @@ def _slopes(critic: Critic, x: PyTree) -> tuple[Array, Array]:
     gradient, logits = jax.grad(output, has_aux=True)(x)
     squares = functools.reduce(operator.add, map(_squares, jax.tree.leaves(gradient)))
     return squares, logits.astype(squares.dtype)
+
+
+def _check_floating(x: PyTree) -> None:
+    """Raises ValueError for integers, which no slope is taken with respect to."""
+    if integers := [path for path, leaf in by_path(x).items() if not jnp.issubdtype(leaf.dtype, jnp.inexact)]:
+        raise ValueError(
+            f"a penalty takes the gradient with respect to {integers if any(integers) else 'x'}, integers that have "
+            "none; embed them first, or pass them as conditions (adversary(judged=...))"
+        )
 
 
 def _squares(x: Array) -> Array:

@@ -51,6 +51,25 @@ def test_balance_by_hand():
         losses.balance(0.0, real, fake[:1])
 
 
+def test_equilibrium_remembers_its_balance():
+    """A turn of the discriminator uses the k of before and moves it; the generator's leaves it."""
+    memory = losses.Equilibrium(gamma=0.5, rate=0.1)
+    real, fake = jnp.array([2.0, 4.0]), jnp.array([0.5, 1.5])
+    variables = memory.init(jax.random.key(0), real, fake, method="discriminator")
+    assert set(variables) == {"equilibrium"}
+    assert variables["equilibrium"]["k"] == 0
+    value, variables = memory.apply(variables, real, fake, method="discriminator", mutable=["equilibrium"])
+    np.testing.assert_allclose(value, 3.0)  # k was 0
+    np.testing.assert_allclose(variables["equilibrium"]["k"], 0.05, rtol=1e-6)  # 0.1 (0.5 * 3 - 1)
+    value, after = memory.apply(variables, real, fake, method="generator", mutable=["equilibrium"])
+    np.testing.assert_allclose(value, 1.0)
+    assert after["equilibrium"] == variables["equilibrium"]
+    value, after = memory.apply(variables, real, fake, method="discriminator", mutable=["equilibrium"])
+    np.testing.assert_allclose(value, 3 - 0.05 * 1, rtol=1e-6)
+    metrics = memory.apply(after, real, method="observe")
+    np.testing.assert_allclose([metrics["balance"], metrics["convergence"]], [0.1, 3.5], rtol=1e-6)
+
+
 # Classes
 
 

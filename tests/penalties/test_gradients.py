@@ -240,3 +240,57 @@ def test_jensen_shannon_teaches_logits_as_well_as_slopes():
     s = 1 / (1 + np.exp(w * x + b))
     cost = lambda b: jensen_shannon(1.0)(lambda x: x[:, 0] * w + b, jnp.full((1, 1), x), jnp.full((1, 1), -1e3), TURN)  # noqa: E731
     np.testing.assert_allclose(jax.grad(cost)(b), -s * s * (1 - s) * w**2, rtol=1e-5)
+
+
+# Critics of several arrays
+
+
+def paired(x):
+    """A pair (x, z): gradient (3, 4) of x and 12 of z, so that the norm over both is 13."""
+    return x[0] @ jnp.array([3.0, 4.0]) + 12 * x[1][:, 0]
+
+
+PAIRS = [(REAL, REAL[:, :1]), (FAKE, FAKE[:, :1])]
+
+
+@pytest.mark.parametrize(
+    ("penalty", "expected"),
+    [
+        (gradient_penalty(10.0), 1440.0),  # 10 (13 - 1)^2
+        (r1(2.0), 169.0),
+        (r2(2.0), 169.0),
+        (zero_centred(1.0), 169.0),
+        (dragan(1.0), 144.0),
+        (jensen_shannon(0.0), 0.0),
+    ],
+)
+def test_the_norm_runs_over_all_arrays(penalty, expected):
+    np.testing.assert_allclose(penalty(paired, *PAIRS, TURN), expected, rtol=1e-6)
+    by_name = [dict(zip("xz", pair, strict=True)) for pair in PAIRS]
+    named = penalty(lambda x: paired((x["x"], x["z"])), *by_name, TURN)
+    np.testing.assert_allclose(named, expected, rtol=1e-6)
+
+
+def test_one_interpolation_for_all_arrays_of_an_example():
+    """Both parts of a pair are equal, so that they must stay equal wherever the critic is looked at."""
+    places = []
+
+    def critic(x):
+        places.append(jax.tree.map(jax.lax.stop_gradient, x))
+        return jnp.sum(x["a"] - x["b"], axis=1)
+
+    real, fake = ({"a": x, "b": x} for x in (REAL, FAKE))
+    with jax.disable_jit():
+        gradient_penalty(1.0)(critic, real, fake, TURN)
+    np.testing.assert_allclose(critic(places[-1]), 0.0, atol=1e-6)
+
+
+def test_integers_have_no_gradient():
+    tokens = jnp.arange(6).reshape(3, 2)
+    with pytest.raises(ValueError, match=r"with respect to x, integers that have none; embed them first"):
+        r1(1.0)(lambda x: jnp.sum(x, axis=1), tokens, tokens, TURN)
+    pairs = [{"x": x, "words": tokens} for x in (REAL, FAKE)]
+    with pytest.raises(ValueError, match=r"with respect to \['words'\], integers"):
+        gradient_penalty(1.0)(lambda x: jnp.sum(x["x"], axis=1), *pairs, TURN)
+    with pytest.raises(ValueError, match="shapes must agree"):
+        gradient_penalty(1.0)(paired, PAIRS[0], (FAKE, FAKE), TURN)

@@ -210,3 +210,22 @@ def test_regularisers_of_degenerate_parameters_are_finite(regulariser):
         assert np.isfinite(value)
         assert np.isfinite(slope["kernel"]).all()
     assert regulariser({"bias": jnp.ones(3)}) == 0
+
+
+def test_lecam_as_a_memory():
+    """The means move before the cost is taken; until `start` turns have passed they are the turn's, and it is free."""
+    memory = penalties.LeCam(weight=2.0, decay=0.5, start=1)
+    variables = memory.init(jax.random.key(0), jnp.zeros(2), jnp.zeros(2))
+    assert "params" not in variables
+    first = jnp.array([1.0, 3.0]), jnp.array([-2.0, 0.0])
+    cost, variables = memory.apply(variables, *first, mutable=["lecam"])
+    assert cost == 0
+    np.testing.assert_allclose([variables["lecam"][side] for side in ("real", "fake")], [2, -1])
+    second = jnp.array([0.0, 0.0]), jnp.array([3.0, -1.0])
+    cost, variables = memory.apply(variables, *second, mutable=["lecam"])
+    state = penalties.LeCamState(jnp.asarray(1.0), jnp.asarray(0.0))  # (2 + 0) / 2, (-1 + 1) / 2
+    np.testing.assert_allclose([variables["lecam"][side] for side in ("real", "fake")], state)
+    np.testing.assert_allclose(cost, 2 * penalties.lecam(state, *second))
+    assert variables["lecam"]["turns"] == 2
+    with pytest.raises(ValueError, match="LeCam needs a weight >= 0; got -1"):
+        penalties.LeCam(weight=-1.0).init(jax.random.key(0), jnp.zeros(2), jnp.zeros(2))
