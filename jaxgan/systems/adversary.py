@@ -28,7 +28,7 @@ from jaxgan.systems.players import (
     logit_metrics,
     optimizers_of,
 )
-from jaxgan.types import Augment, Batch, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.types import Augment, Batch, Critic, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
 
 LossOption = Loss | Callable[[Turn], Loss] | str  # a pair, a function of the turn that returns one, or a memory's name
 Arguments = tuple[Any, ...]  # of a discriminator: what is judged, then conditions
@@ -120,28 +120,25 @@ def adversary(
             fake = _arguments(nets[replay](fake if fake[1:] else fake[0]))
         real, fake = shown(nets, turn, real, "real"), shown(nets, turn, fake, "fake")
         others = [shown(nets, turn, _arguments(x), f"refused {k}") for k, (_, x) in enumerate(refused)]
-        real_outputs, fake_outputs = nets[network](*real), nets[network](*fake)
-        refused_outputs = tuple(nets[network](*x) for x in others)
+        real_outputs, fake_outputs, *refused_outputs = (nets[network](*x) for x in (real, fake, *others))
         real_logits, fake_logits = logits(real_outputs), logits(fake_outputs)
-        pair = loss_at(loss, nets, turn)
-        value, metrics = pair.discriminator(real_logits, fake_logits), logit_metrics(real_logits, fake_logits)
-        if refused:
-            shares = [share for share, _ in refused]
-            value = (1 - sum(shares)) * value
-            for share, outputs in zip(shares, refused_outputs, strict=True):
-                value = value + share * pair.discriminator(real_logits, logits(outputs))
+        pair, shares = loss_at(loss, nets, turn), [share for share, _ in refused]
+        value = pair.discriminator(real_logits, fake_logits)
+        value = (1 - sum(shares)) * value if shares else value
+        for share, outputs in zip(shares, refused_outputs, strict=True):
+            value = value + share * pair.discriminator(real_logits, logits(outputs))
+        metrics = logit_metrics(real_logits, fake_logits)
         for memory in (augment, loss):
             metrics |= _observed(nets, memory, image_logits(real_logits))
         if regularizer:
             cost = nets[regularizer](image_logits(real_logits), image_logits(fake_logits))
             value, metrics = value + cost, metrics | {"regularizer": cost}
         if penalty is not None:
-            net = frozen(nets[network])
-            critic = lambda x: image_logits(logits(net(*_arguments(x), *real[judged:])))  # noqa: E731
+            critic = _critic(nets[network], logits, real[judged:])
             one, other = (x[0] if judged == 1 else x[:judged] for x in (real, fake))
             cost = penalty(critic, one, other, turn)
             value, metrics = value + cost, metrics | {"penalty": cost}
-        return Verdict(value, metrics, real_outputs, fake_outputs, real, fake, refused_outputs)
+        return Verdict(value, metrics, real_outputs, fake_outputs, real, fake, tuple(refused_outputs))
 
     def generator(nets: Nets, turn: Turn, real: Any, fake: Any) -> Verdict:
         real, fake = _sides(network, real, fake, judged)
@@ -244,6 +241,12 @@ def _shown(augment: Augment | str | None, prefix: str, nets: Nets, turn: Turn, x
         return x
     transform = nets[augment] if isinstance(augment, str) else augment
     return (transform(x[0], turn, prefix + use), *x[1:])
+
+
+def _critic(net: Any, logits: Callable[[Any], Any], conditions: Arguments) -> Critic:
+    """Returns what a penalty differentiates: a pure view x -> logits of images, at these conditions."""
+    view = frozen(net)
+    return lambda x: image_logits(logits(view(*_arguments(x), *conditions)))
 
 
 def _observed(nets: Nets, memory: Any, real_logits: Array) -> Metrics:
