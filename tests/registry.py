@@ -22,7 +22,27 @@ def shift(x, turn, use):
     return x + 0.1 * moves
 
 
+def spelled_out():
+    """The two-player game, written with the vocabulary itself."""
+    judge, prior = jg.systems.adversary(jg.losses.hinge), jg.priors.normal(3)
+    fakes = jg.systems.samples(prior)
+
+    def minimised(side):
+        return lambda nets, batch, turn: side(nets, turn, batch["x"], fakes(nets, batch, turn))[:2]
+
+    playing = jg.systems.players(
+        optax.adam(1e-3, b1=0.5),
+        discriminator=("discriminator", minimised(judge.discriminator)),
+        generator=("generator", minimised(judge.generator)),
+    )
+    return jg.systems.between(judge, playing, jg.systems.generates(prior))
+
+
 EXAMPLES = {
+    "systems.between": spelled_out,
+    "systems.with_term": lambda: jg.systems.with_term(
+        spelled_out(), "generator", "spread", lambda nets, batch, turn: 0.1 * jnp.mean(jnp.square(batch["x"]))
+    ),
     "losses.boundary_equilibrium": lambda: jg.losses.boundary_equilibrium(0.5),
     "losses.density_ratio": lambda: jg.losses.density_ratio("pearson"),
     "losses.energy_based": lambda: jg.losses.energy_based(1.0),
