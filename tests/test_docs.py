@@ -1,6 +1,8 @@
 """The Python of README, guide and CONTRIBUTING runs as printed, page by page; only the number of steps is cut."""
 
 import dataclasses
+import doctest
+import importlib
 import re
 from pathlib import Path
 
@@ -17,6 +19,15 @@ LINKED = [*PRINTED, ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
 LINKED += [ROOT / "docs" / "reliability.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 FENCED = re.compile(r"```.*?```", flags=re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
+EXAMPLES = {  # rooms whose docstrings have examples, and how many
+    "carried": 1,
+    "data.combined": 2,
+    "dynamics.gated": 1,
+    "nets": 1,
+    "networks.pretrained": 1,
+    "systems.adversary": 1,
+    "systems.terms": 1,
+}
 CUTS = {"steps, seed = 1000, 0": "steps, seed = 1, 0", "5 * 64": "5 * 2"}  # of the README's first block
 
 
@@ -88,3 +99,11 @@ def test_the_experiment_that_contributing_shows_is_one(tmp_path):
     batch = batch_at(source, batch_size=config.batch_size, seed=0)(0)
     jax.eval_shape(lambda: game.train_step(game.init(jax.random.key(0), batch), batch))
     assert "jaxgan run reading.py" in module.__doc__
+
+
+@pytest.mark.parametrize("room", EXAMPLES)
+def test_examples_of_docstrings_run(room):
+    module = importlib.import_module(f"jaxgan.{room}")
+    shown = [test for test in doctest.DocTestFinder().find(module) if test.examples]
+    assert len(shown) == EXAMPLES[room]
+    assert doctest.testmod(module).failed == 0
