@@ -34,7 +34,7 @@ def pretrained(network: Network, variables: Mapping[str, PyTree]) -> Pretrained:
 
     Example:
       >>> import flax.linen as nn, numpy as np
-      >>> eye = pretrained(nn.Dense(2, use_bias=False), {"params": {"kernel": np.eye(2)}})
+      >>> eye = pretrained(nn.Dense(2, use_bias=False), {"params": {"kernel": np.eye(2, dtype=np.float32)}})
       >>> eye.apply(eye.variables, np.ones((1, 2))).tolist()
       [[1.0, 1.0]]
 
