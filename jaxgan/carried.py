@@ -39,6 +39,14 @@ def carry(
     A leaf of the new game (parameters, averages, model state) is carried where the old state has one of the same path,
     shape and dtype, and is fresh where it has none. The step is 0.
 
+    Example:
+      >>> import flax.linen as nn, jax, jax.numpy as jnp, optax, jaxgan as jg
+      >>> player = jg.Player(("net",), lambda nets, batch, turn: (nets["net"](batch["x"]).mean(), {}), optax.sgd(0.1))
+      >>> system, batch, key = jg.System({"p": player}, None, print), {"x": jnp.ones((4, 5))}, jax.random.key(0)
+      >>> old, new = (jg.game({"net": nn.Sequential([nn.Dense(4), nn.Dense(n)])}, system) for n in (2, 3))
+      >>> carry(old.init(key, batch), new, key, batch).fresh["params/net/layers_1/bias"]
+      'float32[2] there, float32[3] here'
+
     Args:
       old: state of the game that ends.
       game: the one that begins.

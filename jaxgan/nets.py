@@ -93,6 +93,13 @@ def averaged(net: Net, train: bool = False) -> Callable[..., Any]:
 
     No gradient passes to the average: it is a part of the train state that no player owns.
 
+    Example:
+      >>> import flax.linen as nn, jax, jax.numpy as jnp
+      >>> two, one = ({"kernel": jnp.full((1, 1), weight)} for weight in (2.0, 1.0))
+      >>> here = net("net", nn.Dense(1, use_bias=False), two, {}, key=jax.random.key(0), train=True, average=one)
+      >>> here(jnp.ones((1, 1))).item(), averaged(here)(jnp.ones((1, 1))).item()
+      (2.0, 1.0)
+
     Args:
       net: an entry of the `nets` that a loss receives.
       train: whether the view is told that it trains (batch statistics of the batch, dropout).

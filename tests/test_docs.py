@@ -1,16 +1,33 @@
-"""The Python of the README and the guide runs as printed, page by page; only the number of steps is cut."""
+"""The Python of README, guide and CONTRIBUTING runs as printed, page by page; only the number of steps is cut."""
 
+import dataclasses
+import doctest
+import importlib
 import re
 from pathlib import Path
 
+import jax
 import pytest
+
+from jaxgan.data import batch_at
+from jaxgan.runs.modules import from_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
-LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
+PRINTED = [*PAGES, ROOT / "CONTRIBUTING.md"]
+LINKED = [*PRINTED, ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
 LINKED += [ROOT / "docs" / "reliability.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
 FENCED = re.compile(r"```.*?```", flags=re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
+EXAMPLES = {  # rooms whose docstrings have examples, and how many
+    "carried": 1,
+    "data.combined": 2,
+    "dynamics.gated": 1,
+    "nets": 1,
+    "networks.pretrained": 1,
+    "systems.adversary": 1,
+    "systems.terms": 1,
+}
 CUTS = {"steps, seed = 1000, 0": "steps, seed = 1, 0", "5 * 64": "5 * 2"}  # of the README's first block
 
 
@@ -25,12 +42,12 @@ def blocks(page):
 @pytest.fixture(scope="module")
 def namespaces():
     """What the blocks of each page have defined so far."""
-    return {page: {} for page in PAGES}
+    return {page: {} for page in PRINTED}
 
 
 @pytest.mark.parametrize(
     ("page", "number"),
-    [pytest.param(page, n, id=f"{named(page)}-{n}") for page in PAGES for n in range(len(blocks(page)))],
+    [pytest.param(page, n, id=f"{named(page)}-{n}") for page in PRINTED for n in range(len(blocks(page)))],
 )
 def test_block_runs(page, number, namespaces):
     code, namespace = blocks(page)[number], namespaces[page]
@@ -38,7 +55,11 @@ def test_block_runs(page, number, namespaces):
     for printed, cut in CUTS.items() if first else ():
         assert printed in code
         code = code.replace(printed, cut)
+    before = set(namespace)
     exec(compile(code, f"{named(page)} block {number}", "exec"), namespace)
+    for name in sorted(set(namespace) - before):
+        if name.startswith("test_"):  # a block that shows tests
+            namespace[name]()
     if first:
         assert namespace["images"].shape == (64, 32, 32, 1)
         assert int(namespace["state"].step) == 1
@@ -66,3 +87,23 @@ def test_the_readme_is_read_to_its_end():
     for page in PAGES[1:]:
         assert f"(docs/guide/{page.name})" in readme.read_text()
         assert page == guide or f"({page.name})" in guide.read_text()
+
+
+def test_the_experiment_that_contributing_shows_is_one(tmp_path):
+    """Its first two blocks are a file that `jaxgan run` takes."""
+    file = tmp_path / "reading.py"
+    file.write_text("\n".join(blocks(ROOT / "CONTRIBUTING.md")[:2]))
+    module = from_file(file).module
+    config = dataclasses.replace(module.Config(), **module.SMOKE)
+    source, game = module.source(config), module.build(config, (2,), 0).game
+    batch = batch_at(source, batch_size=config.batch_size, seed=0)(0)
+    jax.eval_shape(lambda: game.train_step(game.init(jax.random.key(0), batch), batch))
+    assert "jaxgan run reading.py" in module.__doc__
+
+
+@pytest.mark.parametrize("room", EXAMPLES)
+def test_examples_of_docstrings_run(room):
+    module = importlib.import_module(f"jaxgan.{room}")
+    shown = [test for test in doctest.DocTestFinder().find(module) if test.examples]
+    assert len(shown) == EXAMPLES[room]
+    assert doctest.testmod(module).failed == 0

@@ -14,6 +14,13 @@ def paired(**sources: Source) -> Source:
     A source's "x" comes under its name and whatever else it has under "<name>_<entry>":
     `paired(photo=photos, sketch=sketches)` gives batches {"photo": ..., "sketch": ...}.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> numbers = jg.data.arrays(np.arange(6, dtype=np.float32)[:, None])
+      >>> batch = jg.data.batch_at(jg.data.paired(a=numbers, b=numbers), batch_size=6, seed=0)(0)
+      >>> np.array_equal(batch["a"], batch["b"])
+      True
+
     Args:
       **sources: by name, of equal size.
     Returns:
@@ -36,6 +43,13 @@ def unpaired(**sources: Source) -> Source:
     """Several sources, each in an order of its own: what comes together in a batch does not belong together.
 
     Names are those of `paired`. Each source has epochs of its own length; the whole has no end.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> numbers = jg.data.arrays(np.arange(6, dtype=np.float32)[:, None])
+      >>> batch = jg.data.batch_at(jg.data.unpaired(a=numbers, b=numbers), batch_size=6, seed=0)(0)
+      >>> np.array_equal(batch["a"], batch["b"]), np.array_equal(np.sort(batch["a"], 0), np.sort(batch["b"], 0))
+      (False, True)
 
     Args:
       **sources: by name, of any sizes; the order of each depends on the seed, its name and its size alone.

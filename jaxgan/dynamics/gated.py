@@ -29,6 +29,14 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
     The gradient is computed in any case, since metrics come with it. Metrics: those of the dynamics, and each gated
     player's `skipped`, 1 where all of its updates of the step were.
 
+    Example:
+      >>> import flax.linen as nn, jax, jax.numpy as jnp, optax, jaxgan as jg
+      >>> player = jg.Player(("net",), lambda nets, batch, turn: (nets["net"](batch["x"]).mean(), {}), optax.sgd(0.1))
+      >>> system, waits = jg.System({"p": player}, None, lambda *_: None), gated({"p": lambda metrics, step: step > 9})
+      >>> game, batch = jg.game({"net": nn.Dense(1)}, system, dynamics=waits), {"x": jnp.ones((2, 2))}
+      >>> float(game.train_step(game.init(jax.random.key(0), batch), batch)[1]["p/skipped"])
+      1.0
+
     Args:
       moves: by player, its rule.
       dynamics: how turns are played, one that asks each player for its gradient; `alternating()` if None.

@@ -32,6 +32,12 @@ def pretrained(network: Network, variables: Mapping[str, PyTree]) -> Pretrained:
     A player may own it and train it further. Where none does (`System.frozen`), checkpoints hold a digest instead of
     the weights and take them from here when they are restored.
 
+    Example:
+      >>> import flax.linen as nn, numpy as np
+      >>> eye = pretrained(nn.Dense(2, use_bias=False), {"params": {"kernel": np.eye(2, dtype=np.float32)}})
+      >>> eye.apply(eye.variables, np.ones((1, 2))).tolist()
+      [[1.0, 1.0]]
+
     Args:
       network: as it would be passed to `game`.
       variables: "params" and any further collections, as its `init` returns them. They are copied to the host.

@@ -87,6 +87,14 @@ def adversary(
     Metrics of the discriminator's side: `real_logits` and `fake_logits`, their sigmoids' means `real_probability` and
     `fake_probability`, those of an adaptive augmentation or a loss that remembers, `penalty` and `regularizer`.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> judge = jg.systems.adversary(jg.losses.wasserstein)
+      >>> nets = {"discriminator": lambda x: x.sum(axis=1)}
+      >>> verdict = judge.discriminator(nets, None, jnp.ones((4, 2)), jnp.zeros((4, 2)))
+      >>> float(verdict.loss), float(verdict.metrics["real_logits"])
+      (-2.0, 2.0)
+
     Args:
       loss: what either side minimises, from `jaxgan.losses`; a function of the turn that returns it; or the name of a
         network with the methods `discriminator`, `generator` and `observe`, a loss that remembers

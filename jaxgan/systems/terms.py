@@ -18,6 +18,14 @@ from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, exa
 def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
     """Adds a term to what a player minimises, and to its metrics under a name.
 
+    Example:
+      >>> import optax, jaxgan as jg
+      >>> player = jg.Player(("net",), lambda nets, batch, turn: (1.0, {}), optax.sgd(0.1))
+      >>> system = jg.System({"player": player}, None, lambda nets, key, inputs: None)
+      >>> termed = jg.systems.with_term(system, "player", "extra", lambda nets, batch, turn: 0.5)
+      >>> termed.players["player"].loss({}, {}, None)
+      (1.5, {'extra': 0.5})
+
     Args:
       system: any.
       player: who pays.
