@@ -73,7 +73,10 @@ def unpaired(**sources: Source) -> Source:
 def _named(examples: dict[str, Examples]) -> Examples:
     named: dict[str, Any] = {}
     for name, entries in examples.items():
-        named |= {name if entry == "x" else f"{name}_{entry}": value for entry, value in entries.items()}
+        own = {name if entry == "x" else f"{name}_{entry}": value for entry, value in entries.items()}
+        if twice := sorted(named.keys() & own):
+            raise ValueError(f"two sources give entries {twice}; call one of {sorted(examples)} by another name")
+        named |= own
     return named
 
 

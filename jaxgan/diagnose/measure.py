@@ -13,7 +13,7 @@ from jax import Array
 
 from jaxgan.diagnose.samples import Variety
 from jaxgan.game import game
-from jaxgan.systems.players import condition_of, image_logits
+from jaxgan.systems.parts import condition_of, image_logits
 from jaxgan.types import (
     Batch,
     Metrics,

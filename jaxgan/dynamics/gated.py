@@ -54,7 +54,8 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
     def play(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
         if unknown := sorted(set(moves) - set(rules.players)):
             raise ValueError(f"gated has rules for players {unknown}; the system has {sorted(rules.players)}")
-        decided: dict[str, Array] = {}
+        decided: dict[tuple[str, int], Array] = {}  # once for each update, wherever else its gradient is taken
+        latest: dict[str, Array] = {}
         moved: dict[str, Array] = {}  # in any update of this step
         level = get_opaque_trace_state()
 
@@ -69,24 +70,28 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
                     "use alternating, simultaneous or extragradient"
                 )
             slope, model_state, metrics = rules.gradient(name, update, state, batch, together)
-            goes = jnp.asarray(moves[name](metrics, state.step))
-            if goes.shape != ():
-                raise ValueError(
-                    f"the rule of player {name!r} gives an array {goes.shape}; reduce it to one truth value"
-                )
-            decided[name] = goes.astype(bool)
-            moved[name] = decided[name] | moved.get(name, jnp.zeros((), bool))
-            kept = _where(decided[name], model_state, state.model_state)
+            if (name, update) not in decided:
+                decided[name, update] = _decision(name, moves[name], metrics, state.step)
+            goes = latest[name] = decided[name, update]
+            moved[name] = goes | moved.get(name, jnp.zeros((), bool))
+            kept = _where(goes, model_state, state.model_state)
             return slope, kept, metrics | {"skipped": 1.0 - moved[name].astype(jnp.float32)}
 
         def move(name: str, slope: PyTree, state: TrainState) -> TrainState:
             if name not in moves:
                 return rules.move(name, slope, state)
-            return _where(decided[name], rules.move(name, slope, state), state)
+            return _where(latest[name], rules.move(name, slope, state), state)
 
         return base(rules._replace(gradient=gradient, move=move), state, minibatches)
 
     return play
+
+
+def _decision(name: str, rule: Rule, metrics: Metrics, step: Array) -> Array:
+    goes = jnp.asarray(rule(metrics, step))
+    if goes.shape != ():
+        raise ValueError(f"the rule of player {name!r} gives an array {goes.shape}; reduce it to one truth value")
+    return goes.astype(bool)
 
 
 def _where(goes: Array, after: PyTree, before: PyTree) -> PyTree:

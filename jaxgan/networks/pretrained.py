@@ -49,4 +49,10 @@ def pretrained(network: Network, variables: Mapping[str, PyTree]) -> Pretrained:
     if not isinstance(variables, Mapping) or "params" not in variables:
         have = sorted(variables) if isinstance(variables, Mapping) else type(variables).__name__
         raise ValueError(f"pretrained needs variables with 'params', as init returns them; got {have}")
-    return Pretrained(network, {name: jax.tree.map(np.array, value) for name, value in variables.items()})
+    return Pretrained(network, {name: jax.tree.map(_on_host, value) for name, value in variables.items()})
+
+
+def _on_host(leaf: Any) -> np.ndarray:
+    """Copies an array to the host, as JAX would hold it: float64 becomes float32 unless that is enabled."""
+    array = np.array(leaf)
+    return array.astype(jax.dtypes.canonicalize_dtype(array.dtype))

@@ -20,7 +20,7 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.players import (
+from jaxgan.systems.parts import (
     Optimizer,
     condition_of,
     image_logits,

@@ -22,7 +22,7 @@ from jaxgan.systems.adversary import (
     generates,
     players,
 )
-from jaxgan.systems.players import Optimizer, check_batch, image_logits
+from jaxgan.systems.parts import Optimizer, check_batch, image_logits
 from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn
 
 Mismatch = Callable[[PyTree], PyTree]  # y -> y, of which each example's is not its own

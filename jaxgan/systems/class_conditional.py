@@ -17,7 +17,7 @@ from jaxgan.losses import auxiliary_classifier
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, generates, players, samples
-from jaxgan.systems.players import Optimizer, check_batch, check_outputs
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

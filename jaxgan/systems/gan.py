@@ -21,7 +21,7 @@ from jaxgan.systems.adversary import (
     player_loss,
     players,
 )
-from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.systems.parts import Optimizer, condition_of
 from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)

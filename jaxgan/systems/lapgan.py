@@ -21,7 +21,7 @@ from jaxgan.systems.adversary import (
     player_loss,
     players,
 )
-from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.systems.parts import Optimizer, condition_of
 from jaxgan.types import Batch, Inputs, Nets, System, Turn
 
 

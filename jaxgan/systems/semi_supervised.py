@@ -18,7 +18,7 @@ from jaxgan.systems.adversary import (
     generates,
     players,
 )
-from jaxgan.systems.players import Optimizer, check_batch, check_outputs
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

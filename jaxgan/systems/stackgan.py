@@ -13,7 +13,7 @@ from jaxgan.networks.layers.resampling import NEAREST, downsample
 from jaxgan.priors import Prior, normal
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered, players
 from jaxgan.systems.captions import matching_aware, others, pair
-from jaxgan.systems.players import Optimizer
+from jaxgan.systems.parts import Optimizer
 from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn
 
 STAGES = (0, 1)

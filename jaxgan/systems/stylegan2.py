@@ -14,7 +14,7 @@ from jaxgan.penalties import path_length
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption
 from jaxgan.systems.gan import gan
-from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.systems.parts import Optimizer, condition_of
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

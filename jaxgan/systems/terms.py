@@ -11,8 +11,10 @@ from jaxgan.game import frozen
 from jaxgan.penalties import latent_consistency, latent_diversity
 from jaxgan.penalties.weights import Weight, check_at_least_zero, weight_at
 from jaxgan.priors import Prior
-from jaxgan.systems.players import condition_of, image_logits
+from jaxgan.systems.parts import condition_of, image_logits
 from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys
+
+RESERVED = ("loss", "loss_scale", "skipped")  # metrics that the game adds to every player's
 
 
 def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
@@ -34,10 +36,12 @@ def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batc
     Returns:
       The system with the same players.
     Raises:
-      ValueError: the system has no such player; at trace time, the player has a metric of this name.
+      ValueError: the system has no such player, or the game a metric of this name; at trace time, the player has one.
     """
     if player not in system.players:
         raise ValueError(f"{name} needs a player {player!r}; the system has {sorted(system.players)}")
+    if name in RESERVED:
+        raise ValueError(f"a term cannot be called {name!r}, as the game's own metrics are; call it by another name")
     loss: LossFn = system.players[player].loss
 
     def more(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:

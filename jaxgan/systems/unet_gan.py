@@ -24,7 +24,7 @@ from jaxgan.systems.adversary import (
     players,
     samples,
 )
-from jaxgan.systems.players import Optimizer, condition_of
+from jaxgan.systems.parts import Optimizer, condition_of
 from jaxgan.types import Batch, Loss, Metrics, Nets, Schedule, System, Turn, example_keys
 
 

@@ -41,6 +41,13 @@ def test_sets_without_pairs_have_an_order_each():
     assert (other["a"] != batches[0]["a"]).any()
 
 
+@pytest.mark.parametrize("combine", [data.paired, data.unpaired])
+def test_names_that_meet(combine):
+    source = combine(a=ramp(3, y=np.arange(3)), a_y=ramp(3))
+    with pytest.raises(ValueError, match=r"two sources give entries \['a_y'\]; call one of \['a', 'a_y'\] by another"):
+        data.batch_at(source, 2, seed=0)(0)
+
+
 @pytest.mark.parametrize(
     ("combine", "sources", "message"),
     [

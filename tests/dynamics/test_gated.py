@@ -61,6 +61,18 @@ def test_a_skipped_turn_leaves_everything_and_the_others_turn_is_played(base):
         state = after
 
 
+def test_one_decision_for_an_update_that_looks_ahead():
+    """Extragradient takes two gradients for one update: the rule is asked at the first."""
+    answers = iter([False, True])
+    game = game_of(
+        jg.dynamics.gated({"discriminator": lambda metrics, step: next(answers)}, jg.dynamics.extragradient())
+    )
+    state = game.init(jax.random.key(0), {"x": X})
+    after, metrics = jax.jit(game.train_step)(state, {"x": X})
+    assert metrics["discriminator/skipped"] == 1
+    chex.assert_trees_all_equal(parts(after, "discriminator"), parts(state, "discriminator"))
+
+
 def test_a_rule_that_always_moves_changes_no_bit():
     plain, gated = game_of(None), game_of(jg.dynamics.gated({"generator": lambda metrics, step: True}))
     state = plain.init(jax.random.key(0), {"x": X})

@@ -71,6 +71,12 @@ def test_checkpoints_hold_weights_that_are_trained_further(tmp_path):
     manager.close()
 
 
+def test_weights_of_double_precision_are_held_as_the_state_holds_them():
+    double = jax.tree.map(lambda leaf: leaf.astype(np.float64), EYE)
+    held = jg.networks.pretrained(nn.Dense(2), double).variables
+    assert {leaf.dtype.name for leaf in jax.tree.leaves(held)} == {"float32"}
+
+
 def test_variables_without_parameters():
     with pytest.raises(ValueError, match=r"pretrained needs variables with 'params', .* got \['kernel'\]"):
         jg.networks.pretrained(nn.Dense(2), {"kernel": np.eye(2)})

@@ -345,6 +345,8 @@ def test_terms_refuse():
         jg.systems.zcr(plain, constant, deviation=-1)
     with pytest.raises(ValueError, match="needs a player 'discriminator'"):
         jg.systems.zcr(plain._replace(players={}), constant)
+    with pytest.raises(ValueError, match="a term cannot be called 'loss', as the game's own metrics are"):
+        jg.systems.with_term(plain, "generator", "loss", lambda *_: 0.0)
     with pytest.raises(ValueError, match="nobody owns network 'critic'"):
         jg.systems.regularized(plain, "critic", jg.penalties.orthogonal, 1.0)
     with pytest.raises(ValueError, match="weight >= 0; got -1"):

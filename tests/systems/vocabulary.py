@@ -8,9 +8,8 @@ import optax
 
 import jaxgan as jg
 from jaxgan.networks.remedies import Replay
-from jaxgan.systems import adversary, between, players
-from jaxgan.systems.adversary import drawn, player_loss
-from jaxgan.systems.players import latents
+from jaxgan.systems import adversary, between, drawn, player_loss, players
+from jaxgan.systems.parts import latents
 
 B = 8
 SGD = optax.sgd(0.1)
