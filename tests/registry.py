@@ -160,9 +160,9 @@ def networks_for(system):
     return {name: made(name) for name in dict.fromkeys(names)}
 
 
-def network_pairs():
-    """By family, a tiny {"generator", "discriminator"} of every file of networks that has both."""
-    return {name: pair(name) for name, module in families().items() if hasattr(module, "Generator")}
+def network_pairs(size=28):
+    """By family, a tiny {"generator", "discriminator"} of every file of networks that has both, for images of a side."""
+    return {name: pair(name, size) for name, module in families().items() if hasattr(module, "Generator")}
 
 
 def families():
