@@ -161,7 +161,7 @@ def networks_for(system):
 
 
 def network_pairs(size=28):
-    """By family, a tiny {"generator", "discriminator"} of every file of networks that has both, for images of a side."""
+    """By family, a tiny {"generator", "discriminator"} of every file of networks that has both, for a side."""
     return {name: pair(name, size) for name, module in families().items() if hasattr(module, "Generator")}
 
 

@@ -10,7 +10,6 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.signal
 from jax import Array
 
 from jaxgan.augment.draws import column
@@ -82,6 +81,8 @@ def low_pass() -> np.ndarray:
 
     Its two phases have equal sums, so that a constant image stays as it is.
     """
+    import scipy.signal  # a second of start-up for whoever does not come here
+
     return scipy.signal.firwin(TAPS, 0.5, window=("kaiser", 4.0))
 
 

@@ -7,14 +7,13 @@ Where the players are not at rest, the eigenvalues tell which way the linearised
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.flatten_util
 import numpy as np
 from jax import Array
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs
 
 from jaxgan.dynamics.lookahead import require_autodiff, second_derivatives
 from jaxgan.dynamics.turns import field
@@ -92,7 +91,7 @@ def spectrum(
     if size <= DENSE:
         eigenvalues, converged = np.linalg.eigvals(np.stack([matvec(row) for row in np.eye(size)], axis=1)), True
     else:
-        eigenvalues, converged = _ends(LinearOperator((size, size), matvec, dtype=np.float64), count, iterations, seed)
+        eigenvalues, converged = _ends(matvec, size, count, iterations, seed)
     eigenvalues = eigenvalues[np.argsort(-eigenvalues.real, kind="stable")]
     return Spectrum(eigenvalues, _rate(eigenvalues), converged)
 
@@ -116,9 +115,14 @@ def _pulled(vectors: PyTree) -> Any:
     return play
 
 
-def _ends(operator: LinearOperator, count: int, iterations: int, seed: int) -> tuple[np.ndarray, bool]:
+def _ends(
+    matvec: Callable[[np.ndarray], np.ndarray], size: int, count: int, iterations: int, seed: int
+) -> tuple[np.ndarray, bool]:
     """Returns the distinct eigenvalues at all ends."""
-    start = np.random.default_rng(seed).normal(size=operator.shape[0])
+    from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigs  # slow to import, and seldom needed
+
+    operator = LinearOperator((size, size), matvec, dtype=np.float64)
+    start = np.random.default_rng(seed).normal(size=size)
     values, converged = [], True
     for end in ENDS:
         try:

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.cluster import hierarchy
-from scipy.spatial import distance
 
 GROUPS = 32  # most groups of real data; with 1,000 examples about 30 in each, so that an empty one is no accident
 PER_GROUP = 20  # least examples in a group, on average
@@ -50,6 +48,8 @@ def variety(
       Arora, Risteski, Zhang. Do GANs learn the distribution? ICLR 2018 (the birthday paradox test).
       Richardson, Weiss. On GANs and GMMs. NeurIPS 2018 (bins of real data and the share of samples in them).
     """
+    from scipy.spatial import distance  # here, as it slows the start of whoever needs none of it
+
     x, y = _flat("real", real), _flat("fake", fake)
     if x.shape[1] != y.shape[1]:
         raise ValueError(f"real and fake examples have {x.shape[1]} and {y.shape[1]} values each; they must be alike")
@@ -72,6 +72,8 @@ def variety(
 
 def _groups(x: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Returns the groups' centres [K, F] and the share of the data in each [K]."""
+    from scipy.cluster import hierarchy
+
     wanted = max(1, min(GROUPS, len(x) // PER_GROUP))
     cut = hierarchy.fcluster(hierarchy.linkage(x, "ward"), wanted, "maxclust")
     centres = np.stack([x[cut == label].mean(axis=0) for label in np.unique(cut)])

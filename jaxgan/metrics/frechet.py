@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import scipy.stats
 from jax.typing import ArrayLike
 
 from jaxgan.metrics.check import checked_as_given
@@ -117,6 +116,8 @@ def fid_infinity(real: ArrayLike, fake: ArrayLike, seed: int, sizes: Sequence[in
     for size in chosen:
         part = moments_of(b[rng.choice(len(b), size, replace=False)])
         figures.append(_with_root(mean, spread, root, part.mean, covariance(part)))
+    import scipy.stats  # a second of start-up for whoever does not come here
+
     fit = scipy.stats.linregress(1.0 / chosen, figures)
     return FIDInfinity(float(fit.intercept), float(fit.intercept_stderr))
 
