@@ -19,15 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.game import frozen
-from jaxgan.priors import Prior
-from jaxgan.systems.parts import (
-    Optimizer,
-    condition_of,
-    image_logits,
-    latents,
-    logit_metrics,
-    optimizers_of,
-)
+from jaxgan.systems.parts import image_logits, logit_metrics
 from jaxgan.types import Augment, Batch, Critic, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
 
 LossOption = Loss | Callable[[Turn], Loss] | str  # a pair, a function of the turn that returns one, or a memory's name
@@ -159,38 +151,6 @@ def adversary(
 
     memories = tuple(name for name in (replay, augment, regularizer, loss) if isinstance(name, str))
     return Adversary(discriminator, generator, memories)
-
-
-def samples(prior: Prior, network: str = "generator") -> Callable[[Nets, Batch, Turn], Array]:
-    """Returns (nets, batch, turn) -> G(z), or G(z, y) where the batch has a "y": as many as the batch has examples."""
-    return lambda nets, batch, turn: nets[network](drawn(prior, batch, turn), *condition_of(batch))
-
-
-def drawn(prior: Prior, batch: Batch, turn: Turn) -> Array:
-    """Returns the latents [B, Z] of a turn, one for each example of the batch."""
-    return prior(turn.named("latent"), jax.tree.leaves(batch)[0].shape[0], turn.examples)
-
-
-def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array, Inputs], Any]:
-    """Returns (nets, key, inputs) -> G(z), or G(z, y): of "z", or of a latent drawn for each "index"."""
-    return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
-
-
-def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:
-    """Returns the players of a system.
-
-    Args:
-      optimizer: one for all, or one for each by name.
-      **moves: by player, in the order of their turns: (the networks it owns, its loss) or (..., its updates); a network
-        is a name, several are a tuple of names.
-    Raises:
-      ValueError: the optimizers are not named after the players.
-    """
-    optimizers = optimizers_of(optimizer, tuple(moves))
-    return {
-        name: Player((owns,) if isinstance(owns, str) else owns, loss, optimizers[name], *updates)
-        for name, (owns, loss, *updates) in moves.items()
-    }
 
 
 def between(

@@ -13,16 +13,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import (
-    Adversarial,
-    Adversary,
-    LossOption,
-    adversary,
-    between,
-    generates,
-    players,
-)
-from jaxgan.systems.parts import Optimizer, check_batch, image_logits
+from jaxgan.systems.adversary import Adversarial, Adversary, LossOption, adversary, between
+from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, players
 from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn
 
 Mismatch = Callable[[PyTree], PyTree]  # y -> y, of which each example's is not its own

@@ -16,8 +16,8 @@ from jax import Array
 from jaxgan.losses import auxiliary_classifier
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, generates, players, samples
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, generates, players, samples
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

@@ -11,17 +11,8 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import (
-    Adversarial,
-    LossOption,
-    adversary,
-    between,
-    drawn,
-    generates,
-    player_loss,
-    players,
-)
-from jaxgan.systems.parts import Optimizer, condition_of
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
+from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, players
 from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)

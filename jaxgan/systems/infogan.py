@@ -13,8 +13,8 @@ from jax import Array
 from jaxgan.losses import categorical_information, gaussian_information
 from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
-from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between, drawn, players
-from jaxgan.systems.parts import Optimizer, check_outputs, latents
+from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between
+from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn
 
 

@@ -11,17 +11,8 @@ from jax import Array
 from jaxgan.networks.inputs import check_strides
 from jaxgan.networks.layers.pyramid import downsample, upsample
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import (
-    Adversarial,
-    Arguments,
-    LossOption,
-    adversary,
-    between,
-    numbered,
-    player_loss,
-    players,
-)
-from jaxgan.systems.parts import Optimizer, condition_of
+from jaxgan.systems.adversary import Adversarial, Arguments, LossOption, adversary, between, numbered, player_loss
+from jaxgan.systems.parts import Optimizer, condition_of, players
 from jaxgan.types import Batch, Inputs, Nets, System, Turn
 
 

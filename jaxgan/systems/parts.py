@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import jax
@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, Metrics
+from jaxgan.types import Batch, Inputs, Metrics, Nets, Player, Turn
 
 Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 
@@ -44,6 +44,38 @@ def image_logits(outputs: Any) -> Array:
 def latents(prior: Prior, key: Array, inputs: Inputs) -> Array:
     """Returns the latents to generate from: those given as "z", or one drawn for each "index"."""
     return inputs["z"] if "z" in inputs else prior(key, inputs["index"].shape[0], inputs["index"])
+
+
+def samples(prior: Prior, network: str = "generator") -> Callable[[Nets, Batch, Turn], Array]:
+    """Returns (nets, batch, turn) -> G(z), or G(z, y) where the batch has a "y": as many as the batch has examples."""
+    return lambda nets, batch, turn: nets[network](drawn(prior, batch, turn), *condition_of(batch))
+
+
+def drawn(prior: Prior, batch: Batch, turn: Turn) -> Array:
+    """Returns the latents [B, Z] of a turn, one for each example of the batch."""
+    return prior(turn.named("latent"), jax.tree.leaves(batch)[0].shape[0], turn.examples)
+
+
+def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array, Inputs], Any]:
+    """Returns (nets, key, inputs) -> G(z), or G(z, y): of "z", or of a latent drawn for each "index"."""
+    return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
+
+
+def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:
+    """Returns the players of a system.
+
+    Args:
+      optimizer: one for all, or one for each by name.
+      **moves: by player, in the order of their turns: (the networks it owns, its loss) or (..., its updates); a network
+        is a name, several are a tuple of names.
+    Raises:
+      ValueError: the optimizers are not named after the players.
+    """
+    optimizers = optimizers_of(optimizer, tuple(moves))
+    return {
+        name: Player((owns,) if isinstance(owns, str) else owns, loss, optimizers[name], *updates)
+        for name, (owns, loss, *updates) in moves.items()
+    }
 
 
 def check_batch(system: str, batch: Batch, **needed: str) -> None:

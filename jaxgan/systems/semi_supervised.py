@@ -9,16 +9,8 @@ from jax import Array
 
 from jaxgan.losses import auxiliary_classifier, feature_matching, non_saturating, real_evidence
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import (
-    Adversarial,
-    LossOption,
-    adversary,
-    between,
-    drawn,
-    generates,
-    players,
-)
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, drawn, generates, players
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

@@ -11,9 +11,9 @@ from jax import Array
 
 from jaxgan.networks.layers.resampling import NEAREST, downsample
 from jaxgan.priors import Prior, normal
-from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered, players
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered
 from jaxgan.systems.captions import matching_aware, others, pair
-from jaxgan.systems.parts import Optimizer
+from jaxgan.systems.parts import Optimizer, players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn
 
 STAGES = (0, 1)

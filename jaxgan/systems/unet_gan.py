@@ -13,18 +13,8 @@ from jaxgan.augment import cutmix_masks, mix
 from jaxgan.losses import non_saturating
 from jaxgan.penalties import weight_at
 from jaxgan.priors import Prior
-from jaxgan.systems.adversary import (
-    Adversarial,
-    LossOption,
-    adversary,
-    between,
-    generates,
-    loss_at,
-    player_loss,
-    players,
-    samples,
-)
-from jaxgan.systems.parts import Optimizer, condition_of
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, loss_at, player_loss
+from jaxgan.systems.parts import Optimizer, condition_of, generates, players, samples
 from jaxgan.types import Batch, Loss, Metrics, Nets, Schedule, System, Turn, example_keys
 
 
