@@ -119,10 +119,18 @@ def loss(
     return objective(board, name, state, batch, now, now.key)(owned_by(board, name, state))
 
 
-def move(board: Board, name: str, slope: PyTree, state: TrainState) -> TrainState:
-    """Moves what a player owns, by its optimizer."""
+def move(board: Board, name: str, slope: PyTree, state: TrainState, value: Array | None = None) -> TrainState:
+    """Moves what a player owns, by its optimizer, which may want to know the value of the loss."""
     owned = owned_by(board, name, state)
-    changes, opt_state = board.system.players[name].optimizer.update(slope, state.opt_state[name], owned)
+    optimizer = optax.with_extra_args_support(board.system.players[name].optimizer)
+    known = {} if value is None else {"value": value, "grad": slope}
+    try:
+        changes, opt_state = optimizer.update(slope, state.opt_state[name], owned, **known)
+    except TypeError as error:
+        raise ValueError(
+            f"the optimizer of player {name!r} wants more than its gradient: {error}. The value of the loss is known "
+            "under alternating and simultaneous dynamics, and nothing else is"
+        ) from error
     return state._replace(
         params=state.params | optax.apply_updates(owned, changes), opt_state=state.opt_state | {name: opt_state}
     )

@@ -198,10 +198,20 @@ def _linear(start: Array, end: Array, time: Array) -> Array:
 
 
 def _spherical(start: Array, end: Array, time: Array) -> Array:
+    """Turns from one direction to the other, by the angle between them; the norm goes on a line."""
     norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
     one, other = (z / jnp.maximum(norm, 1e-12) for z, norm in zip((start, end), norms, strict=True))
-    angle = jnp.arccos(jnp.clip(jnp.sum(one * other, axis=-1, keepdims=True), -1.0, 1.0))
-    aligned = angle < 1e-4  # the great circle is undefined between equal directions, where a line is as good
-    sine = jnp.sin(jnp.where(aligned, 1.0, angle))
-    arc = (jnp.sin((1 - time) * angle) * one + jnp.sin(time * angle) * other) / sine
-    return _linear(norms[0], norms[1], time) * jnp.where(aligned, _linear(one, other, time), arc)
+    cosine = jnp.sum(one * other, axis=-1, keepdims=True)
+    across = _orthogonal(other - cosine * one, one)
+    sine = jnp.linalg.norm(across, axis=-1, keepdims=True)
+    # Between opposite directions any great circle will do: the one by the axis that is furthest from both.
+    axis = jax.nn.one_hot(jnp.argmin(jnp.abs(one), axis=-1), one.shape[-1], dtype=one.dtype)
+    across = jnp.where(sine > 1e-4, across, _orthogonal(axis, one))
+    angle = time * jnp.arctan2(sine, cosine)
+    across = across / jnp.maximum(jnp.linalg.norm(across, axis=-1, keepdims=True), 1e-12)
+    return _linear(norms[0], norms[1], time) * (jnp.cos(angle) * one + jnp.sin(angle) * across)
+
+
+def _orthogonal(z: Array, direction: Array) -> Array:
+    """Returns what of z is orthogonal to a direction of norm 1."""
+    return z - jnp.sum(z * direction, axis=-1, keepdims=True) * direction

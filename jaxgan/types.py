@@ -123,7 +123,8 @@ class Rules(NamedTuple):
     # evaluation, metrics), means over all devices; `together`: all players of this update draw the same latents
     loss: Callable[[str, int, TrainState, Batch], tuple[Array, tuple[dict[str, PyTree], Metrics]]]
     # (player, update, state, minibatch) -> (loss [] of this device, (model_state, metrics))
-    move: Callable[[str, PyTree, TrainState], TrainState]  # (player, gradient, state) -> state, by its optimizer
+    move: Callable[..., TrainState]  # (player, gradient, state, value=None) -> state, by its optimizer, which may want
+    # the value [] of the loss that the gradient is of
     average: Callable[[PyTree], PyTree]  # what was computed on this device -> its mean over all of them
 
 

@@ -9,6 +9,7 @@ import textwrap
 from types import SimpleNamespace
 
 import chex
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -439,3 +440,25 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path):
         assert error.endswith("the last good checkpoint is step 1")
         assert left == "1"  # nothing half-written
     assert lines[4:] == ["1 True", "1 4"]
+
+
+def test_arrays_without_elements(tmp_path):
+    """A branch of no units has parameters, moments and averages of no elements."""
+
+    class Off(nn.Module):
+        @nn.compact
+        def __call__(self, z):
+            return nn.Dense(2)(jnp.concatenate([z, nn.Dense(0, kernel_init=nn.initializers.zeros)(z)], axis=1))
+
+    system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optax.adam(1e-2))
+    networks = {"generator": Off(), "discriminator": jg.networks.mlp.Discriminator((4,))}
+    game, batch = jg.game(networks, system, ema={"generator": 0.9}), {"x": jnp.ones((4, 2))}
+    state, _ = jax.jit(game.train_step)(game.init(jax.random.key(0), batch), batch)
+    assert any(leaf.size == 0 for leaf in jax.tree.leaves(state))
+    manager = checkpoint.open_checkpoints(tmp_path)
+    checkpoint.save(manager, state, {})
+    checkpoint.wait(manager)
+    restored = checkpoint.restore(manager, jax.eval_shape(game.init, jax.random.key(0), batch), {})
+    manager.close()
+    chex.assert_trees_all_equal(restored._replace(key=0), state._replace(key=0))
+    assert jax.tree.map(jnp.shape, restored.params) == jax.tree.map(jnp.shape, state.params)

@@ -748,3 +748,33 @@ def test_microbatches_out_of_range():
     batch = {"x": jnp.zeros((4, 2))}
     with pytest.raises(ValueError, match="4 does not divide into 3 microbatches"):
         jax.eval_shape(game.train_step, jax.eval_shape(game.init, jax.random.key(0), batch), batch)
+
+
+# Optimizers that want to know the loss
+
+
+def descended(optimizer, dynamics=None):
+    networks = {
+        "generator": jg.networks.mlp.Generator((2,), (4,)),
+        "discriminator": jg.networks.mlp.Discriminator((4,)),
+    }
+    described = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(3), optimizer=optimizer)
+    game = jg.game(networks, described, dynamics=dynamics)
+    state = game.init(jax.random.key(0), {"x": jnp.ones((4, 2))})
+    return state, *jax.jit(game.train_step)(state, {"x": jnp.ones((4, 2))})
+
+
+@pytest.mark.parametrize("dynamics", [None, jg.dynamics.simultaneous(), jg.dynamics.gated({})])
+def test_an_optimizer_learns_the_value_of_the_loss(dynamics):
+    """Polyak's step is (f - f*) / |g|^2 along the gradient, so that its square is (f - f*)^2 / |g|^2."""
+    state, after, metrics = descended(optax.chain(optax.identity(), optax.polyak_sgd(max_learning_rate=1e9)), dynamics)
+    moved = jax.tree.map(lambda a, b: a - b, after.params["discriminator"], state.params["discriminator"])
+    _, by_sgd, _ = descended(optax.sgd(1.0), dynamics)
+    slope = jax.tree.map(lambda a, b: a - b, state.params["discriminator"], by_sgd.params["discriminator"])
+    squares = [sum(float(jnp.sum(jnp.square(leaf))) for leaf in jax.tree.leaves(tree)) for tree in (moved, slope)]
+    assert squares[0] == pytest.approx(float(metrics["discriminator/loss"]) ** 2 / squares[1], rel=1e-3)
+
+
+def test_a_dynamics_of_other_gradients_knows_no_value():
+    with pytest.raises(ValueError, match=r"player 'discriminator' wants more .* 'value'.* under alternating"):
+        descended(optax.polyak_sgd(1.0), jg.dynamics.consensus(1.0))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxgan as jg
-from jaxgan.sample import save_grid
+from jaxgan.sample import _spherical, save_grid
 
 
 def make(classes=0, **settings):
@@ -219,6 +219,22 @@ def test_save_grid_is_a_picture(tmp_path, channels, mode):
         assert (picture.size, picture.mode) == ((18, 9), mode)
         pixels = np.asarray(picture).reshape(9, 18, channels)
     np.testing.assert_array_equal(pixels[1::3, 1::3], jg.grid(images, 2))
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-6, 1e-4, 1e-2, 1.0, np.pi - 1e-2, np.pi - 1e-4, np.pi - 1e-6, np.pi])
+def test_great_circles_keep_the_norm_at_any_angle(angle):
+    """Both ends are met, the norm stays, and steps turn by equal angles, also towards the opposite direction."""
+    z, other = jax.random.normal(jax.random.key(0), (2, 1, 64))
+    across = other - jnp.sum(other * z) / jnp.sum(z * z) * z
+    across = across / jnp.linalg.norm(across) * jnp.linalg.norm(z)
+    end = np.cos(angle) * z + np.sin(angle) * across
+    time = jnp.linspace(0.0, 1.0, 9).reshape(1, 9, 1)
+    walk = np.asarray(_spherical(z[:, None], end[:, None], time)[0])
+    norm = float(jnp.linalg.norm(z))
+    np.testing.assert_allclose(np.linalg.norm(walk, axis=1), norm, rtol=1e-5)
+    np.testing.assert_allclose(walk[[0, -1]], np.concatenate([z, end]), atol=2e-3 * norm)
+    chords = np.linalg.norm(np.diff(walk, axis=0), axis=1) / norm
+    np.testing.assert_allclose(chords, 2 * np.sin(angle / 16), atol=2e-4)
 
 
 # Other inputs than latents

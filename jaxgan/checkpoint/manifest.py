@@ -125,6 +125,16 @@ def is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
+def stored(leaf: Any) -> Any:
+    """Returns the array that stands on disk for a leaf: of a typed key its data, of an array without elements one zero.
+
+    Orbax keeps no arrays without elements; their shape is in the manifest, and nothing else is in them.
+    """
+    if is_key(leaf):
+        return jax.random.key_data(leaf)
+    return leaf if leaf.size else jnp.zeros((1,), leaf.dtype)
+
+
 def copies(arrays: Any) -> list[Shard]:
     """Copies to the host what this process holds of a state, once where devices hold replicas.
 

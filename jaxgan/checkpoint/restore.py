@@ -158,8 +158,8 @@ def _arrays(folder: Path, target: TrainState) -> dict[str, np.ndarray]:
 
 
 def _stored(leaf: Any) -> jax.ShapeDtypeStruct:
-    """Returns the array that stands on disk for a leaf: a typed key is written as its data."""
-    data = jax.eval_shape(jax.random.key_data, leaf) if manifest.is_key(leaf) else leaf
+    """Returns the form of the array that stands on disk for a leaf."""
+    data = jax.eval_shape(manifest.stored, leaf)
     return jax.ShapeDtypeStruct(data.shape, data.dtype)
 
 
@@ -173,6 +173,7 @@ def _place(arrays: Mapping[str, np.ndarray], target: TrainState) -> TrainState:
 
     def place(path: Any, leaf: Any) -> jax.Array:
         data = arrays[manifest.path_name(path)]
+        data = data if manifest.is_key(leaf) or leaf.size else np.zeros(leaf.shape, data.dtype)
         sharding = getattr(leaf, "sharding", None) or first
         placed = jax.make_array_from_callback(data.shape, sharding, lambda index: data[index])
         if not manifest.is_key(leaf):

@@ -117,7 +117,7 @@ def save(
         return
     if folders.is_taken(manager.folder / str(step)):  # Orbax would delete it
         raise CheckpointError(f"checkpoint {step} was not saved: {manager.folder / str(step)} is something else")
-    arrays = jax.tree.map(lambda leaf: jax.random.key_data(leaf) if manifest.is_key(leaf) else leaf, state)
+    arrays = jax.tree.map(manifest.stored, state)
     items = ocp.args.Composite(
         state=ocp.args.StandardSave(arrays), manifest=manifest.ManifestSave(page, manifest.copies(arrays))
     )

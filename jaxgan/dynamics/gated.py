@@ -77,10 +77,9 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
             kept = _where(goes, model_state, state.model_state)
             return slope, kept, metrics | {"skipped": 1.0 - moved[name].astype(jnp.float32)}
 
-        def move(name: str, slope: PyTree, state: TrainState) -> TrainState:
-            if name not in moves:
-                return rules.move(name, slope, state)
-            return _where(latest[name], rules.move(name, slope, state), state)
+        def move(name: str, slope: PyTree, state: TrainState, value: Array | None = None) -> TrainState:
+            after = rules.move(name, slope, state, value)
+            return _where(latest[name], after, state) if name in moves else after
 
         return base(rules._replace(gradient=gradient, move=move), state, minibatches)
 

@@ -29,7 +29,7 @@ def alternating() -> Dynamics:
         for name, player in rules.players.items():
             for update, minibatch in enumerate(minibatches[-player.updates :]):
                 gradient, model_state, observed = rules.gradient(name, update, state, minibatch)
-                state = rules.move(name, gradient, state._replace(model_state=model_state))
+                state = rules.move(name, gradient, state._replace(model_state=model_state), observed["loss"])
             metrics |= prefixed(name, observed)
         return state, metrics
 
@@ -52,7 +52,7 @@ def simultaneous() -> Dynamics:
         rules: Rules, playing: tuple[str, ...], number: int, state: TrainState, batch: Batch
     ) -> tuple[TrainState, Metrics]:
         gradients, model_state, metrics = field(rules, playing, number, state, batch)
-        return move_all(rules, gradients, state)._replace(model_state=model_state), metrics
+        return move_all(rules, gradients, state, metrics)._replace(model_state=model_state), metrics
 
     return in_rounds(play)
 
@@ -92,10 +92,12 @@ def _touched(before: PyTree, after: PyTree) -> bool:
     return any(new is not old for old, new in pairs)
 
 
-def move_all(rules: Rules, gradients: dict[str, PyTree], state: TrainState) -> TrainState:
-    """Moves each player by its optimizer."""
+def move_all(
+    rules: Rules, gradients: dict[str, PyTree], state: TrainState, metrics: Metrics | None = None
+) -> TrainState:
+    """Moves each player by its optimizer; `metrics` of the gradients, where these are those of the losses."""
     for name, gradient in gradients.items():
-        state = rules.move(name, gradient, state)
+        state = rules.move(name, gradient, state, metrics and metrics[f"{name}/loss"])
     return state
 
 
