@@ -128,6 +128,7 @@ def prepare(plan: Plan, running: Running, spread_out: bool = True) -> Prepared:
     folders.form(example)  # refuses what could not be described
     built = plan.build(tuple(principal(example).shape[1:]), source.classes)
     target = jax.eval_shape(built.game.init, jax.random.key(config.seed), example)
+    _check_first(plan.first, target)
     prepared = Prepared(plan, built, guarded(built.game), example, size, target)
     if jax.device_count() == 1 or not spread_out:
         return prepared
@@ -222,6 +223,18 @@ def _first(prepared: Prepared) -> TrainState:
     if first is not None:
         return jax.tree.map(lambda leaf: leaf.copy(), first)
     return (prepared.spread or prepared.game).init(jax.random.key(seed), prepared.example)
+
+
+def _check_first(first: TrainState | None, target: TrainState) -> None:
+    if first is None:
+        return
+    if step := int(first.step):
+        raise ValueError(
+            f"a state to begin with is at step 0; got step {step}: jaxgan.carry makes one of another game's"
+        )
+    shapes = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), each) for each in (first, target)]
+    if shapes[0] != shapes[1]:
+        raise ValueError("a state to begin with has the networks, averages and optimizers of its game; this has others")
 
 
 def _restored(folder: Path, prepared: Prepared, step: int) -> TrainState:

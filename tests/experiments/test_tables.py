@@ -209,7 +209,7 @@ def test_the_probe_is_the_generators_gradient():
     game, measure = remedies.standing(remedies.steep()["none (minimax)"], 8)
     x = jax.random.normal(jax.random.key(1), (16, 2))
     state = game.init(jax.random.key(0), {"x": x})
-    found = measure(jax.tree.map(lambda leaf: leaf[None], state), x[None])
+    measured = measure(jax.tree.map(lambda leaf: leaf[None], state), x[None])
 
     networks = {
         "generator": jg.networks.mlp.Generator(hidden=(8, 8), activation=jax.numpy.tanh),
@@ -225,7 +225,7 @@ def test_the_probe_is_the_generators_gradient():
         return -jax.numpy.mean(jax.nn.softplus(logits))
 
     expected = optax.tree.norm(jax.grad(loss)(state.params["generator"]))
-    assert 10 ** found[0] == pytest.approx(float(expected), rel=1e-4)
+    assert 10 ** measured[0] == pytest.approx(float(expected), rel=1e-4)
     stepped, _ = game.train_step(state, {"x": x})
     for before, after in zip(
         jax.tree.leaves(state.params["generator"]), jax.tree.leaves(stepped.params["generator"]), strict=True

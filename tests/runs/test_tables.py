@@ -122,6 +122,16 @@ def test_a_member_needs_a_table(own, tmp_path):
         train_member(tmp_path / "seed0", Training(own.build(), own.source(), 0, 1, 8))
 
 
+def test_a_state_to_begin_with_is_the_games_own_at_step_0(own, straight):
+    game = own.build()
+    trained = train_member(straight / "seed0", Training(game, own.source(), 0, 12, 8)).state
+    other = game.init(trained.key, {"x": np.zeros((2, 3), np.float32)})  # of points in three dimensions
+    for first, says in ((trained, "at step 0; got step 12"), (other, "this has others")):
+        with pytest.raises(ValueError, match=says):
+            train_member(straight / "other", Training(game, own.source(), 0, 12, 8, first))
+    assert not (straight / "other").exists()
+
+
 def test_ctrl_c_between_two_games_says_how_to_go_on(own, tmp_path, capsys, monkeypatch):
     def interrupted(config, folder):
         raise KeyboardInterrupt
