@@ -125,7 +125,7 @@ def test_a_member_needs_a_table(own, tmp_path):
 def test_a_state_to_begin_with_is_the_games_own_at_step_0(own, straight):
     game = own.build()
     trained = train_member(straight / "seed0", Training(game, own.source(), 0, 12, 8)).state
-    other = game.init(trained.key, {"x": np.zeros((2, 3), np.float32)})  # of points in three dimensions
+    other = trained._replace(step=0 * trained.step, ema={})
     for first, says in ((trained, "at step 0; got step 12"), (other, "this has others")):
         with pytest.raises(ValueError, match=says):
             train_member(straight / "other", Training(game, own.source(), 0, 12, 8, first))
