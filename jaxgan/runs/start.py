@@ -202,8 +202,9 @@ def member(folder: Path, plan: Plan, running: Running) -> Finished:
     folder.mkdir(parents=True, exist_ok=True)
     ends = {"finished": 0} | ({"diverged": 1} if plan.may_diverge else {})
     summary = read_summary(folder)
-    if summary.get("status") in ends and _same_config(folder, plan.config):
-        with suppress(checkpoint.CheckpointError):  # what is damaged is trained again
+    there = summary.get("step") == 0 or (folder / "checkpoints" / str(summary.get("step"))).is_dir()
+    if summary.get("status") in ends and there and _same_config(folder, plan.config):
+        with suppress(checkpoint.CheckpointError):  # what is damaged or gone is trained again
             state = _restored(folder, prepared, summary["step"])
             print(f"read back {folder}, {summary['status']} at step {summary['step']}", flush=True)
             return Finished(ends[summary["status"]], state)

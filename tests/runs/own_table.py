@@ -68,7 +68,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         rows.append({"game": name, **row(folder / name, state)})
     training = Training(game, source(), 5, 5, 8, state._replace(step=jnp.zeros((), jnp.int32)))
     rows.append({"game": "further", **row(folder / "further", train_member(folder / "further", training).state)})
-    yield Table("Three games", "sum of the squares of all averaged parameters, and the last loss", rows)
+    yield Table("Three games", "norm of all averaged parameters, and the last loss", rows)
 
 
 def row(folder: Path, state: jg.TrainState) -> dict[str, float]:

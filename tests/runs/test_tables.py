@@ -122,6 +122,14 @@ def test_a_member_needs_a_table(own, tmp_path):
         train_member(tmp_path / "seed0", Training(own.build(), own.source(), 0, 1, 8))
 
 
+def test_a_member_without_its_checkpoints_is_trained_anew(own, straight, tmp_path, capsys):
+    folder = shutil.copytree(straight, tmp_path / "own_table" / "run")
+    shutil.rmtree(folder / "further" / "checkpoints")
+    assert run(tmp_path, "--resume") == 0
+    assert f"\nrun {folder / 'further'}" in capsys.readouterr().out
+    assert tables(folder) == tables(straight)
+
+
 def test_a_state_to_begin_with_is_the_games_own_at_step_0(own, straight):
     game = own.build()
     trained = train_member(straight / "seed0", Training(game, own.source(), 0, 12, 8)).state
