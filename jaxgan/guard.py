@@ -7,6 +7,9 @@ that training goes on with the next batch. The loop counts such steps, and gives
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -14,6 +17,7 @@ from jax import Array
 from jaxgan.types import Batch, Game, Metrics, Minibatches, PyTree, TrainState
 
 SKIPPED = "skipped"  # the metric: 1.0 where a step was skipped, else 0.0
+Step = Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]
 CHANGING = ("params", "model_state", "opt_state", "ema")  # of a state; the key never changes, the step always does
 
 
@@ -29,16 +33,20 @@ def guarded(game: Game) -> Game:
       Game whose metrics have "skipped", 1.0 or 0.0. Where nothing is skipped its state is that of the game to rounding:
       the compiler may fuse the choice with the updates.
     """
+    return game._replace(train_step=_guarded(game.train_step))
 
+
+@functools.lru_cache(maxsize=8)  # one function for one step: the runs of a game share what was compiled
+def _guarded(step: Step) -> Step:
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
-        after, metrics = game.train_step(state, batch)
+        after, metrics = step(state, batch)
         good = is_finite(after) & _all_finite(metrics)
         new, old = ({name: getattr(each, name) for name in CHANGING} for each in (after, state))
         # `where`, leaf by leaf, is fused with the updates: three times as long to compile a residual GAN on CPU.
         kept = jax.lax.cond(good, lambda new, old: new, lambda new, old: old, new, old)
         return after._replace(**kept), metrics | {SKIPPED: 1.0 - good.astype(jnp.float32)}
 
-    return game._replace(train_step=train_step)
+    return train_step
 
 
 def is_finite(state: TrainState) -> Array:

@@ -74,6 +74,12 @@ def test_a_good_step_is_the_games():
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
+def test_runs_of_a_game_share_one_step_and_so_what_was_compiled():
+    game, other = (jg.Game(lambda *a: None, step, lambda *a: None) for step in (lambda *a: a, lambda *a: a[::-1]))
+    assert guarded(game).train_step is guarded(game).train_step
+    assert guarded(game).train_step is not guarded(other).train_step
+
+
 @pytest.mark.parametrize("mode", ["pmap", "sharded"])
 def test_all_devices_decide_alike(mode):
     """The bad example is on one device of eight."""

@@ -15,28 +15,30 @@ Takes: about three minutes for each seed on 2 CPU cores. Expected result: experi
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import optax
 
 import jaxgan as jg
-from jaxgan.commands.doctor import Examination, Subject, examination
+from jaxgan.commands.doctor import Subject, examination
 from jaxgan.data import Source
-from jaxgan.diagnose import watch
-from jaxgan.guard import SKIPPED, guarded
-from jaxgan.log import combined
-from jaxgan.loop import Hook, NonFiniteError, train
-from jaxgan.runs.flags import parse, reported
-from jaxgan.types import Batch, Loss, Network, System
+from jaxgan.diagnose import Finding, watch
+from jaxgan.report import read_metrics
+from jaxgan.runs.flags import parse_two, reported
+from jaxgan.runs.members import Training, train_member
+from jaxgan.runs.modules import Definition
+from jaxgan.runs.settings import compiled_quickly
+from jaxgan.runs.tables import Cell, Table, Where, at_least, run_tables
+from jaxgan.types import Loss, Network, System
 
 HEALTHY = "none"
+COMMAND = "python -m experiments.diagnosis.ailments"
 EVERY = 5  # steps between rows of a history
 
 
@@ -47,6 +49,9 @@ class Config:
     seed: int = 0  # the first
     seeds: int = 1  # runs of each
     only: str = ""  # the name of one run; all if not given
+
+
+SMOKE = {"only": "dead normalisation"}
 
 
 class Patient(NamedTuple):
@@ -137,85 +142,107 @@ def digits(ailment: str, *, momentum: float = 0.9, steps: int = 1200) -> Patient
     return Patient(ailment, networks, system, source, 32, steps, held_out)
 
 
-def examined(patient: Patient, seed: int, warn: Callable[[str], None] | None = None) -> Examination:
+def check(config: Config) -> None:
+    """Refuses settings that no table can be made of.
+
+    Raises:
+      ValueError: says which, and what is known.
+    """
+    at_least(config, seeds=1)
+    if config.only and config.only not in patients():
+        raise ValueError(f"--only {config.only!r} is no run; choose one of {', '.join(patients())}")
+
+
+def tabulate(config: Config, folder: Path) -> Iterator[Table]:
+    """Yields one table, with a row for each run."""
+    rows: list[dict[str, Cell]] = []
+    for seed in range(config.seed, config.seed + config.seeds):
+        for name, patient in patients().items():
+            if config.only in ("", name):
+                began, member = time.monotonic(), folder / f"{name.replace(' ', '-')}-seed{seed}"
+                rows.append(_row(name, seed, examined(patient(), seed, member), warnings(member)))
+                rows[-1]["seconds"] = str(round(time.monotonic() - began))
+                print(", ".join(f"{column} {cell}" for column, cell in rows[-1].items()), flush=True)
+    note = (
+        "Which failure the doctor names first, which others, and when `diagnose.watch` warned of one on the way; "
+        f"{HEALTHY}: nothing ails the run"
+    )
+    yield Table("Failures provoked, and what the doctor says", note, rows)
+
+
+def examined(patient: Patient, seed: int, folder: Path) -> list[Finding]:
     """Trains a patient, and has the doctor look at it.
 
     Args:
       patient: whom.
       seed: of parameters, latents and data.
-      warn: gets the lines that `diagnose.watch` says on the way; None: nobody.
+      folder: of its run, below that of the table.
     Returns:
-      Examination; of a run that ended because nothing was finite any more, by its history and last finite state.
+      What ails it; of a run that ended because nothing was finite any more, by its history and last finite state.
     """
-    game = guarded(jg.game(patient.networks, patient.system, ema={"generator": 0.99}))
-    size = patient.batch_size * game.updates
-    batches = jg.data.batches(patient.source, size, seed)
-    example: Batch = jg.data.batch_at(patient.source, size, seed)(0)
-    state = game.init(jax.random.key(seed), example)
-    history: dict[str, tuple[list[int], list[float]]] = {}
-
-    def record(step: int, values: Mapping[str, float]) -> None:
-        for name, value in values.items() if step % EVERY == 0 or SKIPPED in values else ():
-            steps, series = history.setdefault(name, ([], []))
-            steps.append(step)
-            series.append(value)
-
-    log = combined(record, watch(interval=EVERY, warn=warn or (lambda line: None)))
-    last = {"state": state}
-    keep = Hook(100, lambda step, state: last.update(state=state))
-    with contextlib.suppress(NonFiniteError):  # what was recorded says so
-        train(jax.jit(game.train_step), state, batches, patient.steps, log=log, hooks=[keep])
-    subject = Subject(
-        patient.networks, patient.system, last["state"], patient.source, size, seed, history, patient.held_out
+    game = jg.game(patient.networks, patient.system, ema={"generator": 0.99})
+    training = Training(
+        game,
+        patient.source,
+        seed,
+        patient.steps,
+        patient.batch_size,
+        log_every=EVERY,
+        checkpoints=max(1, patient.steps // 100),
+        may_diverge=True,
     )
-    return examination(subject, samples=1000)
+    state, size = train_member(folder, training).state, patient.batch_size * game.updates
+    history = read_metrics(folder)
+    subject = Subject(patient.networks, patient.system, state, patient.source, size, seed, history, patient.held_out)
+    return examination(subject, samples=1000).findings
+
+
+def warnings(folder: Path) -> list[str]:
+    """Returns the lines that `diagnose.watch` says of a run on its way, by the rows that it wrote."""
+    rows: dict[int, dict[str, float]] = {}
+    for name, (steps, values) in read_metrics(folder).items():
+        for step, value in zip(steps, values, strict=True):
+            rows.setdefault(step, {})[name] = value
+    lines: list[str] = []
+    log = watch(interval=EVERY, warn=lines.append)
+    for step in sorted(rows):
+        log(step, rows[step])
+    return lines
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Runs the command line; prints one row for each run.
+    """Runs the command line; prints one row for each run, and the table.
 
     Returns:
-      0 if every first finding is the failure that was provoked, and there is none in health; else 1.
+      0 if every first finding is the failure that was provoked, and there is none in health; 130 or 143 when a signal
+      stopped it after saving; else 1.
     """
     words = list(sys.argv[1:] if words is None else words)
 
     def work() -> int:
-        config = parse(Config, words, "python -m experiments.diagnosis.ailments", __doc__ or "")
+        config, where = parse_two(Config, Where, words, COMMAND, __doc__)
+        definition = Definition("ailments", sys.modules[__name__], "experiments.diagnosis.ailments", None, COMMAND)
+        with compiled_quickly(where.smoke):
+            code, tables = run_tables(definition, config, where)
         known = patients()
-        if config.only and config.only not in known:
-            raise ValueError(f"--only {config.only!r} is no run; choose one of {', '.join(known)}")
-        print("| run | seed | named first | also named | warned at step | evidence | seconds |")
-        print("|---|---|---|---|---|---|---|")
-        rows = [
-            _row(name, seed, known[name]())
-            for seed in _seeds(config)
-            for name in ([config.only] if config.only else known)
-        ]
-        print(f"right: {sum(rows)} of {len(rows)}")
-        return 0 if all(rows) else 1
+        right = [row["named first"] == known[str(row["run"])]().ailment for table in tables for row in table.rows]
+        print(f"right: {sum(right)} of {len(right)}")
+        return code or int(not all(right))
 
     return reported(work)
 
 
-def _seeds(config: Config) -> range:
-    if config.seeds < 1:
-        raise ValueError(f"--seeds must be at least 1; got {config.seeds}")
-    return range(config.seed, config.seed + config.seeds)
-
-
-def _row(name: str, seed: int, patient: Patient) -> bool:
-    """Prints one row; tells whether the doctor was right."""
-    began, warned = time.monotonic(), list[str]()
-    findings = examined(patient, seed, warned.append).findings
+def _row(name: str, seed: int, findings: list[Finding], warned: list[str]) -> dict[str, Cell]:
     named = [finding.name for finding in findings] or [HEALTHY]
-    warnings = ", ".join(": ".join(line.split(": ")[1:3]).removeprefix("step ") for line in warned) or "never"
-    evidence = findings[0].evidence if findings else ""
-    print(
-        f"| {name} | {seed} | {named[0]} | {', '.join(named[1:])} | {warnings} | {evidence} | "
-        f"{time.monotonic() - began:.0f} |",
-        flush=True,
-    )
-    return named[0] == patient.ailment
+    steps = [": ".join(line.split(": ")[1:3]).removeprefix("step ") for line in warned]
+    return {
+        "run": name,
+        "seed": str(seed),
+        "named first": named[0],
+        "also named": ", ".join(named[1:]),
+        "warned at step": ", ".join(steps) or "never",
+        "evidence": findings[0].evidence if findings else "",
+    }
 
 
 if __name__ == "__main__":

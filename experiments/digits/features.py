@@ -25,8 +25,9 @@ from jax import Array
 
 import jaxgan as jg
 from jaxgan.networks.layers import StridedConv
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
-from jaxgan.types import PyTree
+from jaxgan.types import Game, PyTree
 
 SIDE = 32
 WEIGHTS = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)  # of the ridge, of which one is chosen
@@ -64,11 +65,11 @@ class Discriminator(nn.Module):
 
     def maps(self, x: Array) -> list[Array]:
         """Returns the activations of every layer, [B, h, w, C] each."""
-        accuracies = []
+        maps = []
         for layer in self.layers:
             x = nn.leaky_relu(layer(x), 0.2)
-            accuracies.append(x)
-        return accuracies
+            maps.append(x)
+        return maps
 
     def __call__(self, x: Array) -> Array:
         """Scores every image, [B]."""
@@ -88,11 +89,11 @@ def check(config: Config) -> None:
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table of accuracies."""
     train, test = _digits("train"), _digits("test")
-    counts = _counts(config)
+    counts, game = _counts(config), _game(config)
     accuracies: dict[str, dict[int, list[float]]] = {}
     for seed in range(config.seed, config.seed + config.seeds):
         order = np.random.default_rng(seed).permutation(len(train["y"]))
-        before, after = _discriminators(config, seed)
+        before, after = _discriminators(config, game, seed, folder)
         extractors: dict[str, Callable[[np.ndarray], np.ndarray]] = {
             "raw pixels": lambda x: x.reshape(len(x), -1),
             "untrained discriminator": functools.partial(_features, config, before),
@@ -127,8 +128,7 @@ def _counts(config: Config) -> list[int]:
     return counts
 
 
-def _discriminators(config: Config, seed: int) -> tuple[PyTree, PyTree]:
-    """Returns the discriminator's parameters before and after training."""
+def _game(config: Config) -> Game:
     networks = {
         "generator": jg.networks.dcgan.Generator(1, SIDE, config.features),
         "discriminator": Discriminator(config.features),
@@ -139,13 +139,16 @@ def _discriminators(config: Config, seed: int) -> tuple[PyTree, PyTree]:
         optimizer=optax.adam(config.learning_rate, b1=config.b1, b2=config.b2),
         penalty=jg.penalties.r1(config.gamma),
     )
-    game = jg.game(networks, system)
-    read = jg.data.batch_at(jg.data.unlabelled(jg.data.digits("train", size=SIDE)), config.batch_size, seed)
-    state: Any = game.init(jax.random.key(seed), read(0))
-    before, step = jax.tree.map(jnp.copy, state.params["discriminator"]), jax.jit(game.train_step, donate_argnums=0)
-    for number in range(config.steps):
-        state, _ = step(state, read(number))
-    return before, state.params["discriminator"]
+    return jg.game(networks, system)
+
+
+def _discriminators(config: Config, game: Game, seed: int, folder: Path) -> tuple[PyTree, PyTree]:
+    """Returns the discriminator's parameters before and after training."""
+    source = jg.data.unlabelled(jg.data.digits("train", size=SIDE))
+    first = game.init(jax.random.key(seed), jg.data.batch_at(source, config.batch_size, seed)(0))
+    training = Training(game, source, seed, config.steps, config.batch_size, first)
+    after = train_member(folder / f"seed{seed}", training).state
+    return first.params["discriminator"], after.params["discriminator"]
 
 
 def _features(config: Config, params: PyTree, x: np.ndarray) -> np.ndarray:
@@ -168,10 +171,10 @@ def _ridge(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
     across = (new - mean) @ (x - mean).T / scale**2 / x.shape[1]
     target = np.eye(10)[y]
 
-    def read(weight: float, rows: np.ndarray, of: np.ndarray) -> np.ndarray:
+    def read(weight: float, rows: np.ndarray, asked: np.ndarray) -> np.ndarray:
         inside = kernel[np.ix_(rows, rows)] + weight * np.eye(len(rows))
         centre = target[rows].mean(axis=0)
-        return np.argmax(of[:, rows] @ np.linalg.solve(inside, target[rows] - centre) + centre, axis=1)
+        return np.argmax(asked[:, rows] @ np.linalg.solve(inside, target[rows] - centre) + centre, axis=1)
 
     cut = len(y) - max(1, len(y) // 5)
     first, last = np.arange(cut), np.arange(cut, len(y))

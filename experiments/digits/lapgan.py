@@ -28,6 +28,7 @@ from jaxgan import metrics
 from jaxgan.networks.laplacian import DetailDiscriminator, DetailGenerator
 from jaxgan.networks.layers.pyramid import downsample, laplacian_pyramid, reconstruct, upsample
 from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.types import Game, TrainState
@@ -79,8 +80,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
     judged: dict[str, list[list[float]]] = {}
     began = time.monotonic()
+    game, source = build(config), jg.data.unlabelled(jg.data.digits("train", size=SIZE))
     for seed in range(config.seed, config.seed + config.seeds):
-        game, state = trained(config, seed)
+        training = Training(game, source, seed, config.steps, config.batch_size)
+        state = train_member(folder / f"seed{seed}", training).state
         real = [jnp.asarray(test["x"])]
         while len(real) < LEVELS:
             real.insert(0, downsample(real[0]))
@@ -111,8 +114,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     yield Table("Each level of a LAPGAN against upsampling alone", note, rows)
 
 
-def trained(config: Config, seed: int) -> tuple[Game, TrainState]:
-    """Trains all levels side by side."""
+def build(config: Config) -> Game:
+    """The game of all levels side by side."""
     hidden, coarse = (config.width, config.width), SIZE // 2 ** (LEVELS - 1)
     networks: dict[str, nn.Module] = {
         "generator_0": jg.networks.mlp.Generator((coarse, coarse, 1), hidden, output=jnp.tanh),
@@ -128,18 +131,7 @@ def trained(config: Config, seed: int) -> tuple[Game, TrainState]:
         levels=LEVELS,
         penalty=jg.penalties.r1(config.gamma),
     )
-    game = jg.game(networks, system, ema={f"generator_{level}": config.ema for level in range(LEVELS)})
-    source = jg.data.unlabelled(jg.data.digits("train", size=SIZE))
-    batches = jg.data.batches(source, config.batch_size, seed)
-    step, batch = jax.jit(game.train_step, donate_argnums=0), next(batches)
-    state = game.init(jax.random.key(seed), batch)
-    for number in range(config.steps):
-        state, values = step(state, batch)
-        batch = next(batches)
-        if number % 500 == 499:
-            shown = {name: f"{float(v):.2f}" for name, v in values.items() if name.endswith("probability")}
-            print(f"seed {seed}, step {number + 1}: {shown}", flush=True)
-    return game, state
+    return jg.game(networks, system, ema={f"generator_{level}": config.ema for level in range(LEVELS)})
 
 
 def _detail(state: TrainState, low: jax.Array, level: int, config: Config) -> Any:

@@ -24,6 +24,7 @@ import jaxgan as jg
 from experiments.digits import mlp as digits_mlp
 from jaxgan import metrics
 from jaxgan.runs.experiment import draw_images
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.samplers import project, semantic_directions, squared_error
 
@@ -62,11 +63,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     )
     train = _digits("train")
     built = digits_mlp.build(setting, train["x"].shape[1:], 0)
-    read = jg.data.batch_at(digits_mlp.source(setting), setting.batch_size, config.seed)
-    state: Any = built.game.init(jax.random.key(config.seed), read(0))
-    step = jax.jit(built.game.train_step, donate_argnums=0)
-    for number in range(config.steps):
-        state, _ = step(state, read(number))
+    training = Training(built.game, digits_mlp.source(setting), config.seed, config.steps, setting.batch_size)
+    state: Any = train_member(folder / "game", training).state
     generate = jax.jit(lambda z: built.game.generate(state, jax.random.key(0), {"z": z}))
     classifier = metrics.train_classifier(train["x"], train["y"], jax.random.key(0), steps=config.judge_steps)
 

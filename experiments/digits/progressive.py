@@ -24,8 +24,10 @@ import optax
 
 import jaxgan as jg
 from jaxgan import metrics
+from jaxgan.data import Source
 from jaxgan.networks import progressive
 from jaxgan.networks.layers.resampling import NEAREST, downsample, upsample
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.sample import save_grid
 from jaxgan.systems.progressive import fade_real, fading, grown
@@ -79,7 +81,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             carried = f"{sum(size for _, size in shared)} of {sum(size for _, size in _sizes(state.params))}"
             state = grown(before[1], state)
             jump = _jump(before, (game, state))
-        state = trained(config, game, state, side, config.steps)
+        training = Training(game, _source(side), config.seed, config.steps, config.batch_size, state)
+        state = train_member(folder / str(side), training).state
         samples = _samples(game, state, config.judged)
         save_grid(folder / f"{side}.png", samples[:100], columns=10)
         rows.append(_row(f"{side}, grown" if before else f"{side}", jump, carried, samples, side, began))
@@ -88,7 +91,9 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         began, side = time.monotonic(), SIDES[-1]
         game = build(config, side, None)
         state = game.init(jax.random.key(config.seed), _batch(config, side))
-        state = trained(config, game, state, side, len(SIDES) * config.steps)
+        steps = len(SIDES) * config.steps
+        training = Training(game, _source(side), config.seed, steps, config.batch_size, state)
+        state = train_member(folder / "scratch", training).state
         samples = _samples(game, state, config.judged)
         save_grid(folder / "scratch.png", samples[:100], columns=10)
         rows.append(_row(f"{side}, from nothing", "", "", samples, side, began))
@@ -117,13 +122,10 @@ def build(config: Config, side: int, fade: Schedule | None) -> Game:
     return jg.game(networks, fading(system, fade) if fade else system, ema={"generator": config.ema})
 
 
-def trained(config: Config, game: Game, state: TrainState, side: int, steps: int) -> TrainState:
-    """Trains on digits of one size."""
-    step, coarse = jax.jit(game.train_step, donate_argnums=0), jax.jit(lambda x: _coarse(x, side))
-    batches = jg.data.batches(jg.data.unlabelled(jg.data.digits("train", size=32)), config.batch_size, config.seed)
-    for _ in range(steps):
-        state, _ = step(state, {"x": coarse(next(batches)["x"])})
-    return state
+def _source(side: int) -> Source:
+    """Digits averaged down to one size."""
+    digits, coarse = jg.data.unlabelled(jg.data.digits("train", size=32)), jax.jit(lambda x: _coarse(x, side))
+    return digits._replace(read=lambda draw: {"x": coarse(digits.read(draw)["x"])})
 
 
 def _row(name: str, jump: Cell, carried: Cell, samples: np.ndarray, side: int, began: float) -> dict[str, Cell]:

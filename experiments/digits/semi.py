@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,13 @@ import optax
 from jax import Array
 
 import jaxgan as jg
+from jaxgan.data import Draw, Source
 from jaxgan.networks import heads
 from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.members import Training, last_metrics, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.semi_supervised import semi_supervised
-from jaxgan.types import Batch, Game, Metrics, Nets, Player, PyTree, System, TrainState, Turn
+from jaxgan.types import Batch, Game, Metrics, Nets, Player, PyTree, System, Turn
 
 CLASSES = 10
 
@@ -73,11 +75,13 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws samples of the first seed's generator."""
     rows: list[dict[str, Cell]] = []
     for name, system in {"labels alone": _supervised(config), "and unlabelled digits": _semi(config)}.items():
-        began, errors, learned = time.monotonic(), [], []
+        began, errors, learned, game = time.monotonic(), [], [], _game(config, system)
         for seed in range(config.seed, config.seed + config.seeds):
-            game, state, metrics = _trained(config, system, seed)
+            member = folder / f"{name.replace(' ', '-')}-seed{seed}"
+            training = Training(game, _source(config, seed), seed, config.steps, config.batch_size)
+            state = train_member(member, training).state
             errors.append(100 * _error(config, state.ema["discriminator"]))
-            learned.append(100 * float(metrics["discriminator/accuracy"]))
+            learned.append(100 * last_metrics(member)["discriminator/accuracy"])
             print(f"{name}, seed {seed}: {errors[-1]:.1f} % test error", flush=True)
             if "generator" in state.params and seed == config.seed:
                 samples = jg.sample(game, state, jax.random.key(seed), n=PICTURED)
@@ -118,33 +122,28 @@ def _supervised(config: Config) -> System:
     return System(players, lambda batch: {"discriminator": (batch["x"],)}, lambda nets, key, inputs: inputs["x"])
 
 
-def _trained(config: Config, system: System, seed: int) -> tuple[Game, TrainState, Metrics]:
+def _game(config: Config, system: System) -> Game:
     networks: dict[str, nn.Module] = {"discriminator": _classifier(config)}
     if "generator" in system.players:
         hidden = (config.width, config.width)
         networks["generator"] = jg.networks.mlp.Generator((28, 28, 1), hidden, output=jnp.tanh)
-    game = jg.game(networks, system, ema={"discriminator": config.ema})
-    step, read = jax.jit(game.train_step, donate_argnums=0), _batches(config, seed)
-    state, metrics = game.init(jax.random.key(seed), read(0)), {}
-    for number in range(config.steps):
-        state, metrics = step(state, read(number))
-    return game, state, metrics
+    return jg.game(networks, system, ema={"discriminator": config.ema})
 
 
-def _batches(config: Config, seed: int) -> Callable[[int], Batch]:
-    """Returns the batch of a step: unlabelled digits, and labelled ones again and again."""
+def _source(config: Config, seed: int) -> Source:
+    """Unlabelled digits, and labelled ones again and again, in an order of their own."""
     train = _digits("train")
     few = np.random.default_rng(seed)
     share = config.labels // CLASSES
     chosen = np.concatenate([few.permutation(np.flatnonzero(train["y"] == c))[:share] for c in range(CLASSES)])
-    unlabelled = jg.data.batch_at(jg.data.arrays(train["x"]), config.batch_size, seed)
-    labelled = jg.data.batch_at(jg.data.arrays(train["x"][chosen], train["y"][chosen]), config.batch_size, seed + 1)
+    unlabelled, labelled = jg.data.arrays(train["x"]), jg.data.arrays(train["x"][chosen], train["y"][chosen])
 
-    def read(step: int) -> Batch:
-        known = labelled(step)
-        return {"x": unlabelled(step)["x"], "labelled": known["x"], "y": known["y"]}
+    def read(draw: Draw) -> dict[str, Any]:
+        own = jg.data.indices(draw.seed + 1, len(chosen), draw.position)
+        known = labelled.read(Draw(draw.seed + 1, draw.position, own))
+        return {"x": unlabelled.read(draw)["x"], "labelled": known["x"], "y": known["y"]}
 
-    return read
+    return Source(f"digits, {config.labels} of them labelled", unlabelled.size, read, CLASSES)
 
 
 def _error(config: Config, params: PyTree) -> float:

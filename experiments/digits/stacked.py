@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import numpy as np
@@ -23,10 +23,11 @@ import numpy as np
 import jaxgan as jg
 from experiments.digits.stacked_games import SETTINGS, SIZE, Method, build, methods
 from experiments.digits.stacks import SURE, Reading, read_stacks, stacked, trained_reader
-from jaxgan.data import Source
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least, chosen, formatted
+from jaxgan.runs.training import Finished
 from jaxgan.sample import save_grid
-from jaxgan.types import Game, TrainState, name_index
+from jaxgan.types import Game, name_index
 
 
 @dataclass(frozen=True)
@@ -78,33 +79,26 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         setting = SETTINGS[data]
         rows = [_row("real stacks", [real], "", "")]
         for name, method in _chosen(config, data).items():
-            began, readings, game = time.monotonic(), [], build(data, method, config.width, config.features)
-            step = jax.jit(game.train_step, donate_argnums=0)
+            began, readings = time.monotonic(), list[Reading]()
+            game = build(data, method, config.width, config.features)
+            short = f"{data}-{name.replace(' ', '')}"
             for seed in range(config.seed, config.seed + config.seeds):
-                samples = drawn(game, trained(config, data, game, step, source, seed), config.samples)
+                steps, size = _steps(config, data), config.batch_size
+                training = Training(game, jg.data.unlabelled(source), seed, steps, size, may_diverge=True)
+                samples = drawn(game, train_member(folder / f"{short}-seed{seed}", training), config.samples)
                 if seed == config.seed:
-                    save_grid(folder / f"{data}-{name.replace(' ', '')}.png", samples[:100], columns=20)
+                    save_grid(folder / f"{short}.png", samples[:100], columns=20)
                 readings.append(read_stacks(classifier, samples))
             rows.append(_row(name, readings, setting.papers.get(name, ""), str(round(time.monotonic() - began))))
             print(f"{data}: {', '.join(f'{key} {formatted(value)}' for key, value in rows[-1].items())}", flush=True)
         yield Table(setting.title, _note(config, data, digits.name), rows)
 
 
-def trained(config: Config, data: str, game: Game, step: Any, source: Source, seed: int) -> TrainState:
-    """Trains one run."""
-    batches = jg.data.batches(jg.data.unlabelled(source), config.batch_size, seed)
-    batch = next(batches)
-    state = game.init(jax.random.key(seed), batch)
-    for _ in range(_steps(config, data)):
-        state, _ = step(state, batch)
-        batch = next(batches)
-    return state
-
-
-def drawn(game: Game, state: TrainState, n: int) -> np.ndarray:
+def drawn(game: Game, trained: Finished, n: int) -> np.ndarray:
     """Returns the stacks that a run is judged by; those of a run that diverged are black."""
-    key = jax.random.fold_in(state.key, name_index("judgement"))
-    return np.nan_to_num(np.asarray(jg.sample(game, state, key, n=n)), nan=-1.0, posinf=1.0, neginf=-1.0)
+    key = jax.random.fold_in(trained.state.key, name_index("judgement"))
+    samples = np.asarray(jg.sample(game, trained.state, key, n=n))
+    return np.full_like(samples, -1.0) if trained.code else np.nan_to_num(samples, nan=-1.0, posinf=1.0, neginf=-1.0)
 
 
 def _row(name: str, readings: Sequence[Reading], papers: str, seconds: str) -> dict[str, Cell]:

@@ -26,6 +26,7 @@ from jaxgan import metrics
 from jaxgan.metrics.classifier import Network
 from jaxgan.runs.experiment import as_pictures
 from jaxgan.runs.loading import load
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, formatted
 from jaxgan.sample import save_grid
 from jaxgan.types import TrainState, name_index
@@ -63,7 +64,7 @@ def check(config: Config) -> None:
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields the table, and draws crossed styles."""
-    settings, state = _trained(config)
+    settings, state = _trained(config, folder)
     judge = digits_stylegan2.judge(settings, folder)
     key, rows = jax.random.fold_in(state.key, name_index("judgement")), []
     shape = (settings.size, settings.size, 1)
@@ -84,21 +85,16 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         yield Table("Style mixing of digits", note, shares)
 
 
-def _trained(config: Config) -> tuple[digits_stylegan2.Config, TrainState]:
+def _trained(config: Config, folder: Path) -> tuple[digits_stylegan2.Config, TrainState]:
     """Reads the run, or trains one."""
     if config.run:
         run = load(Path(config.run))
         return run.config, run.state
     tiny: dict[str, Any] = digits_stylegan2.SMOKE if config.tiny else {}
     settings = digits_stylegan2.Config(**(tiny | {"seed": config.seed, "steps": config.steps}))
-    batches = jg.data.batches(digits_stylegan2.source(settings), settings.batch_size, settings.seed)
-    batch = next(batches)
-    game = digits_stylegan2.build(settings, tuple(batch["x"].shape[1:]), 0).game
-    state, step = game.init(jax.random.key(settings.seed), batch), jax.jit(game.train_step, donate_argnums=0)
-    for _ in range(settings.steps):
-        state, _ = step(state, batch)
-        batch = next(batches)
-    return settings, state
+    game = digits_stylegan2.build(settings, (settings.size, settings.size, 1), 0).game
+    training = Training(game, digits_stylegan2.source(settings), settings.seed, settings.steps, settings.batch_size)
+    return settings, train_member(folder / "game", training).state
 
 
 def _crossed(settings: digits_stylegan2.Config, state: TrainState, crossing: int) -> np.ndarray:

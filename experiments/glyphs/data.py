@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
 
 from jaxgan import metrics
+from jaxgan.data import Draw, Source
 
 LETTERS = "ABCEHKOSTX"
 SIZE = 32  # side of the pictures
@@ -50,6 +52,22 @@ def draw(letter: np.ndarray, bold: np.ndarray, box: np.ndarray) -> np.ndarray:
             glyph.resize((right - left, bottom - top), Image.Resampling.BOX)
         )
     return np.clip(pictures, 0, 1) * 2 - 1
+
+
+def endless(make: Callable[[np.random.Generator, int], dict[str, Any]]) -> Source:
+    """Pictures made on the spot, all of a step by one generator of numbers.
+
+    Args:
+      make: (generator, n) -> a batch of n pictures and what they were asked with.
+    Returns:
+      Source without an end; it reads whole batches, whose step is told by their size.
+    """
+
+    def read(draw: Draw) -> dict[str, Any]:
+        n = len(draw.position)
+        return make(np.random.default_rng((draw.seed, int(draw.position[0]) // n)), n)
+
+    return Source("letters", None, read)
 
 
 def ink_box(x: np.ndarray) -> np.ndarray:

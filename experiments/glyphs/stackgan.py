@@ -24,16 +24,16 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.glyphs.data import SIZE, draw, reader
-from experiments.glyphs.text import SAMPLES, Discriminator, boxes, embedded, read, words
+from experiments.glyphs.data import SIZE, draw, endless, reader
+from experiments.glyphs.text import SAMPLES, Discriminator, boxes, captioned, embedded, read, words
 from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.networks.layers import ConvTranspose, StridedConv, downsample
 from jaxgan.networks.layers.resampling import NEAREST
 from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.stackgan import stackgan
-
-LOGGED = ("discriminator_0/loss", "discriminator_1/loss", "generator_0/divergence", "generator_1/divergence")
+from jaxgan.types import Game
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws the letters in order: rows of sketches over what was made of them."""
     classifier = reader(lambda few, n: boxes(few, words(few, n)), config.judge_steps)
     judged: dict[str, list[dict[str, float]]] = {}
+    game = _game(config)
     for seed in range(config.seed, config.seed + config.seeds):
-        game, state = _trained(config, seed)
+        training = Training(game, endless(captioned), seed, config.steps, config.batch_size)
+        state = train_member(folder / f"seed{seed}", training).state
         few = np.random.default_rng(seed + 1000)
         chosen = words(few, SAMPLES)
         chosen = chosen[np.argsort(chosen[:, 0], kind="stable")]
@@ -163,7 +165,7 @@ def _stages(game: Any, config: Config, state: Any, z: Array, y: Array) -> tuple[
     return sketches, game.generate(state, jax.random.key(0), {"z": z, "y": y})
 
 
-def _trained(config: Config, seed: int) -> tuple[Any, Any]:
+def _game(config: Config) -> Game:
     networks = {
         "generator_0": Sketch(config.features),
         "discriminator_0": Discriminator(config.features),
@@ -179,18 +181,4 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
         augmentation=config.augmentation,
         penalty=jg.penalties.r1(config.gamma) if config.gamma else None,
     )
-    game = jg.game(networks, system, ema={"generator_0": config.ema, "generator_1": config.ema})
-    step = jax.jit(game.train_step, donate_argnums=0)
-
-    def batch_of(number: int) -> dict[str, Any]:
-        few = np.random.default_rng((seed, number))
-        chosen = words(few, config.batch_size)
-        return {"x": draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), "y": embedded(chosen)}
-
-    state = game.init(jax.random.key(seed), batch_of(0))
-    for number in range(config.steps):
-        state, values = step(state, batch_of(number))
-        if number % 500 == 499:
-            losses = ", ".join(f"{name} {float(values[name]):.2f}" for name in LOGGED)
-            print(f"seed {seed}, step {number + 1}: {losses}", flush=True)
-    return game, state
+    return jg.game(networks, system, ema={"generator_0": config.ema, "generator_1": config.ema})

@@ -23,12 +23,14 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.glyphs.data import LETTERS, SIZE, draw, ink_box, inside, reader
+from experiments.glyphs.data import LETTERS, SIZE, draw, endless, ink_box, inside, reader
 from jaxgan import metrics
 from jaxgan.networks import dcgan, heads
 from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.captions import gan_cls_int
+from jaxgan.types import Game
 
 SAMPLES = 1000
 WORDS = (LETTERS, ("light", "bold"), ("small", "large"), ("top left", "top right", "bottom left", "bottom right"))
@@ -104,6 +106,12 @@ def boxes(few: np.random.Generator, chosen: np.ndarray) -> np.ndarray:
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32) / SIZE
 
 
+def captioned(few: np.random.Generator, n: int) -> dict[str, Any]:
+    """Draws pictures and their captions: "x" [n, SIZE, SIZE, 1] and "y" [n, T]."""
+    chosen = words(few, n)
+    return {"x": draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), "y": embedded(chosen)}
+
+
 def check(config: Config) -> None:
     """Refuses settings that no table can be made of.
 
@@ -118,8 +126,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     classifier = reader(lambda few, n: boxes(few, words(few, n)), config.judge_steps)
     judged: list[dict[str, float]] = []
     real: dict[str, float] = {}
+    game = _game(config)
     for seed in range(config.seed, config.seed + config.seeds):
-        game, state = _trained(config, seed)
+        training = Training(game, endless(captioned), seed, config.steps, config.batch_size)
+        state = train_member(folder / f"seed{seed}", training).state
         few = np.random.default_rng(seed + 1000)
         chosen = words(few, SAMPLES)
         chosen = chosen[np.argsort(chosen[:, 0], kind="stable")]
@@ -153,7 +163,7 @@ def read(classifier: Any, x: np.ndarray, chosen: np.ndarray) -> dict[str, float]
     }
 
 
-def _trained(config: Config, seed: int) -> tuple[Any, Any]:
+def _game(config: Config) -> Game:
     networks = {"generator": Generator(config.features), "discriminator": Discriminator(config.features)}
     system = gan_cls_int(
         loss=jg.losses.non_saturating,
@@ -163,17 +173,4 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
         interpolated=config.interpolated,
         penalty=jg.penalties.r1(config.gamma) if config.gamma else None,
     )
-    game = jg.game(networks, system, ema={"generator": config.ema})
-    step = jax.jit(game.train_step, donate_argnums=0)
-
-    def batch_of(number: int) -> dict[str, Any]:
-        few = np.random.default_rng((seed, number))
-        chosen = words(few, config.batch_size)
-        return {"x": draw(chosen[:, 0], chosen[:, 1], boxes(few, chosen)), "y": embedded(chosen)}
-
-    state = game.init(jax.random.key(seed), batch_of(0))
-    for number in range(config.steps):
-        state, values = step(state, batch_of(number))
-        if number % 500 == 499:
-            print(f"seed {seed}, step {number + 1}: loss {float(values['discriminator/loss']):.2f}", flush=True)
-    return game, state
+    return jg.game(networks, system, ema={"generator": config.ema})

@@ -22,12 +22,14 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.glyphs.data import LETTERS, SIZE, draw, ink_box, inside, overlap, reader
+from experiments.glyphs.data import LETTERS, SIZE, draw, endless, ink_box, inside, overlap, reader
 from jaxgan import metrics
 from jaxgan.networks.places import BoxDiscriminator, BoxGenerator
 from jaxgan.runs.experiment import PICTURED, draw_images
+from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems.captions import gawwn
+from jaxgan.types import Game
 
 SAMPLES = 1000
 
@@ -61,9 +63,8 @@ def boxes(few: np.random.Generator, n: int) -> np.ndarray:
     return np.concatenate([corner, corner + side], axis=1).astype(np.float32) / SIZE
 
 
-def batch_of(seed: int, step: int, n: int) -> dict[str, Any]:
+def boxed(few: np.random.Generator, n: int) -> dict[str, Any]:
     """Draws pictures and their conditions."""
-    few = np.random.default_rng((seed, step))
     letter, bold, box = few.integers(0, len(LETTERS), n), few.integers(0, 2, n), boxes(few, n)
     return {"x": draw(letter, bold, box), "y": {"caption": caption(letter, bold), "box": box}}
 
@@ -85,8 +86,10 @@ def check(config: Config) -> None:
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws samples of every letter."""
     classifier, judged = reader(boxes, config.judge_steps), []
+    game = _game(config)
     for seed in range(config.seed, config.seed + config.seeds):
-        game, state = _trained(config, seed)
+        training = Training(game, endless(boxed), seed, config.steps, config.batch_size)
+        state = train_member(folder / f"seed{seed}", training).state
         few = np.random.default_rng(seed + 1000)
         letter = np.arange(SAMPLES) * len(LETTERS) // SAMPLES
         bold, box = few.integers(0, 2, SAMPLES), boxes(few, SAMPLES)
@@ -118,7 +121,7 @@ def _read(classifier: Any, x: np.ndarray, letter: np.ndarray, bold: np.ndarray, 
     }
 
 
-def _trained(config: Config, seed: int) -> tuple[Any, Any]:
+def _game(config: Config) -> Game:
     networks = {"generator": BoxGenerator(SIZE, 1, config.features), "discriminator": BoxDiscriminator(config.features)}
     system = gawwn(
         loss=jg.losses.non_saturating,
@@ -127,11 +130,4 @@ def _trained(config: Config, seed: int) -> tuple[Any, Any]:
         mismatched=config.mismatched,
         penalty=jg.penalties.r1(config.gamma) if config.gamma else None,
     )
-    game = jg.game(networks, system, ema={"generator": config.ema})
-    step = jax.jit(game.train_step, donate_argnums=0)
-    state = game.init(jax.random.key(seed), batch_of(seed, 0, config.batch_size))
-    for number in range(config.steps):
-        state, values = step(state, batch_of(seed, number, config.batch_size))
-        if number % 500 == 499:
-            print(f"seed {seed}, step {number + 1}: loss {float(values['discriminator/loss']):.2f}", flush=True)
-    return game, state
+    return jg.game(networks, system, ema={"generator": config.ema})

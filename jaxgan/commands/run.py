@@ -46,7 +46,7 @@ def run_words(find: Callable[[], Definition], words: Sequence[str]) -> int:
         if hasattr(experiment, "tabulate"):
             config, where = parse_two(experiment.Config, Where, words, program, experiment.__doc__)
             with compiled_quickly(where.smoke):
-                return run_tables(definition, config, where)
+                return run_tables(definition, config, where).code
         config, running = parse_two(experiment.Config, Running, words, program, experiment.__doc__)
         if running.distributed:
             connect(running.coordinator, running.processes, running.process, running.timeout)

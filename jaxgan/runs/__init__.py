@@ -16,5 +16,6 @@ Experiments that compare many small games end in tables; their form is that of `
 - `terminal`, `modules`: names, one-line answers and whose code is imported, all without JAX
 - `settings`, `experiment`, `folder`, `flags`: how a run is set, what it is made of, leaves behind and is called with
 - `start` (`run`, and `member` for a run below another's folder), `training`, `ending`, `survival`: the run itself
-- `loading`: a run read back; `tables`, `seeds`: many small games, and many seeds at once
+- `loading`: a run read back; `tables`, `members`: many games that end in tables, and each of them as a run
+- `seeds`: many seeds at once
 """

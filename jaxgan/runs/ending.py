@@ -74,12 +74,18 @@ def summarise(run: Run, status: str, step: int, seconds: float, latest: Mapping[
     folders.write_json(run.folder / "summary.json", page)
 
 
-def last_evaluation(folder: Path, start: int) -> dict[str, Any]:
-    """Returns what the summary of a resumed run says of its last evaluation, unless that lies ahead again."""
+def read_summary(folder: Path) -> dict[str, Any]:
+    """Reads the `summary.json` of a run; empty where there is none yet, or none that can be read."""
     try:
         page = json.loads((folder / "summary.json").read_text())
     except (OSError, json.JSONDecodeError):
         return {}
+    return page if isinstance(page, dict) else {}
+
+
+def last_evaluation(folder: Path, start: int) -> dict[str, Any]:
+    """Returns what the summary of a resumed run says of its last evaluation, unless that lies ahead again."""
+    page = read_summary(folder)
     judged = page.get("judged_at_step")
     if judged is None or judged > start:
         return {}

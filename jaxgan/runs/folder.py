@@ -49,14 +49,14 @@ def new_folder(root: Path, experiment: str, name: str | None, seed: int) -> Path
     raise ValueError(f"the run {root / experiment / wanted} exists; go on with it by --resume, or choose another --id")
 
 
-def find_folder(root: Path, experiment: str, name: str | None, started: bool = True) -> Path:
+def find_folder(root: Path, experiment: str, name: str | None, started: str | None = "config.json") -> Path:
     """Finds a run to go on with.
 
     Args:
       root: of all runs.
       experiment: its name.
       name: of the run; the one that was started last if None.
-      started: its config must have been written; False for a folder that was made a moment ago.
+      started: the file that must have been written; None for a folder that was made a moment ago.
     Returns:
       Its folder.
     Raises:
@@ -64,12 +64,12 @@ def find_folder(root: Path, experiment: str, name: str | None, started: bool = T
     """
     if name is not None and not _NAME.fullmatch(name):
         raise ValueError(f"--id {name!r} is not a run's name")
-    if name is not None and not started:
+    if name is not None and started is None:
         return root / experiment / name
-    runs = [path.parent for path in (root / experiment).glob(f"{name or '*'}/config.json")]
+    runs = [path.parent for path in (root / experiment).glob(f"{name or '*'}/{started}")]
     if not runs:
         raise ValueError(f"no run of {experiment!r}{f' named {name!r}' if name else ''} in {root}; start one first")
-    return max(runs, key=lambda run: (run / "config.json").stat().st_mtime_ns)
+    return max(runs, key=lambda run: (run / str(started)).stat().st_mtime_ns)
 
 
 def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping[str, Any], classes: int) -> None:

@@ -1,13 +1,14 @@
 """Starts a run or goes on with it: reads the data, makes the game and the folder, and hands over to training.
 
-`run` is what the command lines call. An experiment that trains several games calls `member` for each: a run of its own
-below the experiment's folder, which goes on where it was stopped.
+`run` is what the command lines call. `member` makes a run below another's folder, which goes on where it was stopped:
+what the games of a table experiment are made by (`jaxgan.runs.members`).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,8 +22,10 @@ from jaxgan import checkpoint
 from jaxgan.data import Source
 from jaxgan.guard import guarded
 from jaxgan.lock import locked
+from jaxgan.loop import NonFiniteError
 from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, local_rows, wait_for_all
 from jaxgan.runs import folder as folders
+from jaxgan.runs.ending import read_summary
 from jaxgan.runs.experiment import HIGHER, LOWER, PICTURED, Experiment, Judge, best_of, principal
 from jaxgan.runs.modules import Definition
 from jaxgan.runs.settings import Run, Running
@@ -39,6 +42,8 @@ class Plan(NamedTuple):
     build: Callable[[tuple[int, ...], int], Experiment]  # (shape of an example, classes) -> the game; needs no data
     judge: Callable[[Path], Judge] | None = None  # (the run's folder) -> how samples are measured
     may_differ: tuple[str, ...] = ()  # fields of the config that a resumed run may change
+    first: TrainState | None = None  # of a member: where training begins, its step 0; None: by the config's seed
+    may_diverge: bool = False  # of a member: divergence is a result and no error
 
 
 class Prepared(NamedTuple):
@@ -103,12 +108,13 @@ def about(definition: Definition, config: Any) -> dict[str, Any]:
     }
 
 
-def prepare(plan: Plan, running: Running) -> Prepared:
+def prepare(plan: Plan, running: Running, spread_out: bool = True) -> Prepared:
     """Makes a plan's game, and refuses what does not fit before anything is written.
 
     Args:
       plan: what to train.
       running: where and how.
+      spread_out: over all devices, where there are several; False: on the first.
     Returns:
       Prepared.
     Raises:
@@ -122,8 +128,9 @@ def prepare(plan: Plan, running: Running) -> Prepared:
     folders.form(example)  # refuses what could not be described
     built = plan.build(tuple(principal(example).shape[1:]), source.classes)
     target = jax.eval_shape(built.game.init, jax.random.key(config.seed), example)
+    _check_first(plan.first, target)
     prepared = Prepared(plan, built, guarded(built.game), example, size, target)
-    if jax.device_count() == 1:
+    if jax.device_count() == 1 or not spread_out:
         return prepared
     spread, rows = data_parallel(prepared.game, "sharded"), local_rows(size, built.game.updates)
     spread.place(jg.data.batch_at(source, size, config.seed, rows)(0))  # refuses a batch that does not divide
@@ -170,7 +177,7 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
                 if is_first():
                     _describe(folder, prepared)
             else:
-                state = (spread or prepared.game).init(jax.random.key(config.seed), prepared.example)
+                state = _first(prepared)
             step = spread.train_step if spread else jax.jit(prepared.game.train_step, donate_argnums=0)
             batches = jg.data.batches(source, prepared.size, config.seed, start=int(state.step), rows=prepared.rows)
             local = spread.local if spread else lambda state: state
@@ -180,21 +187,71 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
 
 
 def member(folder: Path, plan: Plan, running: Running) -> Finished:
-    """Trains a game that an experiment needs, as a run in a folder of its own; goes on where it was stopped.
+    """Trains a game that an experiment needs, as a run in a folder of its own, on one device.
+
+    A run that was stopped goes on, and one that has ended under the same config is read back.
 
     Args:
       folder: of this run, below that of the experiment; made if missing.
       plan: what to train.
       running: how; `out`, `id` and `resume` are not looked at.
     Returns:
-      Finished; if its code is not 0, a signal stopped the run after saving, and the experiment should end too.
+      Finished; with code 130 or 143 a signal stopped the run after saving, and the experiment should end too.
     Raises:
-      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`.
+      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`; the last not where the plan may diverge.
     """
-    prepared = prepare(plan, running)
+    prepared = prepare(plan, running, spread_out=False)
     folder.mkdir(parents=True, exist_ok=True)
+    ends = {"finished": 0} | ({"diverged": 1} if plan.may_diverge else {})
+    summary = read_summary(folder)
+    there = summary.get("step") == 0 or (folder / "checkpoints" / str(summary.get("step"))).is_dir()
+    if summary.get("status") in ends and there and _same_config(folder, plan.config):
+        with suppress(checkpoint.CheckpointError):  # what is damaged or gone is trained again
+            state = _restored(folder, prepared, summary["step"])
+            print(f"read back {folder}, {summary['status']} at step {summary['step']}", flush=True)
+            return Finished(ends[summary["status"]], state)
     saved = any((folder / "checkpoints").glob("[0-9]*"))
-    return run_in(folder, prepared, replace(running, resume=saved))
+    try:
+        return run_in(folder, prepared, replace(running, resume=saved))
+    except NonFiniteError as error:
+        if not plan.may_diverge:
+            raise
+        print(error, flush=True)
+        return Finished(1, _restored(folder, prepared, read_summary(folder)["step"]))
+
+
+def _first(prepared: Prepared) -> TrainState:
+    """Makes the state that training begins with; one that was given stays whole when the first step donates it."""
+    first, seed = prepared.plan.first, prepared.plan.config.seed
+    if first is not None:
+        return jax.tree.map(lambda leaf: leaf.copy(), first)
+    return (prepared.spread or prepared.game).init(jax.random.key(seed), prepared.example)
+
+
+def _check_first(first: TrainState | None, target: TrainState) -> None:
+    if first is None:
+        return
+    if step := int(first.step):
+        raise ValueError(
+            f"a state to begin with is at step 0; got step {step}: jaxgan.carry makes one of another game's"
+        )
+    shapes = [jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), each) for each in (first, target)]
+    if shapes[0] != shapes[1]:
+        raise ValueError("a state to begin with has the networks, averages and optimizers of its game; this has others")
+
+
+def _restored(folder: Path, prepared: Prepared, step: int) -> TrainState:
+    """Reads the state after a step of a member that has ended, which is no longer written to."""
+    if step == 0:
+        return _first(prepared)
+    plan = prepared.plan
+    with closing(checkpoint.open_checkpoints(folder / "checkpoints", read_only=True)) as manager:
+        saved = asdict(plan.config)
+        return checkpoint.restore(manager, prepared.target, saved, step=step, may_differ=plan.may_differ)
+
+
+def _same_config(folder: Path, config: Any) -> bool:
+    return folders.read_config(folder)["config"] == json.loads(json.dumps(asdict(config)))
 
 
 def _describe(folder: Path, prepared: Prepared) -> None:
@@ -210,7 +267,7 @@ def _folder(name: str, config: Any, running: Running) -> Path:
         raise ValueError("a run of several processes needs --id, the same for all of them")
     folder = folders.new_folder(running.out, name, running.id, config.seed) if is_first() else None
     wait_for_all("folder")
-    return folder or folders.find_folder(running.out, name, running.id, started=False)
+    return folder or folders.find_folder(running.out, name, running.id, started=None)
 
 
 def _judge_of(module: ModuleType, config: Any) -> Callable[[Path], Judge] | None:

@@ -1,4 +1,4 @@
-"""Experiments that measure many small games and end in tables instead of one trained model.
+"""Experiments that train or compute many games and end in tables instead of one trained model.
 
 A table experiment is a module with a docstring (paper, command, expected result, minutes), a frozen dataclass `Config`
 of numbers and strings with a `seed`, `SMOKE` (the fields of a run of seconds), and one function:
@@ -7,11 +7,18 @@ of numbers and strings with a `seed`, `SMOKE` (the fields of a run of seconds), 
 
 It is run by `python -m experiments NAME [--flag value ...]`, or `jaxgan run FILE.py`, like any other. The tables are
 printed and written to `OUT/NAME/ID/table.json` with config, seeds, versions and seconds.
+
+Each game that it trains is a member: `members.train_member(folder / "seed0", Training(...))`, a run below the table's
+folder with checkpoints, guard, metrics and report. So `--resume` goes on: members that have ended are read back, the
+one that was stopped goes on bit for bit, the others are trained. Those that compute without the loop (`dirac`,
+`remedies`, `modes`, `gaussians`, `optimal_discriminator`) run thousands of tiny steps of many games inside one
+compiled `vmap` or `scan`, where the loop takes one step of one game at a time; with `--resume` they start over.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,9 +27,13 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
+from jaxgan.lock import locked
 from jaxgan.parallel import interval
 from jaxgan.runs import folder as folders
+from jaxgan.runs.members import FILE, StoppedError, read_table
 from jaxgan.runs.modules import Definition
+from jaxgan.runs.start import about
+from jaxgan.runs.terminal import EXIT
 
 Row = TypeVar("Row")
 Cell = str | float | Sequence[float]  # words, a number, or one number for each seed
@@ -36,12 +47,22 @@ class Table(NamedTuple):
     rows: list[dict[str, Cell]]  # by column, the same columns in each
 
 
+class Tabulated(NamedTuple):
+    """What came of a table experiment."""
+
+    code: int  # 0 when done, 130 or 143 when Ctrl-C or SIGTERM stopped it
+    tables: list[Table]  # that were done
+
+
 @dataclass(frozen=True)
 class Where:
-    """Where results go; nothing here changes what is measured."""
+    """Where results go, and how games are trained; nothing here changes what is measured."""
 
     out: Path = Path("runs")  # results go to OUT/EXPERIMENT/ID
     id: str | None = None  # their name; date, time and seed if not given
+    resume: bool = False  # go on with the table ID, or with the experiment's latest
+    max_skips: int = 10  # updates of a game in a row that may be skipped because they are not finite
+    watchdog: int | None = None  # seconds that a step of a game may take; 0 or none: any
     smoke: bool = False  # tiny games and few steps, to see that everything works
 
 
@@ -52,8 +73,8 @@ def at_least(config: Any, **least: int) -> None:
       ValueError: names the flag, its least value and its value.
     """
     for name, value in least.items():
-        if getattr(config, name) < value:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least {value}; got {getattr(config, name)}")
+        if (given := getattr(config, name)) is not None and given < value:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least {value}; got {given}")
 
 
 def chosen(methods: str, known: Mapping[str, Row]) -> dict[str, Row]:
@@ -68,40 +89,72 @@ def chosen(methods: str, known: Mapping[str, Row]) -> dict[str, Row]:
     return {name: known[name] for name in names}
 
 
-def run_tables(definition: Definition, config: Any, where: Where) -> int:
-    """Runs a table experiment: prints its tables and writes them.
+def run_tables(definition: Definition, config: Any, where: Where) -> Tabulated:
+    """Runs a table experiment, or goes on with it: prints its tables and writes them.
 
     Args:
       definition: its code.
       config: its `Config`.
       where: where results go.
     Returns:
-      The exit code, 0.
+      Tabulated.
     Raises:
-      ValueError: bad settings, or results of this name exist.
+      ValueError: bad settings, or results of this name exist, or those to go on with are of another config.
+      checkpoint.CheckpointError, loop.NonFiniteError: of a member; the message names it.
     """
     experiment = definition.module
     if where.smoke:
         config = replace(config, **getattr(experiment, "SMOKE", {}))
     if hasattr(experiment, "check"):
         experiment.check(config)  # before a folder is made
-    folder, began = folders.new_folder(where.out, definition.name, where.id, config.seed), time.monotonic()
-    print(f"results go to {folder}", flush=True)
-    page: dict[str, Any] = {
-        "experiment": definition.name,
-        "module": definition.origin,
-        "sha256": definition.sha256,
-        "command": folders.command(definition.command, config),
-        "config": asdict(config),
+    at_least(where, max_skips=1, watchdog=0)
+    folder, page = _begun(definition, config, where)
+    began, tables = time.monotonic(), list[Table]()
+    with locked(folder):
+        _write(folder, page)
+        print(f"{'going on with' if where.resume else 'results go to'} {folder}", flush=True)
+        try:
+            for table in experiment.tabulate(config, folder):
+                tables.append(table)
+                page["tables"].append(table._asdict() | {"seconds": round(time.monotonic() - began, 1)})
+                _write(folder, page)
+                print(f"\n{table.title}\n\n{markdown(table.rows)}\n\n{table.note}", flush=True)
+        except StoppedError as stopped:
+            return Tabulated(stopped.args[0], tables)
+        except KeyboardInterrupt:  # between two games
+            print("\nSIGINT: what was trained is saved; go on with the same command and --resume", flush=True)
+            return Tabulated(EXIT["SIGINT"], tables)
+        finally:
+            _write(folder, page)
+    print(f"\n{round(time.monotonic() - began)} s\n{folder}", flush=True)
+    return Tabulated(0, tables)
+
+
+def _begun(definition: Definition, config: Any, where: Where) -> tuple[Path, dict[str, Any]]:
+    """Makes or finds the table's folder; returns it and what `table.json` says before there are tables."""
+    page = about(definition, config) | {
+        "config": json.loads(json.dumps(_finite(asdict(config)))),
         "seeds": [config.seed + k for k in range(getattr(config, "seeds", 1))],
+        "running": {"max_skips": where.max_skips, "watchdog": where.watchdog},
+        "environment": folders.environment(),
+        "resumed": 0,  # how often; seconds are those since the last time
         "tables": [],
     }
-    for table in experiment.tabulate(config, folder):
-        page["tables"].append(table._asdict() | {"seconds": round(time.monotonic() - began, 1)})
-        folders.write_json(folder / "table.json", _finite(page | {"environment": folders.environment()}))
-        print(f"\n{table.title}\n\n{markdown(table.rows)}\n\n{table.note}", flush=True)
-    print(f"\n{round(time.monotonic() - began)} s\n{folder}", flush=True)
-    return 0
+    if not where.resume:
+        return folders.new_folder(where.out, definition.name, where.id, config.seed), page
+    folder = folders.find_folder(where.out, definition.name, where.id, FILE)
+    before = read_table(folder)
+    for field, value in page["config"].items():
+        if (old := before["config"].get(field)) != value:
+            remedy = "go on with the same flags, or start anew without --resume"
+            raise ValueError(f"{folder} was started with --{field.replace('_', '-')} {old}, not {value}; {remedy}")
+    return folder, page | {"resumed": before["resumed"] + 1}
+
+
+def _write(folder: Path, page: dict[str, Any]) -> None:
+    """Writes `table.json`, with the members that there are by now."""
+    members = sorted(path.parent.name for path in folder.glob("*/config.json"))
+    folders.write_json(folder / FILE, _finite(page | {"members": members}))
 
 
 def markdown(rows: Sequence[Mapping[str, Cell]]) -> str:

@@ -33,8 +33,8 @@ from jaxgan.watchdog import Alive, watchdog
 class Finished(NamedTuple):
     """What came of a run."""
 
-    code: int  # 0 when done, 130 or 143 when Ctrl-C or SIGTERM stopped it after saving
-    state: TrainState  # after the last completed step
+    code: int  # 0 when done, 130 or 143 when Ctrl-C or SIGTERM stopped it after saving, 1 when it diverged and may
+    state: TrainState  # after the last completed step; of a run that diverged, the last good checkpoint
 
 
 class Evaluations(NamedTuple):

@@ -75,20 +75,41 @@ QUICK = {  # the same failures in a tenth of the time
 }
 
 
+@pytest.fixture
+def table(tmp_path):
+    """The folder of a table, as its members need it."""
+    about = {"experiment": "ailments", "module": "experiments.diagnosis.ailments", "sha256": None, "command": "a test"}
+    page = about | {"config": {}, "running": {"max_skips": 10, "watchdog": None}, "resumed": 0}
+    (tmp_path / "table.json").write_text(json.dumps(page))
+    return tmp_path
+
+
 @pytest.mark.parametrize("name", QUICK)
-def test_failures_are_named(name):
+def test_failures_are_named(name, table):
     patient = ailments.patients()[name]()._replace(**QUICK[name])
-    said = []
-    found = ailments.examined(patient, 0, said.append).findings
-    assert found[0].name == name
-    assert any(": divergence: " in line for line in said) == (name == "divergence")
+    assert ailments.examined(patient, 0, table / "run")[0].name == name
+    warned = ailments.warnings(table / "run")
+    assert any(": divergence: " in line for line in warned) == (name == "divergence")
+
+
+def test_ailments_end_in_a_table_and_are_read_back(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(ailments, "digits", lambda *a, whole=ailments.digits, **k: whole(*a, **k | {"steps": 3}))
+    words = ["--only", "dead normalisation", "--out", str(tmp_path), "--id", "one"]
+    assert ailments.main(words) == 0
+    assert "right: 1 of 1" in capsys.readouterr().out
+    assert ailments.main([*words, "--resume"]) == 0
+    assert "dead-normalisation-seed0, finished at step 3" in capsys.readouterr().out
+    page = json.loads((tmp_path / "ailments" / "one" / "table.json").read_text())
+    (row,) = page["tables"][0]["rows"]
+    assert (row["run"], row["named first"], row["warned at step"]) == ("dead normalisation",) * 2 + ("never",)
+    assert page["members"] == ["dead-normalisation-seed0"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ailments.patients())
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_every_failure_is_named_and_none_in_health(name, seed):
-    patient, said = ailments.patients()[name](), []
-    named = [finding.name for finding in ailments.examined(patient, seed, said.append).findings]
+def test_every_failure_is_named_and_none_in_health(name, seed, table):
+    patient = ailments.patients()[name]()
+    named = [finding.name for finding in ailments.examined(patient, seed, table / "run")]
     assert (named or [ailments.HEALTHY])[0] == patient.ailment
-    assert patient.ailment != ailments.HEALTHY or not said
+    assert patient.ailment != ailments.HEALTHY or not ailments.warnings(table / "run")

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
+from experiments.digits import semi, stacked_games, truncation
 from experiments.digits import stacked as stacked_digits
-from experiments.digits import stacked_games, truncation
 from experiments.digits.stacks import stacked
 from experiments.full_size import cifar10_r3gan, cifar10_stylegan2_ada, stacked_mnist_pacgan
+from experiments.glyphs.data import endless
+from experiments.glyphs.text import captioned
+from jaxgan.runs.training import Finished
 
 
 @pytest.fixture
@@ -67,9 +70,9 @@ def test_every_method_of_stacked_digits_makes_a_step(data):
     for name, method in methods.items():
         game = stacked_games.build(data, method, features=2)
         state = jax.eval_shape(game.init, jax.random.key(0), batch)
-        after, told = jax.eval_shape(game.train_step, state, batch)
+        after, metrics = jax.eval_shape(game.train_step, state, batch)
         assert jax.tree.map(jnp.shape, after) == jax.tree.map(jnp.shape, state)
-        assert ("discriminator/penalty" in told) == (method.penalty is not None), name
+        assert ("discriminator/penalty" in metrics) == (method.penalty is not None), name
         losses[name] = method.loss
     assert {name for name, loss in losses.items() if loss is jg.losses.relativistic} == {
         name for name in methods if name.startswith("rpgan")
@@ -120,3 +123,28 @@ def test_bad_settings(config, says):
     module = stacked_digits if isinstance(config, stacked_digits.Config) else truncation
     with pytest.raises(ValueError, match=says):
         module.check(config)
+
+
+def test_letters_are_known_by_seed_and_step():
+    read = jg.data.batch_at(endless(captioned), 4, seed=3)
+    few = np.random.default_rng((3, 2))
+    expected = captioned(few, 4)
+    for name, value in read(2).items():
+        np.testing.assert_array_equal(value, expected[name])
+    assert (read(1)["y"] != read(2)["y"]).any()
+
+
+def test_labelled_digits_come_in_an_order_of_their_own():
+    config = semi.Config(labels=20, batch_size=10)
+    first, second = (jg.data.batch_at(semi._source(config, 1), 10, seed=1)(step) for step in (0, 1))
+    labels = np.concatenate([first["y"], second["y"]])
+    np.testing.assert_array_equal(np.sort(labels), np.repeat(np.arange(10), 2))  # an epoch of the labelled ones
+    alone = jg.data.batch_at(jg.data.unlabelled(jg.data.digits("train", size=28)), 10, seed=1)
+    np.testing.assert_array_equal(second["x"], alone(1)["x"])
+
+
+def test_stacks_of_a_run_that_diverged_are_black():
+    game = stacked_games.build("ablation", stacked_games.methods("ablation")["gan"], width=2)
+    state = game.init(jax.random.key(0), {"x": jnp.zeros((2, 28, 28, 3))})
+    assert (stacked_digits.drawn(game, Finished(0, state), 3) != -1).any()
+    assert (stacked_digits.drawn(game, Finished(1, state), 3) == -1).all()

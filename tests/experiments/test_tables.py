@@ -75,6 +75,18 @@ PICTURES = {
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
 }
+MEMBERS = {
+    "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
+    "digits_features": {"seed3"},
+    "digits_latent": {"game"},
+    "lapgan": {"seed3"},
+    "progressive": {"8", "16", "32", "scratch"},
+    "truncation": {"game"},
+    "stacked_digits": {f"quarter-{name}-seed{seed}" for name in ("packing2", "rpgan+r1+r2") for seed in (3, 4)},
+    "glyph_text": {"seed3"},
+    "glyph_where": {"seed3"},
+    "glyph_stack": {"seed3"},
+}
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
 
@@ -123,7 +135,13 @@ def test_smoke(name, few, tmp_path, capsys):
         assert table["title"]
         assert table["note"]
         assert table["seconds"] >= 0
-    assert {path.name for path in folder.iterdir()} == {"table.json"} | PICTURES[name]
+    members = MEMBERS.get(name, set())
+    assert page["members"] == sorted(members)
+    assert {path.name for path in folder.iterdir()} == {"table.json", "lock"} | PICTURES[name] | members
+    for member in members:
+        summary = json.loads((folder / member / "summary.json").read_text())
+        assert (summary["status"], summary["skipped_steps"]) == ("finished", 0)
+        assert (folder / member / "report.html").exists()
     printed = capsys.readouterr().out
     assert all(table["title"] in printed for table in page["tables"])
     assert str(folder) in printed.splitlines()[-1]
@@ -171,9 +189,9 @@ def test_every_verdict_and_radius_is_the_papers(tmp_path):
     for row in table.rows:
         assert row["verdict"] == row["expected"], row
         if row["theory"]:
-            found, theory = float(row["spectral radius"]), float(row["theory"])
+            measured, theory = float(row["spectral radius"]), float(row["theory"])
             # noise leaves the mean of its draws
-            assert found == pytest.approx(theory, abs=2e-3 if row["method"] == "instance noise" else 2e-4), row
+            assert measured == pytest.approx(theory, abs=2e-3 if row["method"] == "instance noise" else 2e-4), row
 
 
 def test_only_remedies_reach_the_equilibrium():
@@ -191,7 +209,7 @@ def test_the_probe_is_the_generators_gradient():
     game, measure = remedies.standing(remedies.steep()["none (minimax)"], 8)
     x = jax.random.normal(jax.random.key(1), (16, 2))
     state = game.init(jax.random.key(0), {"x": x})
-    found = measure(jax.tree.map(lambda leaf: leaf[None], state), x[None])
+    measured = measure(jax.tree.map(lambda leaf: leaf[None], state), x[None])
 
     networks = {
         "generator": jg.networks.mlp.Generator(hidden=(8, 8), activation=jax.numpy.tanh),
@@ -207,7 +225,7 @@ def test_the_probe_is_the_generators_gradient():
         return -jax.numpy.mean(jax.nn.softplus(logits))
 
     expected = optax.tree.norm(jax.grad(loss)(state.params["generator"]))
-    assert 10 ** found[0] == pytest.approx(float(expected), rel=1e-4)
+    assert 10 ** measured[0] == pytest.approx(float(expected), rel=1e-4)
     stepped, _ = game.train_step(state, {"x": x})
     for before, after in zip(
         jax.tree.leaves(state.params["generator"]), jax.tree.leaves(stepped.params["generator"]), strict=True
