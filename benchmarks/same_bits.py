@@ -12,9 +12,12 @@ It prints a line for each case, equal or the first leaf that differs and by how 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import functools
 import importlib
+import io
+import json
 import os
 import subprocess
 import sys
@@ -201,8 +204,8 @@ def experiments() -> Iterator[tuple[str, Case]]:
     for name, module in EXPERIMENTS.items():
         if name not in ("tfds", "folder"):
             yield f"experiment-{name}", functools.partial(experiment_steps, module)
-    for name, module in TABLES.items():
-        yield f"table-{name}", functools.partial(table_rows, module)
+    for name in TABLES:
+        yield f"table-{name}", functools.partial(table_rows, name)
 
 
 def experiment_steps(module: Any, scratch: Path) -> dict[str, Any]:
@@ -217,17 +220,23 @@ def experiment_steps(module: Any, scratch: Path) -> dict[str, Any]:
     return after_steps(game, [read(step) for step in range(STEPS)], cut=True)
 
 
-def table_rows(module: Any, scratch: Path) -> dict[str, Any]:
+def table_rows(name: str, scratch: Path) -> dict[str, Any]:
     """Returns the cells of an experiment's tables, as text with all digits; not the seconds that they took."""
-    module = importlib.import_module(module) if isinstance(module, str) else module
-    config = dataclasses.replace(module.Config(), **module.SMOKE)
-    folder = scratch / module.__name__
-    folder.mkdir()
-    cells = {}
-    for number, table in enumerate(module.tabulate(config, folder)):
-        for k, row in enumerate(table.rows):
-            cells |= {f"{number}-{k}-{column}": str(cell) for column, cell in row.items() if column != "seconds"}
-    return {name.replace("/", " per "): np.array(cell) for name, cell in cells.items()}
+    from experiments.__main__ import main as command
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        code = command([name, "--smoke", "--out", str(scratch), "--id", "bits"])
+    if code:
+        raise RuntimeError(f"the smoke run of {name} ended with {code}")
+    page = json.loads((scratch / name / "bits" / "table.json").read_text())
+    cells = {
+        f"{number}-{k}-{column}".replace("/", " per "): np.array(str(cell))
+        for number, table in enumerate(page["tables"])
+        for k, row in enumerate(table["rows"])
+        for column, cell in row.items()
+        if column != "seconds"
+    }
+    return cells
 
 
 def difference(old: Path, new: Path) -> str:

@@ -105,7 +105,7 @@ def _initial(
 ) -> TrainState:
     networks, system = board.networks, board.system
     if system.inputs is None:
-        calls = recorded(networks, system, key, batch, axis_name=board.axis_name, given=frozenset(given))
+        calls = recorded(networks, system, key, batch, given=frozenset(given))
     else:
         inputs = system.inputs(batch)
         if missing := sorted(set(networks) - set(inputs) - set(given)):

@@ -204,6 +204,21 @@ def initial_variables(name: str, network: Network, key: Array, calls: Calls) -> 
     return variables
 
 
+def initial_call(
+    name: str, network: Network, key: Array, method: str, inputs: tuple[Any, ...], settings: Mapping[str, Any]
+) -> tuple[Any, Mapping[str, PyTree]]:
+    """Returns the outputs of a network that is initialised by this call, and its variables; arguments as of `Net`."""
+    if isinstance(network, nn.Module):
+        trains = {"train": True} if accepts(network, "train", method) else {}
+        made = network.init_with_output(_streams(key, None), *inputs, method=method, **trains | dict(settings))
+        return widened(made[0]), made[1]
+    variables = initial_variables(name, network, key, {method: inputs})
+    state = {collection: value for collection, value in variables.items() if collection != "params"}
+    call = {"method": method} if method != "__call__" else {}
+    newborn = net(name, network, variables.get("params", {}), state, key=key, train=True)
+    return newborn(*inputs, **call | dict(settings)), variables
+
+
 def _initial_module(module: nn.Module, streams: dict[str, Array], calls: Calls) -> Mapping[str, PyTree]:
     def settings(method: str | None) -> dict[str, Any]:
         return {"train": True} if accepts(module, "train", method) else {}

@@ -224,7 +224,7 @@ def test_batches_are_checked_first_and_now_and_then():
 def test_hooks_do_not_make_every_batch_a_checked_one(monkeypatch):
     """Checking a batch waits for it and reads it on the host."""
     checked = []
-    monkeypatch.setattr(loop, "check_batch", lambda batch, classes: checked.append(1))
+    monkeypatch.setattr(loop.data, "check_batch", lambda batch, classes: checked.append(1))
     train(counting, state_at(0), forever(), 10, hooks=[Hook(1, lambda *_: None)], safety=Safety(check_every=5))
     assert len(checked) == 3  # steps 1, 5, 10.
 

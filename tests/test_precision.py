@@ -244,7 +244,7 @@ def test_an_estimator_meets_the_scaled_loss_and_its_gradient_is_divided():
 
 
 def test_an_unscaled_game_has_no_operation_more(key, monkeypatch):
-    module = sys.modules["jaxgan.game"]  # `jaxgan.game` is the function
+    module = sys.modules["jaxgan.rules"]
 
     def program():
         game = jg.game(connected(), system(penalty=jg.penalties.r1(1.0)))

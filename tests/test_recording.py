@@ -41,6 +41,29 @@ def test_same_bits_as_explicit_inputs(networks):
     chex.assert_trees_all_equal(jax.tree.leaves(recorded.model_state), jax.tree.leaves(explicit.model_state))
 
 
+class Remembering(nn.Module):
+    """Keeps the first batch that it meets: what it is initialised with."""
+
+    @nn.compact
+    def __call__(self, x):
+        self.variable("first", "x", lambda: x)
+        return nn.Dense(1)(x)[:, 0]
+
+
+def test_data_at_initialisation_is_the_first_batchs():
+    """Also behind another network, whose outputs are then those of its own beginning."""
+
+    def loss(nets, batch, turn):
+        return jnp.mean(nets["second"](nets["first"](batch["a"]))) + jnp.mean(nets["third"](batch["a"])), {}
+
+    networks = {"first": nn.Dense(3), "second": Remembering(), "third": Remembering()}
+    batch = {"a": jnp.arange(12.0).reshape(4, 3)}
+    state = jg.game(networks, system_of(loss, owns=tuple(networks))).init(jax.random.key(0), batch)
+    chex.assert_trees_all_equal(state.model_state["third"]["first"]["x"], batch["a"])
+    expected = nn.Dense(3).apply({"params": state.params["first"]}, batch["a"])
+    chex.assert_trees_all_close(state.model_state["second"]["first"]["x"], expected, rtol=1e-6)
+
+
 class Autoencoder(nn.Module):
     """Two methods, each with parameters of its own."""
 
@@ -70,7 +93,7 @@ def test_methods_make_what_they_touch():
 
 
 def test_calls_inside_a_loop_of_the_loss():
-    """Only shapes are kept of a call, so that nothing of the loop escapes."""
+    """Only the form is kept of such a call, so that nothing of the loop escapes."""
 
     def loss(nets, batch, turn):
         def body(carry, x):

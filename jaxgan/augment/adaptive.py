@@ -54,7 +54,7 @@ class Adaptive(nn.Module):
           `augment_probability` [] and `overfitting` [], the r of the last move.
         """
         sign, images = jnp.mean(jnp.sign(lax.stop_gradient(real_logits))).astype(jnp.float32), real_logits.shape[0]
-        if self.axis_name is not None:
+        if self.axis_name is not None and not self.is_initializing():
             sign, images = lax.pmean(sign, self.axis_name), images * lax.axis_size(self.axis_name)
         signs, updates = self.signs.value + sign, self.updates.value + 1
         moves, r = updates >= self.interval, signs / updates

@@ -21,6 +21,7 @@ def path_length(
     *,
     decay: float = 0.01,
     examples: Array | None = None,
+    average: Callable[[Array], Array] = lambda mean: mean,
 ) -> tuple[Array, Array]:
     """Path length regulariser: E (||J^T y|| - a)^2, with J the Jacobian of the generator and a its running mean.
 
@@ -34,6 +35,7 @@ def path_length(
       key: [] typed key, such as `turn.named("path length")`.
       decay: how far the mean moves towards that of this turn, in [0, 1].
       examples: [B] int32, indices in the global batch (`turn.examples`).
+      average: [] of this device -> [] over all of them (`turn.average`): the running mean is of the global batch.
     Returns:
       The term [], mean over B (weight 2 there), and a after the turn [].
     Raises:
@@ -44,7 +46,7 @@ def path_length(
     if isinstance(decay, int | float) and not 0 <= decay <= 1:
         raise ValueError(f"path_length needs 0 <= decay <= 1; got {decay}")
     lengths = path_lengths(generator, w, key, examples=examples)
-    moved = (1 - decay) * jnp.asarray(mean) + decay * jnp.mean(lengths)
+    moved = (1 - decay) * jnp.asarray(mean) + decay * average(jnp.mean(lengths))
     return jnp.mean(jnp.square(lengths - moved)), moved
 
 

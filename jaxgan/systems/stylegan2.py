@@ -88,6 +88,7 @@ def stylegan2(
             turn.named("path length"),
             decay=path_decay,
             examples=examples,
+            average=turn.average,
         )
 
     def generator_loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:

@@ -193,7 +193,7 @@ def test_what_does_not_fit_is_said():
     data = {"x": jnp.zeros((2, 4, 4, 1))}
     for networks, message in (
         ({"generator": mlp.Generator((4, 4, 1)), "discriminator": mlp.Discriminator()}, "of images and pixels"),
-        ({"generator": mlp.Generator((4, 4, 3)), "discriminator": Discriminator(1, 1)}, "choose its size and channels"),
+        ({"generator": mlp.Generator((4, 4, 3)), "discriminator": Discriminator(1, 1)}, "choose the size and channels"),
     ):
         game = jg.game(networks, system)
         with pytest.raises(ValueError, match=message):

@@ -11,7 +11,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan.guard import guarded
-from jaxgan.loop import train
+from jaxgan.loop import Safety, train
 from jaxgan.networks import mlp
 from jaxgan.networks.conditioning import Concatenated
 from jaxgan.parallel import data_parallel, member, segments, stack, sweep
@@ -103,4 +103,4 @@ def test_a_later_condition_that_is_not_finite_is_left_to_the_guard(batches):
     broken = batches[1] | {"y": batches[1]["y"] | {"place": np.full((B, 2), np.nan, np.float32)}}
     step = jax.jit(guarded(game).train_step, donate_argnums=0)
     state = game.init(jax.random.key(0), batches[0])
-    assert train(step, state, iter([batches[0], broken, batches[2]]), 3, check_every=1).skipped == (2,)
+    assert train(step, state, iter([batches[0], broken, batches[2]]), 3, safety=Safety(check_every=1)).skipped == (2,)

@@ -74,7 +74,7 @@ def test_one_compilation(runs, mode):
 @pytest.mark.parametrize("left_out", ["gradient", "model_state", "metrics"])
 def test_a_forgotten_average_is_seen(left_out, monkeypatch):
     """The two tests above can fail: without one of the averages the replicas part."""
-    module = sys.modules["jaxgan.game"]  # `jaxgan.game` is the function
+    module = sys.modules["jaxgan.rules"]
     average, kept = module._average, {"gradient": 0, "model_state": 1, "metrics": 2}[left_out]
 
     def forgetful(tree, axis_name):

@@ -90,7 +90,7 @@ def test_images_of_another_size_are_refused(shape, images_game, scorecard):
     compiled: list[str] = []
     jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: compiled.append(name))
     step, began = jax.jit(images_game.train_step), time.monotonic()
-    with pytest.raises(ValueError, match=rf"{re.escape(str(shape))} but the generator makes \(4, 28, 28, 1\)"):
+    with pytest.raises(ValueError, match=rf"{re.escape(str(shape))} as real, but the generator makes \(4, 28, 28, 1\)"):
         train(step, state, iter([{"x": images(*shape)}]), 9)
     assert not [name for name in compiled if "backend_compile" in name]  # traced, and refused then
     outcome = "another height, width or number of channels: refused before compilation, both shapes named"
