@@ -77,15 +77,10 @@ def train_member(folder: Path, training: Training) -> Finished:
         may_diverge=training.may_diverge,
     )
     rows = math.gcd(training.log_every, max(steps, 1))
-    finished = member(folder, plan, Running(evaluations=_saves(training), log_every=rows, **page["running"]))
+    finished = member(folder, plan, Running(evaluations=training.checkpoints, log_every=rows, **page["running"]))
     if finished.code in EXIT.values():
         raise StoppedError(finished.code)
     return finished
-
-
-def _saves(training: Training) -> int:
-    """How often a member is saved on the way: not at every step of a training of a few."""
-    return max(1, min(training.checkpoints, training.steps // 10))
 
 
 def last_metrics(folder: Path) -> dict[str, float]:
