@@ -171,9 +171,7 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
         # Inside `closing`: where a peer has died, a failing process must not wait for it to close the checkpoints.
         with closing(opened) as manager, end_together():
             if running.resume:
-                state = checkpoint.restore(
-                    manager, prepared.target, asdict(config), may_differ=plan.may_differ, given=built.game.given
-                )
+                state = _restore(manager, prepared)
                 if is_first():
                     _describe(folder, prepared)
             else:
@@ -244,10 +242,15 @@ def _restored(folder: Path, prepared: Prepared, step: int) -> TrainState:
     """Reads the state after a step of a member that has ended, which is no longer written to."""
     if step == 0:
         return _first(prepared)
-    plan = prepared.plan
     with closing(checkpoint.open_checkpoints(folder / "checkpoints", read_only=True)) as manager:
-        saved = asdict(plan.config)
-        return checkpoint.restore(manager, prepared.target, saved, step=step, may_differ=plan.may_differ)
+        return _restore(manager, prepared, step)
+
+
+def _restore(manager: checkpoint.Checkpoints, prepared: Prepared, step: int | None = None) -> TrainState:
+    """Reads a checkpoint of the plan's run, the newest if no step is asked for."""
+    plan, given = prepared.plan, prepared.game.given
+    config = asdict(plan.config)
+    return checkpoint.restore(manager, prepared.target, config, step=step, may_differ=plan.may_differ, given=given)
 
 
 def _same_config(folder: Path, config: Any) -> bool:

@@ -3,10 +3,14 @@
 import dataclasses
 import json
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+import jaxgan as jg
 from experiments.toys import ring
 from jaxgan.runs.loading import load
 from jaxgan.runs.settings import Running
@@ -39,3 +43,22 @@ def test_a_member_goes_on_where_it_was_stopped(tmp_path):
     assert json.loads((folder / "summary.json").read_text())["figures"] == {}
     with pytest.raises(ValueError, match="one of the games of 'modes', which that experiment alone can make"):
         load(folder)
+
+
+def test_a_member_with_given_weights_is_read_back(tmp_path):
+    """Its checkpoints hold a digest of them, which reading back asks for as going on does."""
+    toy = ring.build(CONFIG, (2,), 0)
+    weights = {"params": {"kernel": np.eye(2, dtype=np.float32), "bias": np.zeros(2, np.float32)}}
+
+    def loss(nets, batch, turn):
+        return jnp.mean(jnp.square(nets["eye"](nets["net"](batch["x"])))), {}
+
+    player = jg.Player(("net",), loss, optax.sgd(0.1))
+    system = jg.System({"player": player}, None, lambda *_: None, ("eye",))
+    game = jg.game({"net": nn.Dense(2), "eye": jg.networks.pretrained(nn.Dense(2), weights)}, system)
+    of_game = plan(4)._replace(build=lambda shape, classes: toy._replace(game=game, prior=None, draw=None))
+    first = member(tmp_path / "table" / "given", of_game, RUNNING)
+    again = member(tmp_path / "table" / "given", of_game, RUNNING)
+    assert (first.code, again.code, int(again.state.step)) == (0, 0, 4)
+    for one, other in zip(leaves(first.state), leaves(again.state), strict=True):
+        np.testing.assert_array_equal(one, other)
