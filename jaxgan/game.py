@@ -16,7 +16,7 @@ from jax import Array
 
 from jaxgan.checks import check_inputs, check_labels, check_shapes, check_system
 from jaxgan.dynamics import alternating
-from jaxgan.nets import averaged, frozen, initial_variables
+from jaxgan.nets import CALL, averaged, frozen, initial_variables
 from jaxgan.networks.pretrained import Pretrained
 from jaxgan.precision import loss_scale
 from jaxgan.recording import initial_key, recorded
@@ -105,16 +105,17 @@ def _initial(
 ) -> TrainState:
     networks, system = board.networks, board.system
     if system.inputs is None:
-        calls = recorded(networks, system, key, batch, given=frozenset(given))
+        drawn = recorded(networks, system, key, batch, given=frozenset(given))
     else:
         inputs = system.inputs(batch)
         if missing := sorted(set(networks) - set(inputs) - set(given)):
             raise ValueError(f"system.inputs names no initial arguments for networks {missing}; have {sorted(inputs)}")
-        calls = {name: {"__call__": inputs[name]} for name in networks if name in inputs}
-    variables = {
-        name: given[name] if name in given else initial_variables(name, network, initial_key(key, name), calls[name])
-        for name, network in networks.items()
-    }
+        drawn = {
+            name: initial_variables(name, network, initial_key(key, name), {CALL: inputs[name]})
+            for name, network in networks.items()
+            if name not in given
+        }
+    variables = {name: given[name] if name in given else drawn[name] for name in networks}
     params = {name: v.get("params", {}) for name, v in variables.items()}
     opt_state = {
         name: player.optimizer.init({n: params[n] for n in player.owns}) for name, player in system.players.items()

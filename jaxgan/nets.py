@@ -17,7 +17,8 @@ from jax.extend.core import get_opaque_trace_state
 from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
 
-Calls = Mapping[str, tuple[Any, ...]]  # by method, "__call__" for the call itself: the arguments of a network
+CALL = "__call__"  # the method that a plain call is of
+Calls = Mapping[str, tuple[Any, ...]]  # by method: the arguments of a network
 
 
 class Net(NamedTuple):
@@ -188,7 +189,7 @@ def initial_variables(name: str, network: Network, key: Array, calls: Calls) -> 
       name: of the network, for errors.
       network: what to initialise.
       key: [] typed key.
-      calls: by method, "__call__" for the network's call itself, the arguments; methods alone make what they touch.
+      calls: by method, `CALL` for the network's call itself, the arguments; methods alone make what they touch.
     Raises:
       ValueError: a bare network's `init` returns no "params".
     """
@@ -209,28 +210,30 @@ def initial_call(
 ) -> tuple[Any, Mapping[str, PyTree]]:
     """Returns the outputs of a network that is initialised by this call, and its variables; arguments as of `Net`."""
     if isinstance(network, nn.Module):
-        trains = {"train": True} if accepts(network, "train", method) else {}
-        made = network.init_with_output(_streams(key, None), *inputs, method=method, **trains | dict(settings))
+        settings = _training(network, method) | dict(settings)
+        made = network.init_with_output(_streams(key, None), *inputs, method=method, **settings)
         return widened(made[0]), made[1]
     variables = initial_variables(name, network, key, {method: inputs})
     state = {collection: value for collection, value in variables.items() if collection != "params"}
-    call = {"method": method} if method != "__call__" else {}
+    call = {"method": method} if method != CALL else {}
     newborn = net(name, network, variables.get("params", {}), state, key=key, train=True)
     return newborn(*inputs, **call | dict(settings)), variables
 
 
 def _initial_module(module: nn.Module, streams: dict[str, Array], calls: Calls) -> Mapping[str, PyTree]:
-    def settings(method: str | None) -> dict[str, Any]:
-        return {"train": True} if accepts(module, "train", method) else {}
-
-    if "__call__" in calls:
-        return module.init(streams, *calls["__call__"], **settings(None))
+    if CALL in calls:
+        return module.init(streams, *calls[CALL], **_training(module, CALL))
 
     def methods(bound: nn.Module) -> None:
         for method, inputs in calls.items():
-            getattr(bound, method)(*inputs, **settings(method))
+            getattr(bound, method)(*inputs, **_training(module, method))
 
     return module.init(streams, method=methods)
+
+
+def _training(module: nn.Module, method: str) -> dict[str, Any]:
+    """Returns what tells a module, where it wants to know, that it trains."""
+    return {"train": True} if accepts(module, "train", method) else {}
 
 
 def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:
@@ -247,7 +250,7 @@ def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:
 def accepts(network: Network, argument: str, method: str | None = None) -> bool:
     """Tells whether calling the network takes an argument of this name (of an NNX module: the bridged class's call)."""
     if isinstance(network, nn.Module):
-        function = getattr(getattr(network, "nnx_class", type(network)), method or "__call__")
+        function = getattr(getattr(network, "nnx_class", type(network)), method or CALL)
     else:
         function = network.apply
     return argument in inspect.signature(function).parameters

@@ -14,10 +14,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.extend.core import get_opaque_trace_state
 
-from jaxgan.nets import Calls, Net, initial_call, net
+from jaxgan.nets import CALL, Net, initial_call, initial_variables, net
 from jaxgan.types import Batch, Network, PyTree, System, Turn, name_index
-
-CALL = "__call__"
 
 
 class _CompleteError(Exception):
@@ -31,7 +29,16 @@ class _Recording(NamedTuple):
     level: Any  # JAX's transformation in which the losses are played
     needed: frozenset[str]  # networks of which a call must be known
     calls: dict[str, dict[str, tuple[Any, ...]]]  # by network and method, the arguments of the first call
-    born: dict[str, Mapping[str, PyTree]]  # by network, the variables that these calls gave it
+    born: dict[str, dict[str, Mapping[str, PyTree]]]  # likewise, the variables that this call gave it
+
+    def variables(self, name: str, network: Network) -> Mapping[str, PyTree]:
+        """Returns those that a network begins with."""
+        born = self.born.get(name, {})
+        return (
+            born[CALL]
+            if CALL in born
+            else initial_variables(name, network, initial_key(self.key, name), self.calls[name])
+        )
 
 
 class _Unborn(NamedTuple):
@@ -58,7 +65,7 @@ class _Unborn(NamedTuple):
         key = initial_key(recording.key, self.name)
         outputs, variables = initial_call(self.name, self.network, key, method, inputs, settings)
         if first and outside:
-            recording.born.setdefault(self.name, variables)
+            recording.born.setdefault(self.name, {})[method] = variables
         return outputs
 
 
@@ -69,7 +76,7 @@ class _Nets(Mapping[str, Net]):
         self.networks, self.recording = networks, recording
 
     def __getitem__(self, name: str) -> Net:
-        variables = self.recording.born.get(name, {})
+        variables = next(iter(self.recording.born.get(name, {}).values()), {})
         params = variables.get("params", {})
         state = {collection: value for collection, value in variables.items() if collection != "params"}
         unborn = _Unborn(name, self.networks[name], self.recording)
@@ -85,11 +92,12 @@ class _Nets(Mapping[str, Net]):
 
 def recorded(
     networks: Mapping[str, Network], system: System, key: Array, batch: Batch, *, given: frozenset[str] = frozenset()
-) -> dict[str, Calls]:
-    """Plays every player's loss once, and returns the arguments of each network's first calls.
+) -> dict[str, Mapping[str, PyTree]]:
+    """Plays every player's loss once, and returns the variables that each network's first call gives it.
 
-    Arguments are those of the first batch, so that what depends on data at initialisation (a reference batch) is taken
-    from it; only what a loop inside a loss calls a network with is known by its shape alone.
+    A network that is called by methods alone gets what all of them make. Arguments are those of the first batch, so
+    that what depends on data at initialisation (a reference batch) is taken from it; only what a loop inside a loss
+    calls a network with is known by its shape alone.
 
     Args:
       networks: by name.
@@ -98,7 +106,7 @@ def recorded(
       batch: one minibatch.
       given: networks whose variables are known, which need no call.
     Returns:
-      By network and method ("__call__": the call itself), arguments.
+      By network that is not given, its variables.
     Raises:
       ValueError: no loss calls a network.
     """
@@ -114,7 +122,7 @@ def recorded(
             f"no player's loss calls networks {missing}, so nothing says what initialises them; leave them out, or "
             "give the system `inputs`"
         )
-    return dict(recording.calls)
+    return {name: recording.variables(name, networks[name]) for name in networks if name in needed}
 
 
 def initial_key(key: Array, name: str) -> Array:

@@ -127,11 +127,12 @@ def adversary(
         value = (1 - sum(shares)) * value if shares else value
         for share, outputs in zip(shares, refused_outputs, strict=True):
             value = value + share * pair.discriminator(real_logits, logits(outputs))
-        metrics = logit_metrics(real_logits, fake_logits)
+        of_images = image_logits(real_logits), image_logits(fake_logits)
+        metrics = logit_metrics(*of_images)
         for memory in (augment, loss):
-            metrics |= _observed(nets, memory, image_logits(real_logits))
+            metrics |= _observed(nets, memory, of_images[0])
         if regularizer:
-            cost = nets[regularizer](image_logits(real_logits), image_logits(fake_logits))
+            cost = nets[regularizer](*of_images)
             value, metrics = value + cost, metrics | {"regularizer": cost}
         if penalty is not None:
             critic = _critic(nets[network], logits, real[judged:])

@@ -6,7 +6,7 @@ G(z, y) and D(x, y) take y as the batch has it: a caption's embedding [B, T], or
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Unpack
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from jax import Array
 
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, Adversary, LossOption, adversary, between
-from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, players
+from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, two_players
 from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn
 
 Mismatch = Callable[[PyTree], PyTree]  # y -> y, of which each example's is not its own
@@ -80,7 +80,8 @@ def gan_cls_int(
         return verdict.loss + interpolated * judge.generator(nets, turn, (x, y), (fake, middle)).loss, {}
 
     discriminator = _matching_aware(judge, fakes, mismatched, [others] if mismatched else [])
-    return _captioned(judge, prior, optimizer, discriminator, generator, n_critic)
+    playing = two_players(optimizer, discriminator, generator, n_critic)
+    return between(judge, playing, generates(prior), asks={"y": "the condition asked for"})
 
 
 def gawwn(
@@ -134,7 +135,8 @@ def gawwn(
         return judge.generator(nets, turn, (x, y), (fakes(nets, batch, turn, y), y)).loss, {}
 
     discriminator = _matching_aware(judge, fakes, mismatched, [other(entry) for entry in entries] if mismatched else [])
-    return _captioned(judge, prior, optimizer, discriminator, generator, n_critic)
+    playing = two_players(optimizer, discriminator, generator, n_critic)
+    return between(judge, playing, generates(prior), asks={"y": "the condition asked for"})
 
 
 def _fakes(system: str, prior: Prior) -> Callable[..., Array]:
@@ -155,15 +157,6 @@ def _matching_aware(
         return matching_aware(judge, nets, turn, batch["x"], fake, batch["y"], mismatched=mismatched, wrong=wrong)
 
     return discriminator
-
-
-def _captioned(
-    judge: Adversary, prior: Prior, optimizer: Optimizer, discriminator: Any, generator: Any, n_critic: int
-) -> System:
-    playing = players(
-        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
-    )
-    return between(judge, playing, generates(prior), asks={"y": "the condition asked for"})
 
 
 def matching_aware(

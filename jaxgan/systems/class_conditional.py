@@ -17,7 +17,7 @@ from jaxgan.losses import auxiliary_classifier
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, generates, players, samples
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, generates, samples, two_players
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 
@@ -180,7 +180,5 @@ def _class_game(
         cost = term(verdict.fake[head], batch["y"])
         return verdict.loss + weight * cost, {"fake_classes": cost}
 
-    playing = players(
-        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
-    )
+    playing = two_players(optimizer, discriminator, generator, n_critic)
     return between(judge, playing, generates(prior), asks={"y": "the classes asked for, [n] int32"})

@@ -12,7 +12,7 @@ from jax import Array
 from jaxgan.game import frozen
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
-from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, players
+from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, two_players
 from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
@@ -68,9 +68,7 @@ def gan(
         return judge.generator(nets, turn, *sides).loss + cost, {}
 
     discriminator = player_loss(judge.discriminator, lambda *given: shown(*given)[:2])
-    playing = players(
-        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
-    )
+    playing = two_players(optimizer, discriminator, generator, n_critic)
     return between(judge, playing, generates(prior), takes={"y": "conditions of n, as in the batch"})
 
 

@@ -14,7 +14,7 @@ from jaxgan.losses import categorical_information, gaussian_information
 from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
 from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between
-from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, players
+from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, two_players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn
 
 
@@ -104,7 +104,5 @@ def infogan(
             z = jnp.concatenate([asked, z[:, categorical[0] :]], axis=1)
         return nets["generator"](z)
 
-    playing = players(
-        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
-    )
+    playing = two_players(optimizer, discriminator, generator, n_critic)
     return between(judge, playing, generate, takes={"y": "values of the first categorical code, [n] int32"})

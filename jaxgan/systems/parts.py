@@ -11,7 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.priors import Prior
-from jaxgan.types import Batch, Inputs, Metrics, Nets, Player, Turn
+from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, Turn
 
 Optimizer: TypeAlias = optax.GradientTransformation | Mapping[str, optax.GradientTransformation]
 
@@ -78,6 +78,17 @@ def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:
     }
 
 
+def two_players(optimizer: Optimizer, discriminator: LossFn, generator: LossFn, n_critic: int) -> dict[str, Player]:
+    """Returns "discriminator", which moves first and n_critic times, and "generator", by their losses.
+
+    Raises:
+      ValueError: as `players`.
+    """
+    return players(
+        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
+    )
+
+
 def check_batch(system: str, batch: Batch, **needed: str) -> None:
     """Raises ValueError unless the batch holds what a system needs: by name, what that is in words."""
     for name, words in needed.items():
@@ -94,9 +105,8 @@ def check_outputs(system: str, outputs: Any, *heads: str) -> None:
         )
 
 
-def logit_metrics(real: Any, fake: Any) -> Metrics:
-    """Returns the means of both sides' logits, of images where there are pixels too, and of their sigmoids."""
-    real_logits, fake_logits = image_logits(real), image_logits(fake)
+def logit_metrics(real_logits: Array, fake_logits: Array) -> Metrics:
+    """Returns the means of both sides' logits, and of their sigmoids."""
     return {
         "real_logits": jnp.mean(real_logits),
         "fake_logits": jnp.mean(fake_logits),

@@ -10,7 +10,7 @@ from jax import Array
 from jaxgan.losses import auxiliary_classifier, feature_matching, non_saturating, real_evidence
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, drawn, generates, players
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, drawn, generates, two_players
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 
@@ -75,9 +75,7 @@ def semi_supervised(
             return feature_matching(verdict.real["features"], verdict.fake["features"]), {}
         return verdict.loss, {}
 
-    playing = players(
-        optimizer, discriminator=("discriminator", discriminator, n_critic), generator=("generator", generator)
-    )
+    playing = two_players(optimizer, discriminator, generator, n_critic)
     return between(judge, playing, generates(prior), takes={})
 
 

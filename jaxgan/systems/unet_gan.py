@@ -14,7 +14,7 @@ from jaxgan.losses import non_saturating
 from jaxgan.penalties import weight_at
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, loss_at, player_loss
-from jaxgan.systems.parts import Optimizer, condition_of, generates, players, samples
+from jaxgan.systems.parts import Optimizer, condition_of, generates, samples, two_players
 from jaxgan.types import Batch, Loss, Metrics, Nets, Schedule, System, Turn, example_keys
 
 
@@ -82,11 +82,7 @@ def unet_gan(
         metrics = {"pixel_accuracy": accuracy, "consistency": consistency}
         return verdict.loss + weight_at(cutmix, turn) * mixed, verdict.metrics | metrics
 
-    playing = players(
-        optimizer,
-        discriminator=("discriminator", discriminator, n_critic),
-        generator=("generator", player_loss(judge.generator, shown)),
-    )
+    playing = two_players(optimizer, discriminator, player_loss(judge.generator, shown), n_critic)
     return between(judge, playing, generates(prior), takes={"y": "conditions of n, as in the batch"})
 
 
