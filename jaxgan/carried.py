@@ -67,10 +67,10 @@ def carry(
     fields: dict[str, Any] = {}
     carried: list[str] = []
     fresh: dict[str, str] = {}
-    for field in ("params", "model_state", "ema"):
-        source = {name: getattr(old, field).get(renamed[name]) for name in getattr(new, field)}
-        if field == "ema":  # an average that begins now begins at what is averaged
-            source = {name: old.params.get(renamed[name]) if x is None else x for name, x in source.items()}
+    begins = {"ema": old.params, "ema_state": old.model_state}  # an average that begins now: at what is averaged
+    for field in ("params", "model_state", *begins):
+        source = begins.get(field, {}) | getattr(old, field)
+        source = {name: source.get(renamed[name]) for name in getattr(new, field)}
         fields[field] = _taken(source, getattr(new, field), field, carried, fresh)
     if not any(path.startswith("params/") for path in carried):
         raise ValueError(

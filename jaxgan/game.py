@@ -33,6 +33,7 @@ from jaxgan.types import (
     Schedule,
     System,
     TrainState,
+    averages_in_place,
 )
 
 __all__ = ["averaged", "frozen", "game"]
@@ -52,7 +53,8 @@ def game(
     Args:
       networks: by name; each owned by a player of the system, or declared frozen by it.
       system: who plays, from `jaxgan.systems` or made by hand.
-      ema: by network, the decay per train step in [0, 1], or a schedule of the step: `generate` uses the average.
+      ema: by network, the decay per train step in [0, 1], or a schedule of the step: `generate` uses the average,
+        of parameters and model state. A number d is warmed up: after n steps the decay is min(d, (1 + n) / (10 + n)).
       dynamics: how the turns are played; `alternating()` if None.
       axis_name: the mapped axis over which gradients, model state and metrics are averaged (`pmap`, `shard_map`).
       microbatches: parts that a minibatch is cut into to save memory; their gradients are averaged. The result is that
@@ -88,11 +90,13 @@ def game(
 
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
         check_inputs(system, inputs)
-        playing = nets(board, state, state.params | state.ema, key, train=False, axis_name=None)  # outside the axis
+        state = averages_in_place(state)
+        playing = nets(board, state, state.params, key, train=False, axis_name=None)  # outside the axis
         return system.generate(playing, key, inputs)
 
     def rehearse(state: TrainState, key: Array, inputs: Inputs) -> tuple[Any, dict[str, PyTree]]:
-        playing = nets(board, state, state.params | state.ema, key, train=True, axis_name=None)
+        state = averages_in_place(state)
+        playing = nets(board, state, state.params, key, train=True, axis_name=None)
         samples = system.generate(playing, key, inputs)
         return samples, {name: net.state for name, net in playing.items()}
 
@@ -122,13 +126,15 @@ def _initial(
     }
     for name in opt_state:
         loss_scale(name, opt_state[name])  # refuses one that stands where the game cannot see it
+    model_state = {name: {c: v[c] for c in v if c != "params"} for name, v in variables.items()}
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         key=key,
         params=params,
-        model_state={name: {c: v[c] for c in v if c != "params"} for name, v in variables.items()},
+        model_state=model_state,
         opt_state=opt_state,
         ema={name: jax.tree.map(jnp.copy, params[name]) for name in averages},
+        ema_state={name: jax.tree.map(jnp.copy, model_state[name]) for name in averages},
     )
 
 

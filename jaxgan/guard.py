@@ -18,7 +18,13 @@ from jaxgan.types import Batch, Game, Metrics, Minibatches, PyTree, TrainState
 
 SKIPPED = "skipped"  # the metric: 1.0 where a step was skipped, else 0.0
 Step = Callable[[TrainState, Batch | Minibatches], tuple[TrainState, Metrics]]
-CHANGING = ("params", "model_state", "opt_state", "ema")  # of a state; the key never changes, the step always does
+CHANGING = (
+    "params",
+    "model_state",
+    "opt_state",
+    "ema",
+    "ema_state",
+)  # of a state; the key never changes, the step always does
 
 
 def guarded(game: Game) -> Game:
@@ -54,7 +60,7 @@ def is_finite(state: TrainState) -> Array:
 
     An optimizer may hold infinity (the best loss so far starts from it), but not NaN.
     """
-    learned = (state.params, state.model_state, state.ema)
+    learned = (state.params, state.model_state, state.ema, state.ema_state)
     numbers = [~jnp.isnan(leaf) for leaf in _floating(state.opt_state)]
     return _all_finite(learned) & _all(numbers)
 

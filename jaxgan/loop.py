@@ -245,7 +245,7 @@ def _non_finite(state: TrainState) -> str | None:
     """Returns the path of a leaf that is not finite, or None; one scalar crosses to the host where all is well."""
     if jax.jit(is_finite)(state):
         return None
-    nothing = state._replace(params={}, model_state={}, opt_state={}, ema={})
+    nothing = state._replace(params={}, model_state={}, opt_state={}, ema={}, ema_state={})
     for field in CHANGING:
         for path, leaf in jax.tree_util.tree_leaves_with_path({field: getattr(state, field)}):
             alone: dict[str, Any] = {field: {"": leaf}}

@@ -31,7 +31,9 @@ class Net(NamedTuple):
     network: Network
     params: PyTree
     state: dict[str, PyTree]  # by collection; updated by every call that trains
-    average: PyTree  # of its parameters, where the game keeps one; else None
+    average: (
+        Mapping[str, PyTree] | None
+    )  # of its variables, {"params": ..., <collection>: ...}, where the game keeps one
     key: Array  # [] typed PRNG key of this network in this update
     axis_name: str | None  # the mapped axis, over whose devices plain dropout must not repeat
     train: bool
@@ -59,7 +61,7 @@ def net(
     *,
     key: Array,
     train: bool,
-    average: PyTree = None,
+    average: Mapping[str, PyTree] | None = None,
     axis_name: str | None = None,
 ) -> Net:
     """Makes a network callable for one evaluation of a loss, in the transformation of now; fields as of `Net`."""
@@ -90,14 +92,15 @@ def frozen(net: Net, step: Any = None) -> Callable[..., Any]:
 
 
 def averaged(net: Net, train: bool = False) -> Callable[..., Any]:
-    """Returns a frozen view of a network's averaged parameters: a lagged policy, a mean teacher, a slow target.
+    """Returns a frozen view of a network's averaged variables: a lagged policy, a mean teacher, a slow target.
 
     No gradient passes to the average: it is a part of the train state that no player owns.
 
     Example:
       >>> import flax.linen as nn, jax, jax.numpy as jnp
       >>> two, one = ({"kernel": jnp.full((1, 1), weight)} for weight in (2.0, 1.0))
-      >>> here = net("net", nn.Dense(1, use_bias=False), two, {}, key=jax.random.key(0), train=True, average=one)
+      >>> layer, key, average = nn.Dense(1, use_bias=False), jax.random.key(0), {"params": one}
+      >>> here = net("net", layer, two, {}, key=key, train=True, average=average)
       >>> here(jnp.ones((1, 1))).item(), averaged(here)(jnp.ones((1, 1))).item()
       (2.0, 1.0)
 
@@ -115,7 +118,8 @@ def averaged(net: Net, train: bool = False) -> Callable[..., Any]:
         raise ValueError(
             f"averaged: no average of network {net.name!r} is kept; make the game with ema={{{net.name!r}: 0.999}}"
         )
-    return frozen(net._replace(params=net.average, train=train))
+    state = {collection: value for collection, value in net.average.items() if collection != "params"}
+    return frozen(net._replace(params=net.average["params"], state=state, train=train))
 
 
 def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any]) -> tuple[Any, dict[str, PyTree]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from jaxgan.types import (
     Objective,
     PyTree,
     Rules,
+    Schedule,
     System,
     TrainState,
     Turn,
@@ -62,7 +63,10 @@ def nets(
     def called(name: str, network: Network) -> Net:
         trains = train and (name not in board.system.frozen or not params[name])  # a pool has no params, yet remembers
         own = jax.random.fold_in(key, name_index(f"network {name}"))
-        average, kept = state.ema.get(name), state.model_state[name]
+        kept = state.model_state[name]
+        average: dict[str, PyTree] | None = None
+        if name in state.ema:
+            average = {"params": state.ema[name], **state.ema_state[name]}
         return net(name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name)
 
     return {name: called(name, network) for name, network in board.networks.items()}
@@ -175,15 +179,35 @@ def _unless_untouched(before: PyTree, after: PyTree, averaged: PyTree) -> PyTree
     return jax.tree.map(lambda x, mean: x if id(x) in untouched else mean, after, averaged)
 
 
-def finished(state: TrainState, metrics: Metrics, ema: Mapping[str, Any], system: System) -> TrainState:
+def finished(state: TrainState, metrics: Metrics, ema: Mapping[str, float | Schedule], system: System) -> TrainState:
     """Returns the state after a step: counted, and averaged, but where no owner of a network has moved (`gated`)."""
     averages = {}
     for name, decay in ema.items():
-        kept = decay(state.step) if callable(decay) else decay
-        moved = optax.incremental_update(state.params[name], state.ema[name], 1 - kept)
+        old = (state.ema[name], state.ema_state[name])
+        moved = _averaged((state.params[name], state.model_state[name]), old, _decay(decay, state.step))
         owners = [owner for owner, player in system.players.items() if name in player.owns]
         if all(f"{owner}/skipped" in metrics for owner in owners):
             stays = jnp.all(jnp.stack([metrics[f"{owner}/skipped"] for owner in owners]) == 1)
-            moved = jax.tree.map(lambda old, new, stays=stays: jnp.where(stays, old, new), state.ema[name], moved)
+            moved = jax.tree.map(lambda before, after, stays=stays: jnp.where(stays, before, after), old, moved)
         averages[name] = moved
-    return state._replace(step=state.step + 1, ema=averages)
+    params, states = ({name: pair[k] for name, pair in averages.items()} for k in (0, 1))
+    return state._replace(step=state.step + 1, ema=params, ema_state=states)
+
+
+def _decay(decay: float | Schedule, step: Array) -> float | Array:
+    """Returns the decay of this step: a number is warmed up, so that an average does not remember the first weights."""
+    if callable(decay):
+        return decay(step)
+    return jnp.minimum(decay, (1 + step) / (10 + step))
+
+
+def _averaged(new: PyTree, old: PyTree, decay: float | Array) -> PyTree:
+    """Returns the moving average; what is no floating number, such as counts, is that of now."""
+
+    def leaf(now: Array, before: Array) -> Array:
+        if not jnp.issubdtype(now.dtype, jnp.inexact):
+            return now
+        moved = optax.incremental_update(now, before, 1 - decay)
+        return jnp.where(now == before, before, moved)  # exactly so: the noise that a network keeps is a constant
+
+    return jax.tree.map(leaf, new, old)

@@ -46,6 +46,8 @@ class TrainState(NamedTuple):
     model_state: dict[str, PyTree]  # by network: batch statistics, spectral vectors, image pools
     opt_state: dict[str, optax.OptState]  # by player
     ema: dict[str, PyTree]  # by network, only those averaged; starts as a copy of params
+    ema_state: dict[str, PyTree] = {}  # noqa: RUF012 (never changed in place); likewise of model_state: what averaged
+    # parameters are used beside, for statistics of the plain ones would not be theirs
 
 
 class Turn(NamedTuple):
@@ -152,6 +154,12 @@ class Loss(NamedTuple):
 
     discriminator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
     generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
+
+
+def averages_in_place(state: TrainState) -> TrainState:
+    """Returns the state that samples are made by: averaged variables, where kept, for the plain ones."""
+    model_state = state.model_state | {name: kept for name, kept in state.ema_state.items() if name in state.ema}
+    return state._replace(params=state.params | state.ema, model_state=model_state)
 
 
 def by_path(tree: PyTree) -> dict[str, Any]:

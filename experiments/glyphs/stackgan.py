@@ -32,6 +32,7 @@ from jaxgan.networks.layers.resampling import NEAREST
 from jaxgan.runs.experiment import PICTURED, draw_images
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
+from jaxgan.samplers import trained
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.types import Game
 
@@ -159,10 +160,9 @@ def enlarged(x: Any) -> np.ndarray:
 
 def _stages(game: Any, config: Config, state: Any, z: Array, y: Array) -> tuple[Array, Array]:
     """Returns the sketches from latents, [n, 16, 16, 1], and the samples that the game makes of the same."""
-    variables = {"params": state.ema["generator_0"], **state.model_state["generator_0"]}
+    sketch = trained(game.networks, state, "generator_0")
     latent, noise, _ = jnp.split(z, [config.latent, config.latent + config.conditioning], axis=1)
-    sketches, _ = game.networks["generator_0"].apply(variables, latent, noise, y, train=False)
-    return sketches, game.generate(state, jax.random.key(0), {"z": z, "y": y})
+    return sketch(latent, noise, y)[0], game.generate(state, jax.random.key(0), {"z": z, "y": y})
 
 
 def _game(config: Config) -> Game:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -21,7 +22,7 @@ def standing_statistics(
 ) -> TrainState:
     """Replaces running batch statistics by those of fresh samples, made by the parameters that samples are made with.
 
-    Running averages were collected under parameters of the past, and under the plain ones where `ema` is kept. Here
+    Running averages were collected under parameters of the past, and are averaged with them where `ema` is kept. Here
     every normalisation gets the mean and the variance over `batches` * `batch_size` samples, each batch normalised by
     its own statistics on the way, as in training: E[var] + Var[mean] over the batches, so that the size of the batches
     does not bias it. Networks without such statistics, and all parameters, stay as they are.
@@ -34,7 +35,7 @@ def standing_statistics(
       batch_size: samples in each, >= 2.
       y: conditions of the batches * batch_size samples, as in `jaxgan.sample`, for a conditional game.
     Returns:
-      The state with other `model_state`, to sample from.
+      The state with other `model_state` and `ema_state`, to sample from.
     Raises:
       ValueError: the game cannot rehearse, or the numbers do not fit.
     References:
@@ -47,7 +48,7 @@ def standing_statistics(
     n = batches * batch_size
     asked = {} if y is None else {"y": conditions("standing_statistics", y, n)}
     # A running average moves to m * old + (1 - m) * seen. From zeros it tells (1 - m) * seen; from ones, m as well.
-    started = {value: _filled(state, value) for value in (0.0, 1.0)}
+    started = {value: _with_statistics(state, functools.partial(_filled, value)) for value in (0.0, 1.0)}
     rehearse = game.rehearse
     run = jax.jit(lambda state, key, inputs: rehearse(state, key, inputs)[1])
 
@@ -60,23 +61,29 @@ def standing_statistics(
     share = jax.tree.map(lambda one, zero: 1 - (one - zero), statistics(1.0, 0), statistics(0.0, 0))
     moments = [jax.tree.map(jnp.divide, statistics(0.0, part), share) for part in range(batches)]
     standing = _pooled(jax.tree.map(lambda *parts: jnp.stack(parts), *moments))
-    model_state = {
-        name: collections | ({COLLECTION: standing[name]} if COLLECTION in collections else {})
-        for name, collections in state.model_state.items()
-    }
-    return state._replace(model_state=model_state)
+
+    def replaced(
+        name: str, old: PyTree
+    ) -> PyTree:  # where samples went: a discriminator that none passed keeps its own
+        return jax.tree.map(lambda part, new, x: jnp.where(part > 0, new, x), share[name], standing[name], old)
+
+    return _with_statistics(state, replaced)
 
 
-def _filled(state: TrainState, value: float) -> TrainState:
-    """Returns the state with all running batch statistics set to one number."""
-    model_state = {
-        name: {
-            kind: jax.tree.map(lambda x: jnp.full_like(x, value), tree) if kind == COLLECTION else tree
-            for kind, tree in collections.items()
+def _with_statistics(state: TrainState, changed: Callable[[str, PyTree], PyTree]) -> TrainState:
+    """Returns the state with other running batch statistics of each network, both the plain and the averaged."""
+
+    def states(old: dict[str, PyTree]) -> dict[str, PyTree]:
+        moved = {
+            name: {COLLECTION: changed(name, kept[COLLECTION])} for name, kept in old.items() if COLLECTION in kept
         }
-        for name, collections in state.model_state.items()
-    }
-    return state._replace(model_state=model_state)
+        return {name: kept | moved.get(name, {}) for name, kept in old.items()}
+
+    return state._replace(model_state=states(state.model_state), ema_state=states(state.ema_state))
+
+
+def _filled(value: float, name: str, statistics: PyTree) -> PyTree:
+    return jax.tree.map(lambda x: jnp.full_like(x, value), statistics)
 
 
 def _pooled(moments: Any) -> Any:

@@ -12,7 +12,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.nets import frozen, net
-from jaxgan.types import Network, TrainState
+from jaxgan.types import Network, TrainState, averages_in_place
 
 
 def trained(
@@ -24,7 +24,7 @@ def trained(
       networks: those of the game.
       state: its train state.
       name: of the network.
-      averaged: by averaged parameters, where they are kept.
+      averaged: by averaged parameters and model state, where they are kept.
       key: [] typed key of what the network draws when it is used; key 0 if None.
     Returns:
       (*inputs) -> outputs, pure: to be compiled, mapped and differentiated.
@@ -33,9 +33,9 @@ def trained(
     """
     if name not in networks:
         raise ValueError(f"no network is named {name!r}; have {sorted(networks)}")
-    params = state.ema[name] if averaged and name in state.ema else state.params[name]
+    state = averages_in_place(state) if averaged else state
     key = jax.random.key(0) if key is None else key
-    return frozen(net(name, networks[name], params, state.model_state[name], key=key, train=False))
+    return frozen(net(name, networks[name], state.params[name], state.model_state[name], key=key, train=False))
 
 
 class Calibration(NamedTuple):

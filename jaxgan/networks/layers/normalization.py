@@ -67,6 +67,8 @@ class SpectralNorm(nn.Module):
         if train:
             u = _advanced(matrix, u, self.iterations, self.epsilon)
             memory.value = u.reshape(shape)
+        else:
+            u = _unit(u, self.epsilon)  # an average of unit vectors is shorter than one
         v = _unit(_times(matrix, u), self.epsilon)
         sigma = jnp.vdot(v, _times(_matrix(weights, self.axis), u), precision="highest")
         return weights / jnp.maximum(sigma, self.epsilon).astype(weights.dtype)
@@ -94,7 +96,7 @@ def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
         where, weights = _weights_at(variables["params"], [[*outer[:-1], *inner], [*outer, *inner]])
         axis = [k for k, n in enumerate(np.shape(vector)) if n == np.size(vector) == weights.shape[k]][-1]
         matrix, u = np.asarray(_matrix(weights, axis)), np.asarray(vector).reshape(-1)
-        norms[where] = float(np.linalg.norm(matrix, 2) / np.linalg.norm(matrix @ u))
+        norms[where] = float(np.linalg.norm(matrix, 2) * np.linalg.norm(u) / np.linalg.norm(matrix @ u))
     return norms
 
 
