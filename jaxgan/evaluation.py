@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from jaxgan import metrics
+from jaxgan.metrics.bootstrap import SHARE, Range
 from jaxgan.metrics.protocol import Figure, Protocol, compare
 from jaxgan.sample import grid
 
@@ -23,9 +24,20 @@ NEIGHBOURS = 7  # training examples shown beside each
 class Examples(NamedTuple):
     """A set of examples as metrics see it."""
 
-    x: np.ndarray  # [N, ...] examples: images [N, H, W, C] in [-1, 1], or points [N, D]
+    x: np.ndarray | None  # [N, ...] examples: images [N, H, W, C] in [-1, 1], or points [N, D]; None: not kept
     features: np.ndarray  # [N, F]
     probabilities: np.ndarray | None = None  # [N, K], where a classifier is at hand
+
+
+def kept(examples: Examples) -> np.ndarray:
+    """Returns the examples themselves.
+
+    Raises:
+      ValueError: only their features were kept.
+    """
+    if examples.x is None:
+        raise ValueError("this metric looks at the examples themselves; only their features were kept")
+    return examples.x
 
 
 class Sides(NamedTuple):
@@ -69,7 +81,7 @@ def _density_coverage(sides: Sides) -> dict[str, float]:
 
 def _sliced(sides: Sides) -> dict[str, float]:
     key = jax.random.key(sides.seed)  # a sixteenth of the paper's work: it is done again for the interval
-    distance = metrics.laplacian_swd(sides.real.x, sides.fake.x, key, patches=32, directions=128)
+    distance = metrics.laplacian_swd(kept(sides.real), kept(sides.fake), key, patches=32, directions=128)
     return {"sliced_wasserstein": distance.mean}
 
 
@@ -79,7 +91,9 @@ def _prd(sides: Sides) -> dict[str, float]:
 
 
 def _bins(sides: Sides) -> dict[str, float]:
-    bins = metrics.fit_bins(sides.real.features, jax.random.key(sides.seed), bins=max(2, len(sides.real.x) // 20))
+    bins = metrics.fit_bins(
+        sides.real.features, jax.random.key(sides.seed), bins=max(2, len(sides.real.features) // 20)
+    )
     return {"ndb_share": metrics.ndb(bins, sides.fake.features).share}
 
 
@@ -93,7 +107,7 @@ def _two_sample(sides: Sides) -> dict[str, float]:
 
 
 def _diversity(sides: Sides) -> dict[str, float]:
-    return {"ms_ssim": metrics.diversity(sides.fake.x, jax.random.key(sides.seed)).mean}
+    return {"ms_ssim": metrics.diversity(kept(sides.fake), jax.random.key(sides.seed)).mean}
 
 
 def _memorization(sides: Sides) -> dict[str, float]:
@@ -118,6 +132,17 @@ MEASURES: dict[str, Measure] = {
     "sliced_wasserstein": Measure({"sliced_wasserstein": "lower"}, _sliced, frozenset({"images"}), dear=True),
     "ms_ssim": Measure({"ms_ssim": "lower"}, _diversity, frozenset({"images"}), dear=True),
     "memorization": Measure({"copies": "lower", "authenticity": "higher"}, _memorization, frozenset({"training"})),
+}
+
+
+RANGES: dict[str, Range] = {  # of figures that cannot be any number
+    **dict.fromkeys(
+        ("precision", "recall", "coverage", "ndb_share", "two_sample_accuracy", "copies", "authenticity"), SHARE
+    ),
+    **dict.fromkeys(("frechet_distance", "density", "sliced_wasserstein"), Range(low=0.0)),
+    **dict.fromkeys(("prd_f8", "prd_f1_8"), Range(0.0, 1.0)),
+    "inception_score": Range(low=1.0),
+    "ms_ssim": Range(-1.0, 1.0),
 }
 
 
@@ -189,15 +214,16 @@ def _intervals(measure: Measure, sides: Sides, resamples: int) -> dict[str, tupl
         values = measure.measure(sides._replace(real=_rows(sides.real, real), fake=_rows(sides.fake, fake)))
         return tuple(values[figure] for figure in measure.better)
 
-    rows = (np.arange(len(sides.real.x)), np.arange(len(sides.fake.x)))
+    rows = (np.arange(len(sides.real.features)), np.arange(len(sides.fake.features)))
     resamples = min(resamples, FEW) if measure.dear else resamples
-    ends = metrics.bootstrap(on_rows, *rows, seed=sides.seed, resamples=resamples)
+    within = [RANGES.get(figure, Range()) for figure in measure.better]
+    ends = metrics.bootstrap(on_rows, *rows, seed=sides.seed, resamples=resamples, within=within)
     return {figure: (end.low, end.high) for figure, end in zip(measure.better, ends, strict=True)}
 
 
 def _rows(examples: Examples, rows: np.ndarray) -> Examples:
-    known = examples.probabilities
-    return Examples(examples.x[rows], examples.features[rows], None if known is None else known[rows])
+    x, known = (None if part is None else part[rows] for part in (examples.x, examples.probabilities))
+    return Examples(x, examples.features[rows], known)
 
 
 def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = None) -> str:
@@ -219,13 +245,22 @@ def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = No
     return "\n".join(["                       (v lower is better, ^ higher is better; [95 % interval])", *lines])
 
 
-def nearest_picture(samples: np.ndarray, training: np.ndarray) -> np.ndarray | None:
-    """Returns samples, each beside the training examples nearest to it in pixels, as one picture; None for points."""
+def nearest_picture(samples: np.ndarray, training: Iterable[np.ndarray]) -> np.ndarray | None:
+    """Returns samples, each beside the training examples nearest to it in pixels, as one picture; None for points.
+
+    Args:
+      samples: [N, H, W, C] in [-1, 1]; the first PICTURED are shown.
+      training: chunks [n, H, W, C] of what the generator was trained on; one is held at a time.
+    """
+    first, near = samples[:PICTURED], samples[:0]
     if samples.ndim != 4:
         return None
-    first = samples[:PICTURED]
-    neighbours = metrics.nearest_training(first, training, k=min(NEIGHBOURS, len(training)))
-    return grid(metrics.neighbour_rows(first, training, neighbours), columns=1 + neighbours.indices.shape[1])
+    for chunk in training:
+        pool = np.concatenate([near, chunk])
+        neighbours = metrics.nearest_training(first, pool, k=min(NEIGHBOURS, len(pool)))
+        near = pool[np.unique(neighbours.indices)]
+    neighbours = metrics.nearest_training(first, near, k=min(NEIGHBOURS, len(near)))
+    return grid(metrics.neighbour_rows(first, near, neighbours), columns=1 + neighbours.indices.shape[1])
 
 
 def draw(

@@ -22,6 +22,7 @@ from jaxgan.precision import loss_scale
 from jaxgan.recording import initial_key, recorded
 from jaxgan.rules import Board, cuts, finished, nets, rules
 from jaxgan.types import (
+    SCHEDULED,
     Batch,
     Dynamics,
     Game,
@@ -134,8 +135,12 @@ def _initial(
         model_state=model_state,
         opt_state=opt_state,
         ema={name: jax.tree.map(jnp.copy, params[name]) for name in averages},
-        ema_state={name: jax.tree.map(jnp.copy, model_state[name]) for name in averages},
+        ema_state={name: jax.tree.map(jnp.copy, _unscheduled(model_state[name])) for name in averages},
     )
+
+
+def _unscheduled(collections: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    return {name: kept for name, kept in collections.items() if name != SCHEDULED}
 
 
 def _minibatches(batch: Batch | Minibatches, updates: int) -> Minibatches:

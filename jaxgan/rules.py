@@ -66,7 +66,7 @@ def nets(
         kept = state.model_state[name]
         average: dict[str, PyTree] | None = None
         if name in state.ema:
-            average = {"params": state.ema[name], **state.ema_state[name]}
+            average = {"params": state.ema[name], **kept, **state.ema_state[name]}
         return net(name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name)
 
     return {name: called(name, network) for name, network in board.networks.items()}
@@ -184,7 +184,8 @@ def finished(state: TrainState, metrics: Metrics, ema: Mapping[str, float | Sche
     averages = {}
     for name, decay in ema.items():
         old = (state.ema[name], state.ema_state[name])
-        moved = _averaged((state.params[name], state.model_state[name]), old, _decay(decay, state.step))
+        now = {collection: state.model_state[name][collection] for collection in state.ema_state[name]}
+        moved = _averaged((state.params[name], now), old, _decay(decay, state.step))
         owners = [owner for owner, player in system.players.items() if name in player.owns]
         if all(f"{owner}/skipped" in metrics for owner in owners):
             stays = jnp.all(jnp.stack([metrics[f"{owner}/skipped"] for owner in owners]) == 1)

@@ -16,6 +16,7 @@ import optax
 from jax import Array
 
 PyTree = Any
+SCHEDULED = "fade"  # the collection of what a schedule sets in every turn: no statistic, and so never averaged
 BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
 Batch = Mapping[str, Any]  # any named arrays (or pytrees of such) that share their leading size B. By convention "x" is
 # [B, ...] float32 in [-1, 1], and "y" its condition: labels [B] int32, vectors [B, K] float32, or a pytree of such
@@ -46,8 +47,8 @@ class TrainState(NamedTuple):
     model_state: dict[str, PyTree]  # by network: batch statistics, spectral vectors, image pools
     opt_state: dict[str, optax.OptState]  # by player
     ema: dict[str, PyTree]  # by network, only those averaged; starts as a copy of params
-    ema_state: dict[str, PyTree] = {}  # noqa: RUF012 (never changed in place); likewise of model_state: what averaged
-    # parameters are used beside, for statistics of the plain ones would not be theirs
+    ema_state: dict[str, PyTree] = {}  # noqa: RUF012 (never changed in place); likewise of model_state, but for what is
+    # SCHEDULED: averaged parameters are used beside these, for statistics of the plain ones would not be theirs
 
 
 class Turn(NamedTuple):
@@ -158,7 +159,8 @@ class Loss(NamedTuple):
 
 def averages_in_place(state: TrainState) -> TrainState:
     """Returns the state that samples are made by: averaged variables, where kept, for the plain ones."""
-    model_state = state.model_state | {name: kept for name, kept in state.ema_state.items() if name in state.ema}
+    averages = {name: kept for name, kept in state.ema_state.items() if name in state.ema}
+    model_state = {name: {**kept, **averages.get(name, {})} for name, kept in state.model_state.items()}
     return state._replace(params=state.params | state.ema, model_state=model_state)
 
 

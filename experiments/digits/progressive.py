@@ -146,8 +146,7 @@ def _row(name: str, jump: Cell, carried: Cell, samples: np.ndarray, side: int, b
 def _jump(small: tuple[Game, TrainState], large: tuple[Game, TrainState]) -> float:
     """Largest difference between a new game at the start of its fade and the one that it grew from."""
     game, state = large
-    zero = jax.tree.map(jnp.zeros_like, (state.model_state, state.ema_state))  # alpha, in both networks
-    start = state._replace(model_state=zero[0], ema_state=zero[1])
+    start = state._replace(model_state=jax.tree.map(jnp.zeros_like, state.model_state))  # alpha, in both networks
     key = jax.random.key(0)
     first, second = jg.sample(small[0], small[1], key, n=16), jg.sample(game, start, key, n=16)
     return float(jnp.abs(upsample(first, NEAREST) - second).max())

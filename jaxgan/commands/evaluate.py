@@ -6,8 +6,10 @@ Command: jaxgan evaluate RUN [--flag value ...]
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -19,7 +21,7 @@ import tyro
 import jaxgan as jg
 from jaxgan import metrics
 from jaxgan.data import Source
-from jaxgan.evaluation import MEASURES, Examples, chosen, draw, evaluate, nearest_picture, table
+from jaxgan.evaluation import MEASURES, PICTURED, Examples, Sides, chosen, draw, evaluate, nearest_picture, table
 from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
@@ -29,6 +31,9 @@ from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
 from jaxgan.runs.loading import Trained, load
 
+CHUNK = 128  # real pictures in memory at once
+DRAWN = 1024  # samples in memory at once
+NEARLY_CONSTANT = 0.05  # of the variation of real examples
 STANDING = (16, 64)  # batches and samples in each, to estimate standing statistics with
 
 
@@ -51,16 +56,18 @@ class Evaluate:
     size: int | None = None  # side to crop and resize pictures to; as they are if not given
     resamples: int = 50  # for the intervals; 0: none
     seed: int = 0  # of latents, subsets and resamples
-    out: Path | None = None  # folder for evaluation.json and .png; the run itself, or ./evaluation
+    out: Path | None = None  # folder for evaluation.json and .png; the run itself, or a new ./evaluation, -2, -3, ...
     module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
 
 class Side(NamedTuple):
-    """One set of examples, to be measured or to measure by."""
+    """One set of examples, to be measured or to measure by. They are read when they are needed, chunk by chunk."""
 
     name: str
     split: str  # "train", "held-out", "all" of a folder, "samples" of a run
-    x: np.ndarray  # [N, ...]
+    size: int  # how many
+    shape: tuple[int, ...]  # of one example
+    chunks: Callable[[], Iterator[np.ndarray]]  # reads or draws them: [n, ...] each, the same at every call
     averaged: bool | None = None
     normalization: Literal["running", "batch", "standing"] | None = None
 
@@ -93,17 +100,17 @@ def evaluate_command(flags: Evaluate) -> int:
     run = load(flags.judged, flags.step, file=flags.module) if _is_run(flags.judged) else None
     judged = _side(flags.judged, flags, flags.size)
     real = _reference(flags, run, judged)
-    training = _examples(run.module.source(run.config), flags, "train") if run else None
+    training = _training(flags, run)
     features = _features(flags, judged)
-    available = {"images": judged.x.ndim == 4, "probabilities": features.probabilities, "training": training}
+    available = {"images": len(judged.shape) == 3, "probabilities": features.probabilities, "training": training}
     wanted = chosen(flags.metrics, {name for name, there in available.items() if there})
     protocol = Protocol(
         name=f"{real.split} {real.name}",
         dataset=real.name,
         split=real.split,
-        real=len(real.x),
-        fake=len(judged.x),
-        size=judged.x.shape[1:],
+        real=real.size,
+        fake=judged.size,
+        size=judged.shape,
         resizer=features.resizer,
         features=features.name,
         weights=features.weights,
@@ -111,30 +118,91 @@ def evaluate_command(flags: Evaluate) -> int:
         normalization=judged.normalization,
         seed=flags.seed,
     )
-
     needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
-    classify = features.probabilities if "probabilities" in needed else None  # another pass through a large network
+    print(f"{flags.judged} against {real.size} of {real.name} [{real.split}], by {features.name}", flush=True)
+    known = _extracted(real, features, needed)
+    learned = _extracted(training, features, needed) if training and "training" in needed else None
 
-    def extracted(side: Side) -> Examples:
-        return Examples(side.x, features.extract(side.x), classify(side.x) if classify else None)
+    def measured(side: Side, protocol: Protocol) -> dict[str, Figure]:
+        examples = _extracted(side, features, needed)
+        if warning := _constant(side, real):
+            print(warning, flush=True)
+        return _figures(flags, wanted, Sides(known, examples, learned, flags.seed), protocol)
 
-    print(f"{flags.judged} against {len(real.x)} of {real.name} [{real.split}], by {features.name}", flush=True)
-    known, learned = extracted(real), extracted(training) if training and "training" in needed else None
-    figures = evaluate(known, extracted(judged), protocol, wanted, learned, flags.resamples, flags.seed, _announce)
-    other = None
+    figures, other = measured(judged, protocol), None
     if flags.against and flags.against.suffix == ".json":
         other = _stored(flags.against)
     elif flags.against:
-        side = _side(flags.against, flags, judged.x.shape[1])
-        same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=len(side.x))
+        side = _side(flags.against, flags, judged.shape[0])
+        same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=side.size)
         print(f"{flags.against}", flush=True)
-        other = evaluate(known, extracted(side), same, wanted, learned, flags.resamples, flags.seed, _announce)
+        other = measured(side, same)
     print(f"{table(figures, other)}\n{described(protocol)}")
-    return _write(flags, figures, other, nearest_picture(judged.x, training.x) if training else None)
+    return _write(flags, figures, other, nearest_picture(_first(judged), training.chunks()) if training else None)
 
 
-def _announce(metric: str) -> None:
-    print(f"  {metric.replace('_', ' ')}", flush=True)
+def _training(flags: Evaluate, run: Trained | None) -> Side | None:
+    """Returns what a run was trained on, where it still is: only two things need it, so that its loss stops nothing."""
+    if run is None:
+        return None
+    try:
+        return _examples(run.module.source(run.config), flags, "train")
+    except (ValueError, OSError) as error:
+        print(f"without the training data (copies, authenticity, nearest examples): {error}", flush=True)
+        return None
+
+
+def _extracted(side: Side, features: Features, needed: frozenset[str]) -> Examples:
+    """Reads a side once, and keeps of each example what the metrics need."""
+    extracted, probable, examples = [], [], []
+    for chunk in side.chunks():
+        extracted.append(features.extract(chunk))
+        if features.probabilities and "probabilities" in needed:  # another pass through a large network
+            probable.append(features.probabilities(chunk))
+        if "images" in needed:
+            examples.append(chunk)
+    whole = [np.concatenate(parts) if parts else None for parts in (examples, probable)]
+    return Examples(whole[0], np.concatenate(extracted), whole[1])
+
+
+def _figures(flags: Evaluate, wanted: Sequence[str], sides: Sides, protocol: Protocol) -> dict[str, Figure]:
+    """Measures by each metric; one that these examples do not allow is left out with a word, and so is an interval."""
+    figures: dict[str, Figure] = {}
+    errors: list[str] = []
+    for name in wanted:
+        print(f"  {name.replace('_', ' ')}", flush=True)
+        for resamples in dict.fromkeys((flags.resamples, 0)):
+            try:
+                measured = evaluate(
+                    sides.real, sides.fake, protocol, [name], sides.training, resamples=resamples, seed=flags.seed
+                )
+            except ValueError as error:
+                errors.append(f"{name.replace('_', ' ')}: {error}")
+                continue
+            if resamples != flags.resamples:
+                print(f"  no interval for {errors.pop()}; --n of more pictures allows one", flush=True)
+            figures |= measured
+            break
+        else:
+            print(f"  left out {errors[-1]}", flush=True)
+    if not figures:
+        raise ValueError(f"nothing could be measured of {sides.fake.features.shape[0]} pictures: {errors[-1]}")
+    return figures
+
+
+def _first(side: Side) -> np.ndarray:
+    return next(side.chunks())[:PICTURED]
+
+
+def _constant(side: Side, real: Side) -> str | None:
+    """Says that samples are nearly one and the same, which figures of quality alone do not see."""
+    share = metrics.variation(next(side.chunks()), next(real.chunks()))
+    if share >= NEARLY_CONSTANT:
+        return None
+    return (
+        f"  {side.name} is nearly constant: its examples vary by {share:.1%} of what the real ones do, pixel by pixel. "
+        "Precision and density may be high all the same; look at recall and coverage, and at the pictures"
+    )
 
 
 def _check(flags: Evaluate) -> None:
@@ -153,8 +221,8 @@ def _is_run(path: Path) -> bool:
 def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
     """Reads the real examples that the judged ones are compared with."""
     if flags.pictures or flags.reference not in ("held-out", "train"):
-        side = judged.x.shape[1] if run else flags.size
-        return _pictures(flags.pictures or Path(flags.reference), flags, side, judged.x.shape[-1])
+        size = judged.shape[0] if run else flags.size
+        return _pictures(flags.pictures or Path(flags.reference), flags, size, judged.shape[-1])
     if run is None:
         raise ValueError(
             f"{flags.judged} is no run, so it has no data to compare with; name a second folder of pictures"
@@ -167,14 +235,21 @@ def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
 
 
 def _examples(source: Source, flags: Evaluate, split: str) -> Side:
-    """Reads up to n examples of a source, evenly spread; of a density, n fresh draws."""
+    """Up to n examples of a source, evenly spread; of a density, n fresh draws."""
     n = min(flags.n, source.size or flags.n)
     index = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
-    return Side(source.name, split, np.asarray(principal(source.read(jg.data.Draw(flags.seed, np.arange(n), index)))))
+
+    def chunks() -> Iterator[np.ndarray]:
+        for rows in np.split(np.arange(n), range(CHUNK, n, CHUNK)):
+            yield np.asarray(principal(source.read(jg.data.Draw(flags.seed, rows, index[rows]))))
+
+    shape = next(chunks()).shape[1:]
+    return Side(source.name, split, n, shape, chunks)
 
 
 def _pictures(path: Path, flags: Evaluate, size: int | None, channels: int = 3) -> Side:
-    return _examples(jg.data.folder(path, size=size, channels=channels), flags, "all")
+    source = jg.data.folder(path, size=size, channels=channels, memory=0)  # read chunk by chunk, and not kept
+    return _examples(source, flags, "all")
 
 
 def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
@@ -194,14 +269,25 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
         state = standing_statistics(game, state, own, batches=batches, batch_size=rows, y=inputs.get("y"))
     if flags.normalization == "batch" and (rehearse := game.rehearse):
         game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
-    x = as_pictures(jg.sample(game, state, key, n=flags.n, **sample_inputs(run.experiment, flags.n)))
-    return Side(f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization)
+    asked = sample_inputs(run.experiment, flags.n)
+
+    @functools.lru_cache(maxsize=1)  # the first is drawn for its shape already, and often there is no other
+    def drawn(start: int) -> np.ndarray:
+        n = min(DRAWN, flags.n - start)
+        inputs = jax.tree.map(lambda leaf: leaf[start : start + n], dict(asked))
+        return as_pictures(jg.sample(game, state, jax.random.fold_in(key, start) if start else key, n=n, **inputs))
+
+    def chunks() -> Iterator[np.ndarray]:
+        return map(drawn, range(0, flags.n, DRAWN))
+
+    name = f"{path} at step {int(state.step)}"
+    return Side(name, "samples", flags.n, drawn(0).shape[1:], chunks, averaged, flags.normalization)
 
 
 def _features(flags: Evaluate, judged: Side) -> Features:
     """Chooses the feature network; never another one than was asked for."""
     judge = flags.judged / "judge.npz"
-    if judged.x.ndim == 2:
+    if len(judged.shape) == 1:
         return Features("coordinates", "none", "none", np.asarray, None)
     if flags.features == "pixels":
         return _from_extractor(extractors.function("pixels", lambda x: x.reshape(len(x), -1)))
@@ -232,6 +318,12 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
     return scipy.special.softmax(logits.astype(np.float64), axis=1)
 
 
+def _unused(path: Path) -> Path:
+    """Returns the path, or the first of path-2, path-3, ... that does not exist: what was measured before stays."""
+    numbered = (path.with_name(f"{path.name}-{k}") for k in itertools.count(2))
+    return next(place for place in itertools.chain([path], numbered) if not place.exists())
+
+
 def _stored(path: Path) -> dict[str, Figure]:
     """Reads the figures of an evaluation.json."""
     try:
@@ -243,7 +335,7 @@ def _stored(path: Path) -> dict[str, Figure]:
 def _write(
     flags: Evaluate, figures: dict[str, Figure], other: dict[str, Figure] | None, nearest: np.ndarray | None
 ) -> int:
-    out = flags.out or (flags.judged if _is_run(flags.judged) else Path("evaluation"))
+    out = flags.out or (flags.judged if _is_run(flags.judged) else _unused(Path("evaluation")))
     out.mkdir(parents=True, exist_ok=True)
     page: dict[str, Any] = {"judged": str(flags.judged), "figures": {name: to_json(f) for name, f in figures.items()}}
     if other:

@@ -19,6 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
+  variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
   bootstrap          an interval beside any figure
@@ -37,7 +38,7 @@ from jaxgan.metrics.birthday import (
     collision_rate,
     support_estimate,
 )
-from jaxgan.metrics.bootstrap import Interval, bootstrap
+from jaxgan.metrics.bootstrap import SHARE, Interval, Range, bootstrap
 from jaxgan.metrics.classifier import (
     Classifier,
     accuracy,
@@ -88,11 +89,13 @@ from jaxgan.metrics.two_sample import (
     classifier_two_sample_test,
     nearest_neighbour_accuracy,
 )
+from jaxgan.metrics.variation import variation
 
 __all__ = [
     "KID",
     "NDB",
     "PRD",
+    "SHARE",
     "Bins",
     "Birthday",
     "ClassFID",
@@ -119,6 +122,7 @@ __all__ = [
     "PathLength",
     "PrecisionRecall",
     "Protocol",
+    "Range",
     "SlicedWasserstein",
     "TwoSample",
     "accuracy",
@@ -177,4 +181,5 @@ __all__ = [
     "standing_statistics",
     "support_estimate",
     "train_classifier",
+    "variation",
 ]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,17 @@ class Interval(NamedTuple):
     high: float  # upper end
 
 
+class Range(NamedTuple):
+    """Where a figure can lie."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    share: bool = False  # a share of examples, in [0, 1]: its interval is Wilson's
+
+
+SHARE = Range(0.0, 1.0, share=True)
+
+
 def bootstrap(
     metric: Callable[..., Any],
     *sets: ArrayLike,
@@ -25,6 +38,7 @@ def bootstrap(
     level: float = 0.95,
     replace: bool = False,
     share: float = 0.5,
+    within: Range | Sequence[Range] = Range(),  # noqa: B008 (a constant)
 ) -> Any:
     """Confidence interval of a metric: the examples of each set are drawn anew many times, the metric computed on each.
 
@@ -34,10 +48,18 @@ def bootstrap(
     recall, density and coverage, pairs of copies bias KID, and FID rises as it would for a smaller set. Use it for
     means, accuracies and other averages over examples.
 
-    The interval is the basic one: the spread of the draws around *their* mean, turned around and put on the value. So
-    what a smaller set does to a biased figure cancels, and the interval covers the figure *expected at these sizes*,
-    its bias included: not the figure of infinitely many samples. Where real and fake follow one distribution, FID and
-    KID lose their linear part, and the interval is wider than it need be.
+    Without more the interval is the basic one: the spread of the draws around *their* mean, turned around and put on
+    the value. So what a smaller set does to a biased figure cancels, and the interval covers the figure *expected at
+    these sizes*, its bias included: not the figure of infinitely many samples. Where real and fake follow one
+    distribution, FID and KID lose their linear part, and the interval is wider than it need be.
+
+    An interval ends where the figure's range ends. That of a share of examples (precision, recall, coverage, copies) is
+    Wilson's, of as many independent examples as would vary like the draws, and at most half of the smallest set's,
+    since examples in one neighbourhood are not independent: a share of 1 seen in 100 examples is said to be above 0.93,
+    where the draws do not vary and the basic interval has no width. In simulations of precision, recall and coverage of
+    60 points such intervals of 95 % covered the expected figure in 85 to 99 of 100 cases, near 0 and 1 too (the basic
+    ones in 24 to 91); where a few outliers carry a share, as of precision 0.1 in 200 points, in 61 to 97. The first is
+    a test (tests/metrics/test_bootstrap.py).
 
     Args:
       metric: (*sets) -> a number, or a NamedTuple of numbers.
@@ -47,6 +69,7 @@ def bootstrap(
       level: probability in (0, 1) with which such intervals cover, as the sets grow.
       replace: draw as many rows as there are, with replacement.
       share: of the rows in a draw without replacement, in (0, 1); other than 1/2 the spread is scaled to the full size.
+      within: the range of the figure; of each, where the metric returns several.
     Returns:
       An Interval, or the metric's own NamedTuple with an Interval in each place.
     Raises:
@@ -54,6 +77,7 @@ def bootstrap(
     References:
       Efron, Tibshirani. An Introduction to the Bootstrap. 1993.
       Politis, Romano. Large Sample Confidence Regions Based on Subsamples under Minimal Assumptions. 1994.
+      Wilson. Probable Inference, the Law of Succession, and Statistical Inference. 1927.
     """
     arrays = [np.asarray(x) for x in sets]
     if not arrays or any(x.ndim < 1 or len(x) < 4 for x in arrays):
@@ -70,8 +94,25 @@ def bootstrap(
     ]
     spread = scale * (np.stack(draws) - np.mean(draws, axis=0))
     tails = np.quantile(spread, [(1.0 + level) / 2.0, (1.0 - level) / 2.0], axis=0)
-    low, high = np.asarray(result, np.float64) - tails
+    values = np.atleast_1d(np.asarray(result, np.float64))
+    ranges = [within] * len(values) if isinstance(within, Range) else within
+    ends = np.atleast_2d(values - tails) if isinstance(result, tuple) else (values - tails).reshape(2, 1)
+    deviations, most = np.atleast_1d(np.std(spread, axis=0)), min(map(len, arrays)) / 2
+    intervals = []
+    for value, low, high, deviation, span in zip(values, *ends, deviations, ranges, strict=True):
+        if span.share:
+            low, high = _wilson(float(value), float(deviation), most, level)
+        intervals.append(Interval(float(value), float(max(low, span.low)), float(min(high, span.high))))
     if not isinstance(result, tuple):
-        return Interval(float(result), float(low), float(high))
-    intervals = (Interval(float(v), float(a), float(b)) for v, a, b in zip(result, low, high, strict=True))
+        return intervals[0]
     return type(result)(*intervals) if hasattr(result, "_fields") else tuple(intervals)
+
+
+def _wilson(share: float, deviation: float, most: float, level: float) -> tuple[float, float]:
+    """Returns Wilson's interval of a share, of as many examples as would vary like it, and at most so many."""
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    drawn_in = (share * most + z**2 / 2) / (most + z**2)  # never 0 or 1, where a share would seem not to vary
+    n = most if deviation == 0 else min(most, max(1.0, drawn_in * (1 - drawn_in) / deviation**2))
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    return centre - half, centre + half

@@ -22,6 +22,7 @@ from flax import traverse_util
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.metrics.images import warn_of_zero_to_one
 from jaxgan.types import PyTree
 
 BATCH = 250  # examples per compiled call of features and probabilities; the last call is padded to it
@@ -215,6 +216,9 @@ def _outputs(classifier: Classifier, x: ArrayLike) -> tuple[np.ndarray, np.ndarr
     images = np.asarray(x, np.float32)
     if images.ndim != 4 or images.shape[1:] != classifier.shape:
         raise ValueError(f"x must be images [N, {', '.join(map(str, classifier.shape))}]; got shape {images.shape}")
+    if images.size and np.abs(images).max() > 1.001:
+        raise ValueError(f"x must lie in [-1, 1]; got [{images.min():.3g}, {images.max():.3g}]: use jg.data.from_uint8")
+    warn_of_zero_to_one(images, "x")
     network, parts = Network(classifier.classes), []
     for start in range(0, max(1, len(images)), BATCH):
         part = images[start : start + BATCH]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import jax
@@ -69,3 +70,16 @@ def checked_image_sets(real: ArrayLike, fake: ArrayLike, least: int = 1) -> tupl
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(f"real and fake images must have one shape; got {a.shape[1:]} and {b.shape[1:]}")
     return a, b
+
+
+def warn_of_zero_to_one(x: np.ndarray, name: str = "images") -> None:
+    """Warns of floating images [N, H, W, C] without a value below 0: they may be in [0, 1], as other libraries have it.
+
+    Measured as they are, such images are brighter and of half the contrast: another set of pictures.
+    """
+    if x.size and 0 <= x.min() < x.max() <= 1:
+        warnings.warn(
+            f"{name} lie in [{x.min():.3g}, {x.max():.3g}], without a value below 0, and are measured as [-1, 1]; "
+            "if they are in [0, 1], pass 2 * x - 1, or bytes",
+            stacklevel=3,
+        )

@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from jaxgan.metrics.images import check_images, checked_images
+from jaxgan.metrics.images import check_images, checked_images, warn_of_zero_to_one
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, fine to coarse
 TAPS, SIGMA = 11, 1.5  # the Gaussian window
@@ -108,6 +108,7 @@ def diversity(images: ArrayLike, key: Array, pairs: int = 1000, levels: int | No
     x = checked_images(images, least=2)
     if pairs < 1 or np.abs(x).max() > 1.001:
         raise ValueError(f"need pairs >= 1 and pixels in [-1, 1]; got {pairs} and [{x.min():.3g}, {x.max():.3g}]")
+    warn_of_zero_to_one(x)
     levels = scales(x.shape[1], x.shape[2]) if levels is None else levels
     first_key, step_key = (jax.random.fold_in(key, n) for n in range(2))
     first = np.asarray(jax.random.randint(first_key, (pairs,), 0, len(x)))

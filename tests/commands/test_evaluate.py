@@ -2,15 +2,20 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import jaxgan as jg
 from experiments.__main__ import main
+from jaxgan.commands import evaluate as module
 from jaxgan.commands.main import main as jaxgan
 from jaxgan.evaluation import MEASURES, Examples, chosen, evaluate
 from jaxgan.metrics import Protocol
+from jaxgan.runs.experiment import sample_inputs
+from jaxgan.runs.loading import load
 
 FEW = ["--n", "40", "--resamples", "10"]
 PROTOCOL = Protocol("p", "d", "test", 40, 40, (2,), "none", "coordinates", "none", None, None, 0)
@@ -145,3 +150,122 @@ def test_intervals_hold_the_value_and_shrink_with_the_samples():
         widths[n] = figure.high - figure.low
     assert widths[1600] < 0.5 * widths[100]  # a quarter is expected
     assert math.isnan(evaluate(real, fake, PROTOCOL, ["frechet"], resamples=0)["frechet_distance"].low)
+
+
+@pytest.mark.parametrize("n", [4, 10, 16])
+def test_few_pictures_are_measured_as_far_as_they_allow(tmp_path, capsys, n):
+    a, b = folder(tmp_path / "a", 0), folder(tmp_path / "b", 1)
+    words = [
+        "evaluate",
+        str(a),
+        str(b),
+        "--features",
+        "pixels",
+        "--n",
+        str(n),
+        "--resamples",
+        "10",
+        "--out",
+        str(tmp_path),
+    ]
+    assert jaxgan(words) == 0
+    printed, measured = capsys.readouterr().out, figures(tmp_path)
+    assert "frechet_distance" in measured
+    for name in ("frechet", "kernel", "precision recall", "density coverage"):
+        left_out = not set(MEASURES[name.replace(" ", "_")].better) & set(measured)
+        assert left_out == (f"left out {name}: " in printed)
+    assert ("left out density coverage" in printed) == (n == 4)  # it looks at 5 neighbours
+
+
+def test_a_run_is_measured_without_the_data_it_was_trained_on(tmp_path, capsys):
+    """It is compared with other pictures, which is all that is needed."""
+    data, real = folder(tmp_path / "data", 0), folder(tmp_path / "real", 1)
+    words = ["folder", "--path", str(data), "--smoke", "--out", str(tmp_path / "runs"), "--id", "one"]
+    assert main(words) == 0
+    data.rename(tmp_path / "moved")
+    run = tmp_path / "runs" / "folder" / "one"
+    words = ["evaluate", str(run), str(real), *FEW, "--features", "pixels", "--metrics", "all"]
+    assert jaxgan([*words, "--resamples", "0"]) == 0
+    printed = capsys.readouterr().out
+    assert "without the training data" in printed
+    assert "frechet_distance" in figures(run)
+    assert "copies" not in figures(run)
+    assert jaxgan([*words, "--reference", "train"]) == 0  # the pictures win over the reference
+    assert jaxgan(["evaluate", str(run), *FEW, "--features", "pixels", "--reference", "train"]) == 2
+    assert "does not exist" in capsys.readouterr().err
+
+
+def test_pictures_are_read_as_they_are_needed(tmp_path):
+    a = folder(tmp_path / "a", 0)
+    side = module._pictures(a, module.Evaluate(judged=a, n=40), None)
+    assert (side.size, side.shape) == (40, (16, 16, 3))
+    first = np.concatenate(list(side.chunks()))
+    np.testing.assert_array_equal(first, np.concatenate(list(side.chunks())))
+    tracemalloc.start()
+    again = module._pictures(a, module.Evaluate(judged=a, n=40), None)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < first.size / 2  # not even bytes of all pixels are kept
+    assert again.size == 40
+
+
+def test_chunks_do_not_change_what_is_measured(run, tmp_path, monkeypatch):
+    words = ["evaluate", str(run), *FEW, "--resamples", "0", "--metrics", "all", "--out"]
+    assert jaxgan([*words, str(tmp_path / "whole")]) == 0
+    monkeypatch.setattr(module, "CHUNK", 7)
+    assert jaxgan([*words, str(tmp_path / "parts")]) == 0
+    whole, parts = figures(tmp_path / "whole"), figures(tmp_path / "parts")
+    for name, figure in whole.items():
+        assert figure["value"] == pytest.approx(parts[name]["value"], rel=1e-4), name
+    picture = [np.asarray(Image.open(tmp_path / name / "evaluation.png")) for name in ("whole", "parts")]
+    np.testing.assert_array_equal(*picture)  # with the nearest training examples
+
+
+def test_samples_of_many_chunks_are_those_of_their_labels(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "DRAWN", 16)
+    asked = []
+    sample = jg.sample
+    monkeypatch.setattr(jg, "sample", lambda *a, **k: asked.append(k) or sample(*a, **k))
+    words = ["evaluate", str(run), *FEW, "--resamples", "0", "--metrics", "frechet", "--out", str(tmp_path)]
+    assert jaxgan(words) == 0
+    assert [each["n"] for each in asked[:3]] == [16, 16, 8]
+    labels = sample_inputs(load(run).experiment, 40)["y"]
+    np.testing.assert_array_equal(np.concatenate([each["y"] for each in asked[:3]]), labels)
+
+
+def test_pictures_that_are_all_alike_are_named(tmp_path, capsys):
+    """Their precision may be 1."""
+    real, grey = folder(tmp_path / "real", 0), tmp_path / "grey"
+    grey.mkdir()
+    for i in range(20):
+        Image.fromarray(np.full((16, 16, 3), 127 + i % 2, np.uint8)).save(grey / f"{i}.png")
+    words = ["evaluate", str(grey), str(real), *FEW, "--features", "pixels", "--out", str(tmp_path)]
+    assert jaxgan(words) == 0
+    assert "folder:grey is nearly constant" in capsys.readouterr().out
+    measured = figures(tmp_path)
+    assert measured["recall"]["value"] == 0
+    assert jaxgan(["evaluate", str(real), str(real), *FEW, "--features", "pixels", "--out", str(tmp_path)]) == 0
+    assert "nearly constant" not in capsys.readouterr().out
+
+
+def test_earlier_evaluations_of_folders_stay(tmp_path, monkeypatch, capsys):
+    a, b = folder(tmp_path / "a", 0), folder(tmp_path / "b", 1)
+    monkeypatch.chdir(tmp_path)
+    words = ["evaluate", str(a), str(b), *FEW, "--features", "pixels", "--metrics", "frechet", "--resamples", "0"]
+    for _ in range(3):
+        assert jaxgan(words) == 0
+    assert [path.name for path in sorted(tmp_path.glob("evaluation*"))] == [
+        "evaluation",
+        "evaluation-2",
+        "evaluation-3",
+    ]
+
+
+def test_intervals_of_shares_end_where_shares_do():
+    rng = np.random.default_rng(0)
+    real, fake = (Examples(None, rng.normal(size=(60, 2))) for _ in range(2))
+    measured = evaluate(real, fake, PROTOCOL, ["frechet", "precision_recall", "density_coverage"], resamples=20)
+    for name in ("precision", "recall", "coverage"):
+        assert 0 <= measured[name].low <= measured[name].value <= measured[name].high <= 1
+        assert measured[name].low < measured[name].high
+    assert measured["frechet_distance"].low >= 0

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from jaxgan.metrics import fid, precision_recall
-from jaxgan.metrics.bootstrap import Interval, bootstrap
+from jaxgan.metrics.bootstrap import SHARE, Interval, Range, bootstrap
 from jaxgan.metrics.kernel import kid
 
 
@@ -116,3 +116,55 @@ def test_the_larger_bias_of_halves_does_not_shift_the_interval():
     halves = fid(real[:20], fake[:20])
     assert halves > found.high  # so biased are they
     assert found.low < found.value < found.high
+
+
+def shares(real, fake):
+    """Precision, recall and coverage by their definitions."""
+
+    def distances(a, b):
+        return np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
+
+    def radii(a, k):
+        return np.sort(distances(a, a), axis=1)[:, k]
+
+    between = distances(real, fake)
+    precision = (between <= radii(real, 3)[:, None]).any(0).mean()
+    recall = (between <= radii(fake, 3)).any(1).mean()
+    return precision, recall, (between.min(1) <= radii(real, 5)).mean()
+
+
+@pytest.mark.parametrize(
+    ("shift", "scale"),
+    [(0.0, 1.0), (0.0, 0.3), (3.5, 1.0), (0.0, 4.0), (2.0, 1.0)],
+    ids=["equal", "narrow", "far", "wide", "near"],
+)
+def test_intervals_of_shares_cover_and_stay_between_0_and_1(shift, scale):
+    rng, n = np.random.default_rng(0), 60
+
+    def draw():
+        return rng.normal(size=(n, 2)), scale * rng.normal(size=(n, 2)) + shift
+
+    expected = np.mean([shares(*draw()) for _ in range(300)], axis=0)
+    found = [bootstrap(shares, *draw(), seed=0, resamples=25, within=SHARE) for _ in range(100)]
+    ends = np.array([[(each.low, each.high) for each in figures] for figures in found])  # [100, 3, 2]
+    assert ends.min() >= 0
+    assert ends.max() <= 1
+    covered = np.mean((ends[..., 0] <= expected) & (expected <= ends[..., 1]), axis=0)
+    assert (covered >= 0.82).all(), covered
+
+
+@pytest.mark.parametrize(("value", "low", "high"), [(0.0, 0.0, 0.0713), (1.0, 0.9287, 1.0)])
+def test_a_share_that_no_draw_varies_has_the_interval_of_half_as_many_trials(value, low, high):
+    found = bootstrap(np.mean, np.full(100, value), seed=0, resamples=20, within=SHARE)
+    exact = stats.binomtest(int(50 * value), 50).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_other_intervals_end_where_the_range_does():
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    free, ended = (bootstrap(fid, x, x + 1e-3, seed=0, resamples=20, **o) for o in ({}, {"within": Range(low=0.0)}))
+    assert free.low < 0 == ended.low
+    assert free.high == ended.high
+    both = bootstrap(lambda a: (a.mean(), (a > 9).mean()), x[:, 0], seed=0, resamples=20, within=(Range(), SHARE))
+    assert both[0].low < 0 <= both[1].low

@@ -14,6 +14,7 @@ from jax import Array
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from jaxgan.metrics.extractors.extractor import Extractor
+from jaxgan.metrics.images import warn_of_zero_to_one
 
 Progress = Callable[[int, int | None], None]  # (images done, images in all if known)
 Images = Iterable[Any]  # an array, or batches of arrays
@@ -41,7 +42,7 @@ def extract(
       [N, F] float32, in the order of the images.
     Raises:
       ValueError: images of another rank, dtype, range (named) or number of channels, non-finite ones (counted), no
-        images at all, or features that are not one row per image.
+        images at all, or features that are not one row per image. Floats without any value below 0 are warned of.
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
@@ -110,6 +111,7 @@ def _checked(images: Any, channels: int | None) -> np.ndarray:
             raise ValueError(f"images hold {bad} non-finite values of {x.size}")
         if x.size and (x.min() < -1.0 or x.max() > 1.0):
             raise ValueError(f"float images must lie in [-1, 1]; got [{x.min()}, {x.max()}]: rescale or clip them")
+        warn_of_zero_to_one(x)
     else:
         raise ValueError(f"images must be uint8 in [0, 255] or float in [-1, 1]; got {x.dtype}")
     if channels is not None and x.shape[3] != channels:
