@@ -19,7 +19,7 @@ import optax
 
 import jaxgan as jg
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.types import Schedule
@@ -33,6 +33,7 @@ class Config:
     data_dir: str | None = None  # where sets are prepared; None: the default of TensorFlow Datasets
     flip: bool = True  # mirror half of the images
     judged: int = 5000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
     seed: int = 0  # of parameters, latents and data order
     steps: int = 100_000  # generator steps
     n_critic: int = 5  # discriminator steps for each
@@ -56,6 +57,7 @@ SMOKE = {
     "generator_features": 1,
     "discriminator_features": 1,
     "judged": 10,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ("steps",)
 
@@ -88,7 +90,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)
 
 
 def averaged_from(start: int, decay: float) -> Schedule:

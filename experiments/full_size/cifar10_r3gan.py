@@ -28,7 +28,7 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
@@ -60,6 +60,7 @@ class Config:
     ema_mimg: float = 5.0  # half-life of the averaged generator in the end, in millions of images; 0 at first
     augmentation: float = 0.55  # probability of every augmentation in the end; of those of colour, half of it
     judged: int = 2000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
 
 
 SMOKE = {
@@ -70,6 +71,7 @@ SMOKE = {
     "features": 2,
     "blocks": 1,
     "judged": 8,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ("steps",)
 
@@ -117,7 +119,7 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images; measure an FID with `metrics` and Inception features."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)
 
 
 def half_cosine(first: float, last: float, steps: int) -> Schedule:

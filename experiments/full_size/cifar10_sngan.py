@@ -20,7 +20,7 @@ import optax
 
 import jaxgan as jg
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
@@ -35,6 +35,7 @@ class Config:
     flip: bool = False  # mirror half of the images
     labels: bool = False  # conditional: by batch normalisation in G, by projection in D
     judged: int = 5000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
     seed: int = 0  # of parameters, latents and data order
     steps: int = 50_000  # generator steps
     n_critic: int = 5  # discriminator steps for each
@@ -55,6 +56,7 @@ SMOKE = {
     "generator_features": 2,
     "discriminator_features": 2,
     "judged": 8,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ()  # the learning rate follows the number of steps
 
@@ -87,7 +89,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)
 
 
 def decaying(

@@ -24,7 +24,7 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
@@ -56,6 +56,7 @@ class Config:
     target: float = 0.6  # of ADA: E sign(D(real))
     ada_kimg: float = 500.0  # thousands of images in which its probability can go from 0 to 1
     judged: int = 2000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
 
 
 SMOKE = {
@@ -67,6 +68,7 @@ SMOKE = {
     "features": 2,
     "group": 4,
     "judged": 8,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ("steps",)
 
@@ -112,7 +114,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images; measure an FID with `metrics` and Inception features."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)
 
 
 def ema_decay(batch_size: int, half_life: float, ramp: float) -> Schedule:

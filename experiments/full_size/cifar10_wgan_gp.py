@@ -17,7 +17,7 @@ from pathlib import Path
 import jaxgan as jg
 from experiments.full_size.cifar10_sngan import decaying, twice_the_latents
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
@@ -29,6 +29,7 @@ class Config:
     dataset: str = "tfds:cifar10"  # or "synthetic": noise of the same shape
     data_dir: str | None = None  # where sets are prepared; None: the default of TensorFlow Datasets
     judged: int = 5000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
     seed: int = 0  # of parameters, latents and data order
     steps: int = 100_000  # generator steps
     n_critic: int = 5  # critic steps for each
@@ -50,6 +51,7 @@ SMOKE = {
     "generator_features": 2,
     "discriminator_features": 2,
     "judged": 8,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ()  # the learning rate follows the number of steps
 
@@ -82,4 +84,4 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)

@@ -20,7 +20,7 @@ import optax
 import jaxgan as jg
 from experiments.full_size.cifar10_biggan import averaged_from
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 
@@ -33,6 +33,7 @@ class Config:
     data_dir: str | None = None  # where sets are prepared; None: the default of TensorFlow Datasets
     flip: bool = True  # mirror half of the images
     judged: int = 5000  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
     seed: int = 0  # of parameters, latents and data order
     steps: int = 150_000  # generator steps
     n_critic: int = 1  # discriminator steps for each
@@ -57,6 +58,7 @@ SMOKE = {
     "generator_features": 1,
     "discriminator_features": 1,
     "judged": 10,
+    "judged_by": "pixels",
 }
 MAY_DIFFER = ("steps",)
 CLASSES = 1000
@@ -95,4 +97,4 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import jaxgan as jg
 from experiments.digits.dcgan import build as build_digits
-from experiments.full_size.judge import image_judge
+from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge
 
@@ -29,6 +29,7 @@ class Config:
     on_corrupt: Literal["skip", "error"] = "skip"  # leave unreadable images out with a warning, or refuse the folder
     channels: int = 3  # 1: grey, 3: colour
     judged: int = 500  # samples in an evaluation
+    judged_by: JudgedBy = "auto"  # feature network: auto is EfficientNet-Lite0 where installed, else 8x8 pixels
     seed: int = 0  # of parameters, latents and data order
     steps: int = 5000  # train steps
     batch_size: int = 64  # real images a step
@@ -43,7 +44,14 @@ class Config:
     ema: float = 0.998  # decay of the averaged generator, per step
 
 
-SMOKE = {"steps": 4, "batch_size": 8, "generator_features": 2, "discriminator_features": 2, "judged": 8}
+SMOKE = {
+    "steps": 4,
+    "batch_size": 8,
+    "generator_features": 2,
+    "discriminator_features": 2,
+    "judged": 8,
+    "judged_by": "pixels",
+}
 MAY_DIFFER = ("steps",)
 
 
@@ -68,4 +76,4 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images."""
-    return image_judge(source(config), config.judged)
+    return image_judge(source(config), config.judged, config.judged_by)

@@ -26,6 +26,7 @@ from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
 from jaxgan.metrics.standing import standing_statistics
+from jaxgan.metrics.variation import NEARLY_CONSTANT
 from jaxgan.runs.experiment import as_pictures, principal, sample_inputs
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
@@ -33,7 +34,6 @@ from jaxgan.runs.loading import Trained, load
 
 CHUNK = 128  # real pictures in memory at once
 DRAWN = 1024  # samples in memory at once
-NEARLY_CONSTANT = 0.05  # of the variation of real examples
 STANDING = (16, 64)  # batches and samples in each, to estimate standing statistics with
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jax.typing import ArrayLike
 
+NEARLY_CONSTANT = 0.05  # samples that vary less are one picture, whatever other figures say
+
 
 def variation(fake: ArrayLike, real: ArrayLike) -> float:
     """Standard deviation of samples relative to that of real examples, number by number, as root mean squares.

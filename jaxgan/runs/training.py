@@ -19,6 +19,7 @@ from jaxgan.diagnose import watch
 from jaxgan.guard import SKIPPED
 from jaxgan.log import combined, every, no_log, open_log, progress
 from jaxgan.loop import Hook, Log, NonFiniteError, Safety, plateau, reached, stop_on_signals, train
+from jaxgan.metrics.variation import NEARLY_CONSTANT
 from jaxgan.parallel import any_process, from_first, is_first
 from jaxgan.report import read_metrics
 from jaxgan.runs import folder as folders
@@ -124,6 +125,8 @@ def _evaluator(run: Run, evaluations: Evaluations) -> Callable[[int, TrainState]
                     built.draw(run.folder / "samples" / f"{step:06d}.png", _samples(built, here, PICTURED, "pictures"))
             if judge is not None:
                 figures, histogram = judge.judge(_samples(built, here, judge.samples, "judgement"))
+                if figures.get("variation", 1.0) < NEARLY_CONSTANT:
+                    print(f"step {step}: samples are nearly constant, so that precision says nothing", flush=True)
             figures = figures | (built.examine(here) if built.examine else {})
             evaluations.latest.update(figures=figures, histogram=histogram)
             if run.best and run.best.figure not in figures:

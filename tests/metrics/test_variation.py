@@ -3,6 +3,10 @@
 import numpy as np
 import pytest
 
+import jaxgan.data
+from experiments.digits import judge as digits_judge_module
+from experiments.digits.judge import digits_judge
+from experiments.full_size.judge import image_judge
 from jaxgan.metrics import extractors, precision_recall, variation
 from jaxgan.metrics.ms_ssim import diversity
 from tests.conftest import small_digits
@@ -55,3 +59,36 @@ def enlarged(x):
 
 
 pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture(scope="module", params=["pixels", "efficientnet_lite0", "digits"])
+def judge(request, tmp_path_factory):
+    """Every judge of pictures, of digits: 8 x 8 pixels, EfficientNet-Lite0 and the project's own classifier."""
+    if request.param == "digits":
+        real = digits_judge_module._images("test", 28)[0][::17]
+        return request.param, real, digits_judge(28, 150, tmp_path_factory.mktemp("judge")).judge
+    source = jaxgan.data.arrays(REAL[:40])
+    return request.param, REAL[:40], image_judge(source, 40, request.param).judge
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_no_judge_calls_a_constant_noise_or_blur_perfect(judge):
+    """Each fails by at least one of the figures that are shown together, and real pictures by none."""
+    name, real, measure = judge
+    rng = np.random.default_rng(0)
+    bad = {
+        "constant": np.repeat(real.mean(0, keepdims=True), len(real), axis=0),
+        "noise": np.clip(rng.normal(size=real.shape), -1, 1).astype(np.float32),
+        "blurred": 0.9 * real.mean(0) + 0.1 * real,
+    }
+    good = measure(real).figures
+    assert good["precision"] > 0.75
+    assert good["recall"] > 0.75 or name == "digits"  # 59 samples against 1,000
+    assert 0.8 < good["variation"] < 1.2
+    for kind, images in bad.items():
+        figures = measure(images.astype(np.float32)).figures
+        assert min(figures["precision"], figures["recall"]) < 0.5 or not 0.3 < figures["variation"] < 1.5, (
+            kind,
+            figures,
+        )
+        assert figures["frechet_distance"] > 2 * good["frechet_distance"], (kind, figures)
