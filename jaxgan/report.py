@@ -23,7 +23,6 @@ AXES = {  # what the vertical axis of a quantity says; a quantity that is not he
     "frechet_distance": "Fréchet distance (lower is better)",
     "precision": "precision (share, higher is better)",
     "recall": "recall (share, higher is better)",
-    "variation": "variation of samples (relative to the data's, 1 is right)",
     "accuracy": "accuracy (share, higher is better)",
     "high_quality": "high-quality share (higher is better)",
     "reverse_kl": "reverse KL (nats, lower is better)",

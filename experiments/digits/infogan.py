@@ -108,7 +108,7 @@ def judge(config: Config, folder: Path) -> Judge:
         judgement = base.judge(samples)
         information = mutual_information(asked, read)
         figures = {"accuracy": matched_accuracy(asked, read), "information": information}
-        return Judgement(judgement.figures | figures, judgement.histogram)
+        return judgement._replace(figures=judgement.figures | figures)
 
     protocol = (
         f"{base.protocol}. accuracy: samples of every value of the code, read by that classifier, one class to a value "

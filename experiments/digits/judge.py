@@ -25,8 +25,7 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
       conditional: the samples carry labels in equal shares, in order: how often the classifier agrees is measured too.
     Returns:
       Judge of 1,000 samples: `frechet_distance` (lower is better), `precision` and `recall` in [0, 1], `classes`
-      (how many of ten appear, each at least 1 % of the samples), `variation` (1 is right) and, if conditional,
-      `label_agreement` in [0, 1].
+      (how many of ten appear, each at least 1 % of the samples) and, if conditional, `label_agreement` in [0, 1].
     """
     real, held_out = _images("train", size), _images("test", size)
     path = folder / "judge.npz"
@@ -49,18 +48,18 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
             "precision": precision,
             "recall": recall,
             "classes": float(np.sum(histogram >= 0.01 * len(fake))),
-            "variation": metrics.variation(images, held_out[0]),
         }
         if conditional:
             figures["label_agreement"] = float(np.mean(np.argmax(probabilities, axis=1) == labels(10, len(fake))))
-        return Judgement(figures, [int(count) for count in histogram])
+        varied = metrics.variation(images, held_out[0])
+        return Judgement(figures, [int(count) for count in histogram], varied)
 
     floor = judge(real[0][np.linspace(0, len(real[0]) - 1, n).astype(int)]).figures
     protocol = (
         f"Fréchet distance (digits classifier) and precision/recall (k = 3) of {n} samples of the averaged generator "
         f"against {n} held-out digits ({jg.data.digits('test', size=size).name}), on the 64 features of a classifier "
         f"trained for {steps} steps on the training digits, {accuracy:.1%} right on the held-out ones; "
-        "a class appears if at least 1 % of the samples are read as it; variation of pixels relative to theirs. "
+        "a class appears if at least 1 % of the samples are read as it. "
         f"{n} real training digits, measured like samples: {floor['frechet_distance']:.1f}, "
         f"{floor['precision']:.3f}, {floor['recall']:.3f}"
     )

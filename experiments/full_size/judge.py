@@ -21,7 +21,7 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
     """Compares samples with images of the source, through a feature network or averaged down to 8x8 pixels.
 
     Small versions show layout and colour and nothing of texture or detail: grey mush of the right mean has a precision
-    of 1. No figure of precision stands alone, then: recall and `variation` are 0 where all samples are one picture.
+    of 1. No figure of precision stands alone, then: recall and `Judgement.variation` are 0 where all samples are alike.
 
     Args:
       source: of images [n, H, W, C], H and W at least 8.
@@ -29,7 +29,7 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
       by: "efficientnet_lite0" (the extra `metrics`; about 0.1 s a picture on 2 CPU cores), "pixels", or "auto": the
         first where its weights are installed.
     Returns:
-      Judge: `frechet_distance` (lower is better), `precision`, `recall` in [0, 1] and `variation` (1 is right).
+      Judge: `frechet_distance` (lower is better), `precision` and `recall` in [0, 1].
     """
     n = min(samples, source.size or samples)
     index = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
@@ -42,11 +42,11 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
         fake = features(pictures)
         precision, recall = metrics.precision_recall(real, fake, k=3)
         figures = {"frechet_distance": metrics.fid(real, fake), "precision": precision, "recall": recall}
-        return Judgement(figures | {"variation": metrics.variation(pictures, images)})
+        return Judgement(figures, variation=metrics.variation(pictures, images))
 
     protocol = (
         f"Fréchet distance and precision/recall (k = 3) of {samples} samples of the averaged generator against {n} "
-        f"images that it was trained on ({source.name}), {seen_through}; variation of pixels relative to theirs"
+        f"images that it was trained on ({source.name}), {seen_through}"
     )
     return Judge(judge, samples, "frechet_distance", protocol)
 

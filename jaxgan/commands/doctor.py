@@ -174,7 +174,11 @@ def _lines(
     if around is None:
         return [*lines, f"local convergence not examined: {trouble}"]
     first = around.eigenvalues[0] if around.eigenvalues.size else complex("nan")
-    stable = f"contract at rates below {around.rate:.3g}" if around.rate else "contract at no rate"
+    stable = (
+        f"contract at rates below {around.rate:.3g}"
+        if around.rate
+        else "would contract at no rate, which is no fault of a run that does not play so: most optimizers differ"
+    )
     lines.append(
         f"local convergence: leading eigenvalue {first.real:.3g} {first.imag:+.3g}i, fastest rotation "
         f"{np.abs(around.eigenvalues.imag).max(initial=0.0):.3g}; simultaneous gradient steps {stable}"

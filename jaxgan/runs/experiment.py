@@ -34,6 +34,7 @@ class Judgement(NamedTuple):
 
     figures: dict[str, float]  # by name, logged as "quality/<name>"
     histogram: list[int] | None = None  # samples by class
+    variation: float | None = None  # of samples relative to real examples (`metrics.variation`); near 0: all alike
 
 
 class Judge(NamedTuple):

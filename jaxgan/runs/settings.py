@@ -6,13 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import jax
+import tyro
 
 from jaxgan import checkpoint
 from jaxgan.runs.experiment import Best, Experiment, Judge
 from jaxgan.types import Batch, Metrics, TrainState
+
+From = Annotated[
+    Path | None, tyro.conf.arg(name="from", help="a run whose parameters, of the same shapes, this one begins with")
+]
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,10 @@ class Running:
     out: Path = Path("runs")  # runs go to OUT/EXPERIMENT/ID
     id: str | None = None  # the run's name; date, time and seed if not given
     resume: bool = False  # go on with the run ID, or with the experiment's latest
-    best_by: str | None = None  # figure by which the best checkpoint is kept and a run may stop; None: the judge's own
+    start_from: From = None
+    best_by: str | None = (
+        None  # keep the best checkpoint by this figure (frechet_distance, precision, ...); None: judge's
+    )
     until_plateau: int | None = None  # stop when that figure has not improved for this many evaluations
     until_quality: float | None = None  # stop when that figure is as good as this
     evaluations: int = 10  # evaluations, pictures and checkpoints in a whole run, evenly spread

@@ -7,6 +7,7 @@ what the games of a table experiment are made by (`jaxgan.runs.members`).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, replace
@@ -19,6 +20,7 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan import checkpoint
+from jaxgan.carried import carry
 from jaxgan.data import Source
 from jaxgan.guard import guarded
 from jaxgan.lock import locked
@@ -27,10 +29,14 @@ from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, loc
 from jaxgan.runs import folder as folders
 from jaxgan.runs.ending import read_summary
 from jaxgan.runs.experiment import HIGHER, LOWER, PICTURED, Experiment, Judge, best_of, principal
+from jaxgan.runs.folder import read_config
+from jaxgan.runs.loading import load
 from jaxgan.runs.modules import Definition
 from jaxgan.runs.settings import Run, Running
 from jaxgan.runs.training import Finished, train_run
 from jaxgan.types import Batch, Game, TrainState
+
+COUNTS = ("batch_size", "n_critic", "latent", "judged", "judge_steps", "channels", "seeds")
 
 
 class Plan(NamedTuple):
@@ -78,7 +84,21 @@ def run(definition: Definition, config: Any, running: Running) -> int:
         config = replace(config, **getattr(module, "SMOKE", {}))
         running = replace(running, evaluations=1, log_every=1)
     prepared = prepare(planned(definition, config), running)
+    if running.start_from is not None:
+        if running.resume:
+            raise ValueError("--from begins a run and --resume goes on with one; choose")
+        prepared = _begun(prepared, running.start_from, definition)
     return run_in(_folder(definition.name, config, running), prepared, running).code
+
+
+def _begun(prepared: Prepared, run: Path, definition: Definition) -> Prepared:
+    """Returns the plan of a run that begins with the parameters of another, as far as their networks agree."""
+    own = Path(definition.origin) if definition.sha256 and read_config(run)["module"] == definition.origin else None
+    key = jax.random.key(prepared.plan.config.seed)
+    begun = carry(load(run, file=own).state, prepared.built.game, key, prepared.example)
+    print(f"from {run}: {begun}", flush=True)
+    plan = prepared.plan
+    return prepared._replace(plan=plan._replace(first=begun.state, about={**plan.about, "from": str(run)}))
 
 
 def planned(definition: Definition, config: Any) -> Plan:
@@ -222,7 +242,8 @@ def _first(prepared: Prepared) -> TrainState:
     """Makes the state that training begins with; one that was given stays whole when the first step donates it."""
     first, seed = prepared.plan.first, prepared.plan.config.seed
     if first is not None:
-        return jax.tree.map(lambda leaf: leaf.copy(), first)
+        own = jax.tree.map(lambda leaf: leaf.copy(), first)
+        return jax.device_put(own, jax.tree.map(lambda x: x.sharding, prepared.target)) if prepared.spread else own
     return (prepared.spread or prepared.game).init(jax.random.key(seed), prepared.example)
 
 
@@ -250,7 +271,14 @@ def _restore(manager: checkpoint.Checkpoints, prepared: Prepared, step: int | No
     """Reads a checkpoint of the plan's run, the newest if no step is asked for."""
     plan, given = prepared.plan, prepared.game.given
     config = asdict(plan.config)
-    return checkpoint.restore(manager, prepared.target, config, step=step, may_differ=plan.may_differ, given=given)
+    try:
+        return checkpoint.restore(manager, prepared.target, config, step=step, may_differ=plan.may_differ, given=given)
+    except ValueError as error:
+        differ = f"only --{', --'.join(plan.may_differ)} may differ" if plan.may_differ else "nothing may differ"
+        raise ValueError(
+            f"{error}; of a run that goes on {differ.replace('_', '-')}, and --from {manager.folder.parent} starts a new "
+            "one with its parameters"
+        ) from error
 
 
 def _same_config(folder: Path, config: Any) -> bool:
@@ -290,6 +318,7 @@ def _check(config: Any, running: Running, judged: bool) -> None:
     least_one = {"steps": config.steps, "evaluations": running.evaluations, "log_every": running.log_every}
     least_one |= {"max_skips": running.max_skips}
     least_one |= {"keep": running.keep, "until_plateau": 1 if running.until_plateau is None else running.until_plateau}
+    check_numbers(config)
     for name, value in least_one.items():
         if value < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1; got {value}")
@@ -299,6 +328,26 @@ def _check(config: Any, running: Running, judged: bool) -> None:
         raise ValueError("--until-plateau and --until-quality need a figure: --best-by, or an experiment with a judge")
     if running.watchdog is not None and running.watchdog < 0:
         raise ValueError(f"--watchdog must be 0 (off) or more seconds; got {running.watchdog}")
+
+
+def check_numbers(config: Any) -> None:
+    """Refuses numbers of a config that cannot be meant, by the names that fields usually have.
+
+    Raises:
+      ValueError: a number is not finite, a rate is below 0, a decay not in [0, 1], or a size or count below 1.
+    """
+    for field, value in asdict(config).items():
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        flag = f"--{field.replace('_', '-')}"
+        if not math.isfinite(value):
+            raise ValueError(f"{flag} must be a finite number; got {value}")
+        if field.endswith("learning_rate") and value < 0:
+            raise ValueError(f"{flag} must not be below 0; got {value}")
+        if field in ("b1", "b2", "ema") and not 0 <= value <= 1:
+            raise ValueError(f"{flag} must lie in [0, 1]; got {value}")
+        if (field in COUNTS or field.endswith(("features", "width"))) and value < 1:
+            raise ValueError(f"{flag} must be at least 1; got {value}")
 
 
 def _real(source: Source, classes: int) -> np.ndarray:

@@ -124,8 +124,8 @@ def _evaluator(run: Run, evaluations: Evaluations) -> Callable[[int, TrainState]
                 with drawn():
                     built.draw(run.folder / "samples" / f"{step:06d}.png", _samples(built, here, PICTURED, "pictures"))
             if judge is not None:
-                figures, histogram = judge.judge(_samples(built, here, judge.samples, "judgement"))
-                if figures.get("variation", 1.0) < NEARLY_CONSTANT:
+                figures, histogram, varied = judge.judge(_samples(built, here, judge.samples, "judgement"))
+                if varied is not None and varied < NEARLY_CONSTANT:
                     print(f"step {step}: samples are nearly constant, so that precision says nothing", flush=True)
             figures = figures | (built.examine(here) if built.examine else {})
             evaluations.latest.update(figures=figures, histogram=histogram)

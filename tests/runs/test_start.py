@@ -11,6 +11,7 @@ from experiments.__main__ import main
 from experiments.digits import dcgan as digits
 from jaxgan.report import read_metrics
 from jaxgan.runs.folder import command
+from jaxgan.runs.loading import load
 from tests.runs.conftest import bits
 
 
@@ -105,3 +106,41 @@ def test_the_command_in_a_run_makes_it_again():
     program = "python -m experiments digits"
     assert command(program, digits.Config()) == program
     assert command(program, digits.Config(seed=3, learning_rate=5e-4)) == f"{program} --seed 3 --learning-rate 0.0005"
+
+
+def test_a_run_from_another_begins_with_its_parameters(out, conditional, capsys):
+    """It is at step 0, with optimizers of its own; what the other has not is fresh."""
+    words = ["--smoke", "--out", str(out), "--from", str(conditional)]
+    assert main(["digits_conditional", *words, "--id", "second", "--learning-rate", "1e-6"]) == 0
+    assert "0 are fresh" in capsys.readouterr().out
+    first, second = load(conditional), load(out / "digits_conditional" / "second")
+    assert int(second.state.step) == 4
+    start, after = (jax.tree.leaves(each.state.params) for each in (first, second))
+    for one, other in zip(start, after, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)  # four steps of 1e-6
+    assert json.loads((out / "digits_conditional" / "second" / "config.json").read_text())["from"] == str(conditional)
+    assert main(["digits", *words, "--id", "unlabelled"]) == 0
+    assert "the old state has none of this path" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--from", "{out}/nowhere"], "is not the folder of a run"),
+        (["--from", "{conditional}", "--resume"], "--from begins a run and --resume goes on with one"),
+        (["--learning-rate", "-1"], "--learning-rate must not be below 0; got -1.0"),
+        (["--learning-rate", "nan"], "--learning-rate must be a finite number"),
+        (["--gamma", "inf"], "--gamma must be a finite number"),
+        (["--b2", "1.5"], "--b2 must lie in [0, 1]"),
+        (["--batch-size", "0"], "--batch-size must be at least 1"),
+        (["--generator-features", "-2"], "--generator-features must be at least 1"),
+        (["--resume", "--id", "labels", "--learning-rate", "0.5"], "only --steps may differ, and --from "),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_written(out, conditional, capsys, words, message):
+    before = sorted(out.rglob("*"))
+    words = [word.format(out=out, conditional=conditional) for word in words]
+    smoke = ["--smoke"] if "--resume" in words else []
+    assert main(["digits_conditional", *smoke, "--out", str(out), *words]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(out.rglob("*")) == before
