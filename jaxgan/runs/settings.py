@@ -19,6 +19,14 @@ From = Annotated[
     Path | None, tyro.conf.arg(name="from", help="a run whose parameters, of the same shapes, this one begins with")
 ]
 
+BestBy = Annotated[
+    str | None,
+    tyro.conf.arg(
+        help="figure by which the best checkpoint is kept and a run may stop (frechet_distance, precision, recall, modes, "
+        "...); the judge's own if not given"
+    ),
+]
+
 
 @dataclass(frozen=True)
 class Running:
@@ -28,9 +36,7 @@ class Running:
     id: str | None = None  # the run's name; date, time and seed if not given
     resume: bool = False  # go on with the run ID, or with the experiment's latest
     start_from: From = None
-    best_by: str | None = (
-        None  # keep the best checkpoint by this figure (frechet_distance, precision, ...); None: judge's
-    )
+    best_by: BestBy = None
     until_plateau: int | None = None  # stop when that figure has not improved for this many evaluations
     until_quality: float | None = None  # stop when that figure is as good as this
     evaluations: int = 10  # evaluations, pictures and checkpoints in a whole run, evenly spread

@@ -276,8 +276,8 @@ def _restore(manager: checkpoint.Checkpoints, prepared: Prepared, step: int | No
     except ValueError as error:
         differ = f"only --{', --'.join(plan.may_differ)} may differ" if plan.may_differ else "nothing may differ"
         raise ValueError(
-            f"{error}; of a run that goes on {differ.replace('_', '-')}, and --from {manager.folder.parent} starts a new "
-            "one with its parameters"
+            f"{error}; of a run that goes on {differ.replace('_', '-')}, and --from {manager.folder.parent} starts a "
+            "new one with its parameters"
         ) from error
 
 
