@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     )
     from jaxgan.carried import Carried, carry
     from jaxgan.game import averaged, frozen, game
-    from jaxgan.sample import grid, interpolate, sample
+    from jaxgan.sample import grid, interpolate, sample, save_grid
     from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
 
 __version__ = "0.1.0"
@@ -73,6 +73,7 @@ __all__ = [
     "priors",
     "sample",
     "samplers",
+    "save_grid",
     "systems",
     "types",
 ]
@@ -80,7 +81,7 @@ __all__ = [
 _ROOM = {  # where a public name is that is no room itself; those of `__all__` that are not here are rooms
     **dict.fromkeys(("Carried", "carry"), "carried"),
     **dict.fromkeys(("averaged", "frozen", "game"), "game"),
-    **dict.fromkeys(("grid", "interpolate", "sample"), "sample"),
+    **dict.fromkeys(("grid", "interpolate", "sample", "save_grid"), "sample"),
     **dict.fromkeys(("Game", "Loss", "Player", "System", "TrainState", "Turn"), "types"),
 }
 

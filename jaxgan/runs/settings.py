@@ -22,7 +22,7 @@ From = Annotated[
 BestBy = Annotated[
     str | None,
     tyro.conf.arg(
-        help="figure by which the best checkpoint is kept and a run may stop (frechet_distance, precision, recall, modes, "
+        help="figure by which the best checkpoint is kept and a run may stop (frechet_distance, precision, modes, "
         "...); the judge's own if not given"
     ),
 ]
