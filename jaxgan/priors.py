@@ -43,7 +43,7 @@ def normal(dimension: int) -> Prior:
       ValueError: dimension is not positive.
     """
     _check_dimension(dimension)
-    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.normal(k, (dimension,)))(
+    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(
         example_keys(key, n, index)
     )
 
@@ -65,7 +65,7 @@ def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     _check_dimension(dimension)
     if not low < high:
         raise ValueError(f"uniform prior needs low < high; got low={low}, high={high}")
-    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.uniform(k, (dimension,), minval=low, maxval=high))(
+    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.uniform(k, (dimension,), jnp.float32, low, high))(
         example_keys(key, n, index)
     )
 
@@ -121,9 +121,9 @@ def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0)
 
     def one(key: Array) -> Array:
         *keys, last = jax.random.split(key, len(categorical) + 1)
-        drawn = [jax.random.randint(k, (), 0, values) for k, values in zip(keys, categorical, strict=True)]
-        hot = [jax.nn.one_hot(c, values) for c, values in zip(drawn, categorical, strict=True)]
-        return jnp.concatenate([*hot, jax.random.uniform(last, (continuous,), minval=-1.0, maxval=1.0)])
+        drawn = [jax.random.randint(k, (), 0, values, jnp.int32) for k, values in zip(keys, categorical, strict=True)]
+        hot = [jax.nn.one_hot(c, values, dtype=jnp.float32) for c, values in zip(drawn, categorical, strict=True)]
+        return jnp.concatenate([*hot, jax.random.uniform(last, (continuous,), jnp.float32, -1.0, 1.0)])
 
     def prior(key: Array, n: int, index: Array | None = None) -> Array:
         drawn = jax.vmap(one)(example_keys(jax.random.fold_in(key, name_index("codes")), n, index))

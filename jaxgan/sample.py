@@ -111,7 +111,7 @@ def interpolate(
         )
     if start.shape != end.shape or start.ndim != 2:
         raise ValueError(f"interpolate needs latents [n, Z] of one shape; got {start.shape} and {end.shape}")
-    time = jnp.linspace(0.0, 1.0, steps).reshape(1, steps, 1)
+    time = jnp.linspace(0.0, 1.0, steps, dtype=jnp.float32).reshape(1, steps, 1)
     z = paths[path](start[:, None], end[:, None], time)
     inputs = {"z": z.reshape(-1, start.shape[-1])}
     if y is not None:

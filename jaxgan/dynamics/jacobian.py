@@ -150,7 +150,7 @@ def _add(one: PyTree, weight: Any, other: PyTree) -> PyTree:
 
 
 def _inner(one: PyTree, other: PyTree) -> Array:
-    return sum(jax.tree.leaves(jax.tree.map(lambda a, b: jnp.sum(a * b), one, other)), start=jnp.zeros(()))
+    return sum(jax.tree.leaves(jax.tree.map(lambda a, b: jnp.sum(a * b), one, other)), start=jnp.zeros((), jnp.float32))
 
 
 def _check(name: str, weight: float) -> None:

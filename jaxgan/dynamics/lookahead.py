@@ -206,4 +206,4 @@ def _descend_others(
 
 def squared_norm(tree: PyTree) -> jax.Array:
     """Returns the sum of the squares of all numbers in a tree, []."""
-    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), start=jnp.zeros(()))
+    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), start=jnp.zeros((), jnp.float32))

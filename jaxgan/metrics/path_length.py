@@ -80,7 +80,11 @@ def path_length(
         return distance(here, there)
 
     n = len(start)
-    t = jax.random.uniform(jax.random.fold_in(key, 0), (n,)) if ends == "full" else jnp.zeros(n)
+    t = (
+        jax.random.uniform(jax.random.fold_in(key, 0), (n,), jnp.float32)
+        if ends == "full"
+        else jnp.zeros(n, jnp.float32)
+    )
     batch_size, parts = min(batch_size, n), []
     for i in range(0, n, batch_size):
         index = np.resize(np.arange(i, min(i + batch_size, n)), batch_size)  # one shape, one compilation

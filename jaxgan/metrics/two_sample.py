@@ -135,7 +135,9 @@ def _learned(
     sizes = [x.shape[1], hidden, 1] if hidden else [x.shape[1], 1]
     layer_keys = jax.random.split(init_key, len(sizes) - 1)
     he = jax.nn.initializers.he_normal()
-    params = [(he(k, (n, m)), jnp.zeros((1, m))) for k, n, m in zip(layer_keys, sizes, sizes[1:], strict=False)]
+    params = [
+        (he(k, (n, m)), jnp.zeros((1, m), jnp.float32)) for k, n, m in zip(layer_keys, sizes, sizes[1:], strict=False)
+    ]
     batch = min(BATCH, len(x))
     orders = [jax.random.permutation(jax.random.fold_in(order_key, epoch), len(x)) for epoch in range(epochs)]
     index = np.stack(orders)[:, : len(x) // batch * batch].reshape(-1, batch)

@@ -39,7 +39,9 @@ def weight_at(weight: Weight, turn: Turn) -> float | Array:
 
 def total(*penalties: Penalty) -> Penalty:
     """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none."""
-    return lambda critic, real, fake, turn: sum((p(critic, real, fake, turn) for p in penalties), start=jnp.zeros(()))
+    return lambda critic, real, fake, turn: sum(
+        (p(critic, real, fake, turn) for p in penalties), start=jnp.zeros((), jnp.float32)
+    )
 
 
 def every(k: int, penalty: Penalty) -> Penalty:

@@ -60,7 +60,7 @@ def metropolis_hastings(
         proposal, choice = jax.random.split(key)
         other = propose(proposal, n)
         other_ratio = log_ratio(other)
-        take = jnp.log(jax.random.uniform(choice, (n,))) < other_ratio - ratio
+        take = jnp.log(jax.random.uniform(choice, (n,), jnp.float32)) < other_ratio - ratio
         x = jnp.where(take.reshape(-1, *(1,) * (x.ndim - 1)), other, x)
         return (x, jnp.where(take, other_ratio, ratio), taken + jnp.mean(take), moved | take), None
 
@@ -68,7 +68,7 @@ def metropolis_hastings(
     def run(key: Array, start: Array | None) -> Chains:
         first, then = jax.random.split(key)
         x = propose(first, n) if start is None else start
-        chain: tuple[Array, ...] = (x, log_ratio(x), jnp.zeros(()), jnp.full((n,), start is None))
+        chain: tuple[Array, ...] = (x, log_ratio(x), jnp.zeros((), jnp.float32), jnp.full((n,), start is None))
         (x, ratio, taken, moved), _ = jax.lax.scan(step, chain, jax.random.split(then, length))
         return Chains(x, ratio, taken / length, moved)
 

@@ -86,7 +86,7 @@ def rejection(
     def keep(key: Array, ratio: Array, largest: Array) -> Array:
         score = _score(ratio, largest)
         gamma = 0.0 if percentile is None else jnp.percentile(score, percentile)
-        return jax.random.uniform(key, ratio.shape) < jax.nn.sigmoid(score - gamma)
+        return jax.random.uniform(key, ratio.shape, jnp.float32) < jax.nn.sigmoid(score - gamma)
 
     first, then = jax.random.split(key)
     largest = jnp.float32(-jnp.inf)

@@ -58,7 +58,7 @@ def gan(
 
     def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Any, Any, Array]:
         """Returns what is real, samples, and the cost of having moved their latents."""
-        z, condition, cost = drawn(prior, batch, turn), condition_of(batch), jnp.zeros(())
+        z, condition, cost = drawn(prior, batch, turn), condition_of(batch), jnp.zeros((), jnp.float32)
         if optimize_latents:
             z, cost = optimize_latents(nets, z, condition, turn)
         return (batch["x"], *condition), (nets["generator"](z, *condition), *condition), cost
@@ -103,7 +103,7 @@ def latent_optimization(
         g = jax.grad(lambda z: jnp.sum(discriminator(generator(z, *condition), *condition)))(z)
         step = rate * g / (damping + jnp.sum(jnp.square(g), axis=-1, keepdims=True))
         keys = example_keys(turn.named("latent optimization"), z.shape[0], turn.examples)
-        taken = jax.vmap(jax.random.uniform)(keys) < share
+        taken = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))(keys) < share
         step = jnp.where(taken[:, None], step, 0.0)
         return z + step, weight * jnp.mean(jnp.sum(jnp.square(step), axis=-1))
 

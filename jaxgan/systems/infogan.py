@@ -79,7 +79,7 @@ def infogan(
         """Returns the weighted bound, and its parts."""
         bounds = [categorical_information(q, c) for q, c in zip(read.categorical, made.categorical, strict=True)]
         parts = {"information": jnp.sum(jnp.stack(bounds))} if bounds else {}
-        total = weight * parts.get("information", jnp.zeros(()))
+        total = weight * parts.get("information", jnp.zeros((), jnp.float32))
         if continuous:
             parts["continuous_information"] = gaussian_information(
                 read.mean, read.log_std, made.continuous, entropy=math.log(2)

@@ -61,7 +61,7 @@ class MixtureWeights(nn.Module):
     @nn.compact
     def __call__(self) -> Array:
         """Returns the logarithms of weights that sum to one, [count]."""
-        return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,)))
+        return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,), jnp.float32))
 
 
 def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
@@ -89,7 +89,7 @@ def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
     def expected(side: str) -> LossFn:
         def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
             logs = {name: nets[f"{name}_weights"]() for name in ("generator", "discriminator")}
-            total = jnp.zeros(())
+            total = jnp.zeros((), jnp.float32)
             for g in range(count):
                 for d in range(count):
                     pair = system.players[side].loss(_view(nets, generator=g, discriminator=d), batch, turn)[0]

@@ -84,7 +84,7 @@ def zcr(
         size, generator = batch["x"].shape[0], frozen(nets["generator"])
         z = prior(turn.named("zcr latent"), size, turn.examples)
         keys = example_keys(turn.named("zcr noise"), size, turn.examples)
-        moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
+        moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:], z.dtype))(keys)
         return generator(z, *condition_of(batch)), generator(moved, *condition_of(batch))
 
     def logits(nets: Nets, x: Array, batch: Batch) -> Array:
