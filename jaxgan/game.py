@@ -14,7 +14,15 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.checks import check_inputs, check_labels, check_shapes, check_system
+from jaxgan.checks import (
+    check_averages,
+    check_function,
+    check_inputs,
+    check_key,
+    check_labels,
+    check_shapes,
+    check_system,
+)
 from jaxgan.dynamics import alternating
 from jaxgan.nets import CALL, averaged, frozen, initial_variables
 from jaxgan.networks.pretrained import Pretrained
@@ -65,8 +73,9 @@ def game(
         that does not divide by k, with the wrong rank or dtype, or with labels out of range, or an optimizer that has
         `precision.scaled` inside another transformation.
     """
-    ema, dynamics = dict(ema or {}), dynamics or alternating()
+    ema, dynamics = check_averages(ema), alternating() if dynamics is None else dynamics
     check_system(networks, system, ema)
+    check_function("dynamics", dynamics, "Dynamics", ("rules", "state", "minibatches"), "jg.dynamics.alternating()")
     if microbatches < 1:
         raise ValueError(f"a game needs microbatches >= 1; got {microbatches}")
     given = {name: network.variables for name, network in networks.items() if isinstance(network, Pretrained)}
@@ -76,8 +85,7 @@ def game(
     initialise = jax.jit(functools.partial(_initial, board, tuple(ema)))
 
     def init(key: Array, batch: Batch | Minibatches) -> TrainState:
-        if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-            raise ValueError(f"init takes a typed key, jax.random.key(seed); got {key.dtype}{list(key.shape)}")
+        check_key("init", key)
         minibatch = _minibatches(batch, updates)[-1]
         check_labels(minibatch, networks)
         return initialise(key, minibatch, given)  # an argument: as a constant it would be compiled
@@ -88,6 +96,7 @@ def game(
 
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
         check_inputs(system, inputs)
+        check_key("generate", key)
         playing = nets(board, state, state.params | state.ema, key, train=False, axis_name=None)  # outside the axis
         return system.generate(playing, key, inputs)
 

@@ -146,6 +146,13 @@ class Game(NamedTuple):
     system: System | None = None  # likewise
     given: Mapping[str, PyTree] | None = None  # variables of frozen `networks.pretrained`: no need to store them
 
+    def __repr__(self) -> str:
+        """Says what it is, also where JAX is given it instead of one of its functions."""
+        return (
+            f"Game(networks={sorted(self.networks or {})}): three functions, of which one is compiled: "
+            "jax.jit(game.train_step)"
+        )
+
 
 class Loss(NamedTuple):
     """A pair of objectives; both players minimise."""

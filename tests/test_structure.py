@@ -19,11 +19,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Rooms by the order in which data flows; a room imports from rooms before it, and from itself.
 ORDER = (
     {"types"},
+    {"checks"},
     {"data", "priors"},
     {"networks"},
     {"losses", "penalties", "augment"},
     {"dynamics", "estimators", "optimizers", "precision"},
-    {"nets", "checks"},
+    {"nets"},
     {"recording", "rules"},
     {"game", "carried"},
     {"systems"},

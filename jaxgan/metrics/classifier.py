@@ -22,6 +22,7 @@ from flax import traverse_util
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.types import PyTree
 
 BATCH = 250  # examples per compiled call of features and probabilities; the last call is padded to it
@@ -83,6 +84,7 @@ def train_classifier(
     Raises:
       ValueError: x is not a batch of images, y does not fit x, or steps or batch_size are out of range.
     """
+    check_key("train_classifier", key)
     images, labels = np.asarray(x, np.float32), np.asarray(y)
     _check_labelled(images, labels)
     if not 1 <= batch_size <= len(images) or steps < 1:

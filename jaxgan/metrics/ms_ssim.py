@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import check_images, checked_images
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, fine to coarse
@@ -105,6 +106,7 @@ def diversity(images: ArrayLike, key: Array, pairs: int = 1000, levels: int | No
     References:
       Odena, Olah, Shlens. Conditional Image Synthesis with Auxiliary Classifier GANs. 2017, section 4.2.
     """
+    check_key("diversity", key)
     x = checked_images(images, least=2)
     if pairs < 1 or np.abs(x).max() > 1.001:
         raise ValueError(f"need pairs >= 1 and pixels in [-1, 1]; got {pairs} and [{x.min():.3g}, {x.max():.3g}]")

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import check_floating
 
 
@@ -69,6 +70,7 @@ def path_length(
     References:
       Karras, Laine, Aila. A Style-Based Generator Architecture for Generative Adversarial Networks. 2019, section 4.1.
     """
+    check_key("path_length", key)
     _check(start, end, path, keep, batch_size)
     space, ends, epsilon = path
 

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
 from jaxgan.metrics.images import checked_image_sets
 from jaxgan.networks.layers.pyramid import laplacian_pyramid
@@ -56,6 +57,7 @@ def sliced_wasserstein(real: ArrayLike, fake: ArrayLike, key: Array, directions:
     References:
       Rabin et al. Wasserstein Barycenter and its Application to Texture Mixing. 2011.
     """
+    check_key("sliced_wasserstein", key)
     a, b = checked(real, fake)
     if directions < 1:
         raise ValueError(f"need at least one direction; got {directions}")
@@ -98,6 +100,7 @@ def laplacian_swd(
     References:
       Karras et al. Progressive Growing of GANs for Improved Quality, Stability, and Variation. 2018, section 5.
     """
+    check_key("laplacian_swd", key)
     a, b = checked_image_sets(real, fake)
     if min(a.shape[1:3]) < PATCH or patches < 1 or standardise not in ("each", "real"):
         raise ValueError(

@@ -13,6 +13,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
 from jaxgan.metrics.neighbours import nearest, squared_radii
 from jaxgan.types import PyTree
@@ -67,6 +68,7 @@ def classifier_two_sample_test(
     References:
       Lopez-Paz, Oquab. Revisiting Classifier Two-Sample Tests. 2017, section 3.
     """
+    check_key("classifier_two_sample_test", key)
     a, b = checked(real, fake, least=2)
     if classifier not in ("knn", "logistic", "mlp") or epochs < 1:
         raise ValueError(f"need classifier 'knn', 'logistic' or 'mlp' and epochs >= 1; got {classifier!r}, {epochs}")

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.samplers.rejection import LogRatio
 
 
@@ -56,6 +57,7 @@ def langevin(
       Roberts, Tweedie. Exponential Convergence of Langevin Distributions and Their Discrete Approximations. Bernoulli
       1996 (the correction).
     """
+    check_key("langevin", key)
     if start.ndim != 2 or steps < 0 or not step_size > 0 or noise < 0 or (adjusted and noise != 1):
         raise ValueError(
             "langevin needs latents [n, Z], steps >= 0, step_size > 0, noise >= 0, and noise = 1 if adjusted; "

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.samplers.rejection import LogRatio, Propose
 
 
@@ -49,6 +50,7 @@ def metropolis_hastings(
     References:
       Turner, Hung, Frank, Saatchi, Yosinski. Metropolis-Hastings Generative Adversarial Networks. ICML 2019, section 3.
     """
+    check_key("metropolis_hastings", key)
     if n < 1 or length < 1 or (start is not None and start.shape[0] != n):
         raise ValueError(
             f"metropolis_hastings needs n >= 1, length >= 1 and n examples to start from; got n={n}, length={length} "
