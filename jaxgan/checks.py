@@ -45,7 +45,7 @@ def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[s
     if unknown := sorted(set(ema) - owned):
         raise ValueError(f"ema averages {unknown}, which no player trains; have {sorted(owned)}")
     if outside := {n: d for n, d in ema.items() if not _is_decay(d)}:
-        raise ValueError(f"ema decays must be numbers in [0, 1], or schedules of the step; got {outside}")
+        raise ValueError(f"ema decays must lie in [0, 1]; got {outside}")
 
 
 def _is_decay(decay: Any) -> bool:

@@ -23,6 +23,7 @@ from jaxgan.checks import (
     check_shapes,
     check_system,
 )
+from jaxgan.data.check import check_units
 from jaxgan.dynamics import alternating
 from jaxgan.nets import CALL, averaged, frozen, initial_variables
 from jaxgan.networks.pretrained import Pretrained
@@ -54,6 +55,7 @@ def game(
     dynamics: Dynamics | None = None,
     axis_name: str | None = None,
     microbatches: int = 1,
+    own_units: bool = False,
 ) -> Game:
     """Compiles networks, a system and a dynamics into three pure functions.
 
@@ -65,6 +67,8 @@ def game(
       axis_name: the mapped axis over which gradients, model state and metrics are averaged (`pmap`, `shard_map`).
       microbatches: parts that a minibatch is cut into to save memory; their gradients are averaged. The result is that
         of the whole minibatch where examples do not see each other; batch statistics are those of the parts.
+      own_units: data are in units of your own; else `init` refuses numbers that are not finite, signals of rank 3 or
+        more outside [-1, 1], and images "x" that look as if they were in [0, 1].
     Returns:
       Game. `train_step` takes one batch of k * B examples, where k is the largest number of updates of a player, or the
       tuple of its k minibatches.
@@ -86,8 +90,11 @@ def game(
 
     def init(key: Array, batch: Batch | Minibatches) -> TrainState:
         check_key("init", key)
-        minibatch = _minibatches(batch, updates)[-1]
+        minibatches = _minibatches(batch, updates)
+        minibatch = minibatches[-1]
         check_labels(minibatch, networks)
+        for each in () if own_units else minibatches:
+            check_units(each)
         return initialise(key, minibatch, given)  # an argument: as a constant it would be compiled
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:

@@ -102,7 +102,7 @@ WRONG = {
         r"dynamics is 'alternating'; .*jg.dynamics.alternating\(\)",
     ),
     "average of nobody": (lambda: played(ema=0.999), r"ema=0.999 names no network; write ema=\{'generator': 0.999\}"),
-    "average by name": (lambda: played(ema={"generator": "0.9"}), "ema decays must be numbers"),
+    "average by name": (lambda: played(ema={"generator": "0.9"}), r"ema decays must lie in \[0, 1\]; got"),
     "a system's function": (lambda: jg.game(plain()[0], jg.systems.gan), "a System.*got the function gan"),
     "a network's class": (
         lambda: played({"generator": jg.networks.mlp.Generator}),

@@ -74,6 +74,8 @@ class SpectralNorm(nn.Module):
         if train:
             u = _advanced(scaled, u, self.iterations)
             memory.value = u.reshape(shape)
+        else:
+            u = _unit(u)  # an average of unit vectors is shorter than one
         sigma = _sigma(matrix, scaled, u)
         return weights / jnp.where(sigma > self.epsilon, sigma, 1.0).astype(weights.dtype)
 
@@ -101,7 +103,7 @@ def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
         axis = [k for k, n in enumerate(np.shape(vector)) if n == np.size(vector) == weights.shape[k]][-1]
         matrix = _matrix(weights, axis)
         scaled = _scaled(matrix)
-        sigma = float(_sigma(matrix, scaled, _begun(scaled, jnp.ravel(vector))))
+        sigma = float(_sigma(matrix, scaled, _unit(_begun(scaled, jnp.ravel(vector)))))
         norms[where] = float(np.linalg.norm(matrix, 2)) / (sigma if sigma > _EPSILON else 1.0)
     return norms
 
