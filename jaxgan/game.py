@@ -42,9 +42,46 @@ from jaxgan.types import (
     Schedule,
     System,
     TrainState,
+    explained,
 )
 
 __all__ = ["averaged", "frozen", "game"]
+
+
+# What `help` says of a game's functions.
+_INIT = """Draws the initial train state.
+
+Args:
+  key: [] typed key, jax.random.key(seed): the root of the run.
+  batch: as `train_step` takes it; the networks are initialised for its shapes.
+Raises:
+  ValueError: the key is no typed one, or the batch has the wrong form, labels or units.
+"""
+_TRAIN_STEP = """Plays one round: every player takes its turns. Compile it: jax.jit(game.train_step).
+
+Args:
+  state: from `init`, or from the step before.
+  batch: {"x": [k * B, ...] float32 in [-1, 1], ...}, with k the largest number of updates of a player, or the
+    tuple of its k minibatches.
+Returns:
+  (state after it, metrics {"<player>/<quantity>": scalar}).
+Raises:
+  ValueError: at trace time, a batch that does not divide by k or has the wrong form.
+"""
+_GENERATE = """Generates, by averages where they are kept and without batch statistics; `jg.sample` does so in chunks.
+
+Args:
+  state: a train state.
+  key: [] typed key.
+  inputs: "index" [n] int32, the samples' numbers, or "z" [n, Z]; and what the system asks for, "y" [n].
+Returns:
+  Samples [n, ...], or any pytree of such that the system makes.
+Raises:
+  ValueError: the key is no typed one, or the system takes other inputs.
+"""
+_REHEARSE = (
+    """Generates as `generate` does, but as in training, by batch statistics: (samples, model state after them)."""
+)
 
 
 def game(
@@ -113,6 +150,8 @@ def game(
         return samples, {name: net.state for name, net in playing.items()}
 
     stays = {name: given[name] for name in given if name in system.frozen}
+    init, train_step = explained(init, _INIT), explained(train_step, _TRAIN_STEP)
+    generate, rehearse = explained(generate, _GENERATE), explained(rehearse, _REHEARSE)
     return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system, stays)
 
 

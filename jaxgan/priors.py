@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import example_keys, name_index
+from jaxgan.types import example_keys, explains, name_index
 
 
 class Prior(Protocol):
@@ -32,6 +32,7 @@ class Prior(Protocol):
         """
 
 
+@explains
 def normal(dimension: int) -> Prior:
     """Standard normal latents: z ~ N(0, I).
 
@@ -48,6 +49,7 @@ def normal(dimension: int) -> Prior:
     )
 
 
+@explains
 def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     """Uniform latents, each coordinate in [low, high): the prior of DCGAN.
 
@@ -70,6 +72,7 @@ def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     )
 
 
+@explains
 def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
     """Normal latents of which each coordinate is redrawn until its magnitude is below the truncation.
 
@@ -102,6 +105,7 @@ class Codes(NamedTuple):
     noise: Array  # [n, Z] float32
 
 
+@explains
 def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0) -> Prior:
     """Latents with codes in front, InfoGAN's: [one-hot codes | continuous codes U(-1, 1) | noise].
 

@@ -6,15 +6,19 @@ NamedTuples of arrays and functions, so one `train_step` runs unchanged under `j
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from types import FunctionType
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
+Given = ParamSpec("Given")  # what a factory takes
+Made = TypeVar("Made")  # what it makes
 PyTree = Any
 BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
 Batch = Mapping[str, Any]  # any named arrays (or pytrees of such) that share their leading size B. By convention "x" is
@@ -159,6 +163,32 @@ class Loss(NamedTuple):
 
     discriminator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
     generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
+
+
+def explained(value: Any, doc: str) -> Any:
+    """Returns a value that `help` explains by these words, not by those of its type: what is made has no docstring.
+
+    A function without one is given them. A NamedTuple takes no attributes, so it becomes one of a subclass that has
+    them, equal to what it was; other values stay as they are.
+    """
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        base = next(kind for kind in type(value).__mro__ if "_fields" in vars(kind))
+        words = {"__doc__": doc, "__slots__": (), "__module__": base.__module__}
+        return type(base.__name__, (base,), words)(*value)
+    if isinstance(value, FunctionType) and not value.__doc__:
+        value.__doc__ = doc
+    return value
+
+
+def explains(factory: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Decorates a function that makes penalties, priors, dynamics, ...: what it makes is explained by its docstring."""
+
+    @functools.wraps(factory)
+    def make(*args: Given.args, **settings: Given.kwargs) -> Made:
+        made: Made = explained(factory(*args, **settings), factory.__doc__ or "")
+        return made
+
+    return make
 
 
 def by_path(tree: PyTree) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.checks import check_penalty
-from jaxgan.types import Critic, Penalty, Schedule, Turn
+from jaxgan.types import Critic, Penalty, Schedule, Turn, explains
 
 Weight = float | Array | Schedule  # a number >= 0, or an optax schedule of the turn's step
 
@@ -38,6 +38,7 @@ def weight_at(weight: Weight, turn: Turn) -> float | Array:
     return weight(turn.step) if callable(weight) else weight
 
 
+@explains
 def total(*penalties: Penalty) -> Penalty:
     """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none."""
     for penalty in penalties:
@@ -47,6 +48,7 @@ def total(*penalties: Penalty) -> Penalty:
     )
 
 
+@explains
 def every(k: int, penalty: Penalty) -> Penalty:
     """Lazy regularisation: k times the penalty at steps 0, k, 2 k, ..., and nothing, at no cost, at the others.
 

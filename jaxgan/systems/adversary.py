@@ -22,7 +22,21 @@ from jaxgan import losses
 from jaxgan.checks import check_function, check_penalty
 from jaxgan.game import frozen
 from jaxgan.systems.parts import image_logits, logit_metrics
-from jaxgan.types import Augment, Batch, Critic, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.types import (
+    Augment,
+    Batch,
+    Critic,
+    Inputs,
+    Loss,
+    LossFn,
+    Metrics,
+    Nets,
+    Penalty,
+    Player,
+    System,
+    Turn,
+    explains,
+)
 
 LossOption = Loss | Callable[[Turn], Loss] | str  # a pair, a function of the turn that returns one, or a memory's name
 Arguments = tuple[Any, ...]  # of a discriminator: what is judged, then conditions
@@ -157,6 +171,7 @@ def adversary(
     return Adversary(discriminator, generator, memories)
 
 
+@explains
 def between(
     adversaries: Adversary | Sequence[Adversary],
     playing: dict[str, Player],

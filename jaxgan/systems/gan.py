@@ -13,12 +13,13 @@ from jaxgan.game import frozen
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, two_players
-from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys, explains
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
 OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
 
 
+@explains
 def gan(
     *,
     loss: LossOption,
@@ -72,6 +73,7 @@ def gan(
     return between(judge, playing, generates(prior), takes={"y": "conditions of n, as in the batch"})
 
 
+@explains
 def latent_optimization(
     rate: float = 0.9, damping: float = 0.1, share: float = 0.8, weight: float = 0.1
 ) -> OptimizeLatents:

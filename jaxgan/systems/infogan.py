@@ -15,9 +15,10 @@ from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
 from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between
 from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, two_players
-from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
 
+@explains
 def infogan(
     *,
     loss: LossOption,

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys
+from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys, explains
 
 
+@explains
 def several_discriminators(system: System, count: int, strength: float = 0.0) -> System:
     """One generator against several discriminators, each a player of its own.
 
@@ -64,6 +65,7 @@ class MixtureWeights(nn.Module):
         return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,), jnp.float32))
 
 
+@explains
 def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
     """A mixture of generators against a mixture of discriminators, both with learned weights.
 

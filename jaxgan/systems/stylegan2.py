@@ -15,7 +15,7 @@ from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption
 from jaxgan.systems.gan import gan
 from jaxgan.systems.parts import Optimizer, condition_of
-from jaxgan.types import Batch, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, explains
 
 
 class GanOptions(Adversarial, total=False):
@@ -24,6 +24,7 @@ class GanOptions(Adversarial, total=False):
     n_critic: int
 
 
+@explains
 def stylegan2(
     *,
     prior: Prior,

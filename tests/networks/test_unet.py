@@ -120,7 +120,7 @@ class Shift(nn.Module):
         return z.reshape(-1, 2, 3, 1) + self.param("shift", nn.initializers.constant(0.2), ())
 
 
-X = np.random.default_rng(0).normal(size=(4, 2, 3, 1)).astype(np.float32)
+X = np.tanh(np.random.default_rng(0).normal(size=(4, 2, 3, 1))).astype(np.float32)
 
 
 def softplus(x):
