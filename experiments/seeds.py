@@ -20,9 +20,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
     def work() -> int:
         definition = bundled(name)
-        config, many = parse_two(
-            definition.module.Config, Many, words[1:], f"python -m experiments.seeds {name}", definition.module.__doc__
-        )
+        module, program = definition.module, f"python -m experiments.seeds {name}"
+        smoke = getattr(module, "SMOKE", {}), {"evaluations": 1}
+        config, many = parse_two(module.Config, Many, words[1:], program, module.__doc__, smoke=smoke)
         return run_seeds(definition, config, many)
 
     return reported(work)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -15,6 +18,10 @@ from jaxgan.types import Batch, Inputs, Network, System, by_path
 def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[str, Any]) -> None:
     """Raises unless every network has an owner or is frozen, and players, owners and averages name networks."""
     have = sorted(networks)
+    for name, network in networks.items():
+        _check_network(name, network)
+    if not isinstance(system, System):
+        raise ValueError(f"a game is played by a System, such as jg.systems.gan(...); got {_described(system)}")
     if not system.players:
         raise ValueError("the system has no players; give it at least one")
     for name, player in system.players.items():
@@ -24,8 +31,10 @@ def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[s
             raise ValueError(f"player {name!r} owns unknown networks {unknown}; have {have}")
         if not player.owns:
             raise ValueError(f"player {name!r} owns no network; name at least one of {have}")
-        if player.updates < 1:
-            raise ValueError(f"player {name!r} has updates={player.updates}; it must be at least 1")
+        if not isinstance(player.updates, int | np.integer) or player.updates < 1:
+            raise ValueError(f"player {name!r} has updates={player.updates!r}; it must be at least 1, and an integer")
+        check_function(f"the loss of player {name!r}", player.loss, "LossFn", ("nets", "batch", "turn"))
+        check_optimizer(f"the optimizer of player {name!r}", player.optimizer)
     owned = {n for player in system.players.values() for n in player.owns}
     if unknown := sorted(set(system.frozen) - set(networks)):
         raise ValueError(f"the system freezes unknown networks {unknown}; have {have}")
@@ -41,7 +50,110 @@ def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[s
 
 def _is_decay(decay: Any) -> bool:
     """Tells whether a number lies in [0, 1]; schedules, and values that a sweep traces, are known only when used."""
-    return callable(decay) or isinstance(decay, jax.core.Tracer) or 0 <= decay <= 1
+    if callable(decay) or isinstance(decay, jax.core.Tracer):
+        return True
+    return isinstance(decay, float | int | np.number | np.ndarray | jax.Array) and bool(0 <= decay <= 1)
+
+
+def check_averages(ema: Any) -> dict[str, Any]:
+    """Returns the decays by network; raises for a bare number, which says of no network that it is averaged."""
+    if ema is not None and not isinstance(ema, Mapping):
+        raise ValueError(f"ema={ema!r} names no network; write ema={{'generator': {ema!r}}}")
+    return dict(ema or {})
+
+
+def _check_network(name: str, network: Any) -> None:
+    """Raises for what cannot be a network: a class, an NNX module, or an object without `init` and `apply`."""
+    nnx = getattr(sys.modules.get("flax.nnx"), "Module", None)  # who has such a module has imported it
+    kind = network if isinstance(network, type) else type(network)
+    if nnx is not None and issubclass(kind, nnx):
+        raise ValueError(
+            f"network {name!r} is {_described(network)}, of NNX; games play pure functions: bridge its class, "
+            f"flax.nnx.bridge.to_linen({kind.__name__}, ...)"
+        )
+    if isinstance(network, type):
+        raise ValueError(f"network {name!r} is {_described(network)}; make an instance, {network.__name__}(...)")
+    if not (callable(getattr(network, "init", None)) and callable(getattr(network, "apply", None))):
+        raise ValueError(
+            f"network {name!r} is {_described(network)}; it needs `init` and `apply`, as a flax.linen.Module has them"
+        )
+
+
+def check_function(name: str, value: Any, kind: str, arguments: tuple[str, ...], example: str = "") -> None:
+    """Raises unless a value is a function that can be called with these arguments.
+
+    Args:
+      name: of the argument, for the error.
+      value: what was given.
+      kind: the type's name in `jaxgan.types`; a function of the library that *returns* one is not called yet.
+      arguments: names of what it is called with, by place.
+      example: what to write instead.
+    """
+    remedy = f"; write {example}" if example else ""
+    form = f"a function ({', '.join(arguments)}) -> ..."
+    if not callable(value) or isinstance(value, type):
+        raise ValueError(f"{name} is {_described(value)}; it must be {form}{remedy}")
+    if not inspect.isroutine(value):
+        return  # an object that can be called, of a form of its own
+    try:
+        signature = inspect.signature(value)
+    except ValueError:  # of some functions written in C
+        return
+    makes = value.__module__ and value.__module__.startswith("jaxgan.") and signature.return_annotation == kind
+    if makes:
+        raise ValueError(f"{name} is the function {value.__name__}, which makes one; call it, {value.__name__}(...)")
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise ValueError(
+            f"{name} is the function {value.__name__}{signature}, which cannot be called as {form} ({error}){remedy}"
+        ) from None
+
+
+def check_penalty(name: str, value: Any) -> None:
+    """Raises unless a value is a penalty: a function (critic, real, fake, turn) -> scalar."""
+    check_function(name, value, "Penalty", ("critic", "real", "fake", "turn"), "jg.penalties.r1(gamma), or another")
+
+
+def check_optimizer(name: str, value: Any) -> None:
+    """Raises unless a value is an optimizer of Optax: a pair of functions `init` and `update`."""
+    if callable(getattr(value, "init", None)) and callable(getattr(value, "update", None)):
+        return
+    if inspect.isroutine(value):
+        raise ValueError(f"{name} is the function {value.__name__}; call it, {value.__name__}(learning_rate)")
+    rate = value if isinstance(value, float | int) else 1e-3
+    raise ValueError(f"{name} is {_described(value)}; it must be an optax optimizer, such as optax.adam({rate})")
+
+
+@contextlib.contextmanager
+def missing_names(who: str, have: Mapping[str, Mapping[str, Any]]) -> Iterator[None]:
+    """Says in words which entry of a batch, or which network, a function asked for that is not there."""
+    try:
+        yield
+    except KeyError as error:
+        asked = error.args[0] if error.args else None
+        if any(asked in names for names in have.values()) or not isinstance(asked, str):
+            raise  # an error of the function's own
+        there = ", ".join(f"{what} {sorted(names)}" for what, names in have.items())
+        raise ValueError(f"{who} asks for {asked!r}, which is not there; it is given {there}") from error
+
+
+def check_key(function: str, key: Any) -> None:
+    """Raises unless a key is a typed one."""
+    if not jnp.issubdtype(getattr(key, "dtype", None) or np.dtype(object), jax.dtypes.prng_key):
+        seed = key if isinstance(key, int) else "seed"
+        raise ValueError(f"{function} takes a typed key, jax.random.key({seed}); got {_described(key)}")
+
+
+def _described(value: Any) -> str:
+    """Returns a value in few words."""
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if inspect.isroutine(value):
+        return f"the function {value.__name__}"
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype}{list(value.shape)}"
+    return repr(value) if isinstance(value, str | float | int | None) else f"a {type(value).__name__}"
 
 
 def check_shapes(batch: Batch, updates: int) -> None:
@@ -52,7 +164,7 @@ def check_shapes(batch: Batch, updates: int) -> None:
     for path, leaf in shapes.items():
         if not hasattr(leaf, "shape") or not leaf.shape:
             raise ValueError(f"batch{path} must be an array [B, ...]; got {leaf!r}")
-        if leaf.dtype in (jnp.uint8, jnp.float64, jnp.bool_):
+        if leaf.dtype in (jnp.uint8, jnp.float64, jnp.bool_) or getattr(leaf.dtype, "kind", "") in "OSUT":
             raise ValueError(
                 f"batch{path} is {leaf.dtype}; expected float32 in [-1, 1] for data (x / 127.5 - 1 from bytes), "
                 "int32 for labels"

@@ -12,9 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import Estimator, Objective, PyTree
+from jaxgan.types import Estimator, Objective, PyTree, explains
 
 
+@explains
 def evolution_strategies(std: float = 0.02, population: int = 32, ranked: bool = False) -> Estimator:
     """Estimates the gradient of the loss, smoothed by normal noise on the parameters, from evaluations in pairs.
 

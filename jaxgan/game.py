@@ -14,7 +14,16 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.checks import check_inputs, check_labels, check_shapes, check_system
+from jaxgan.checks import (
+    check_averages,
+    check_function,
+    check_inputs,
+    check_key,
+    check_labels,
+    check_shapes,
+    check_system,
+)
+from jaxgan.data.check import check_units
 from jaxgan.dynamics import alternating
 from jaxgan.nets import CALL, averaged, frozen, initial_variables
 from jaxgan.networks.pretrained import Pretrained
@@ -35,9 +44,46 @@ from jaxgan.types import (
     System,
     TrainState,
     averages_in_place,
+    explained,
 )
 
 __all__ = ["averaged", "frozen", "game"]
+
+
+# What `help` says of a game's functions.
+_INIT = """Draws the initial train state.
+
+Args:
+  key: [] typed key, jax.random.key(seed): the root of the run.
+  batch: as `train_step` takes it; the networks are initialised for its shapes.
+Raises:
+  ValueError: the key is no typed one, or the batch has the wrong form, labels or units.
+"""
+_TRAIN_STEP = """Plays one round: every player takes its turns. Compile it: jax.jit(game.train_step).
+
+Args:
+  state: from `init`, or from the step before.
+  batch: {"x": [k * B, ...] float32 in [-1, 1], ...}, with k the largest number of updates of a player, or the
+    tuple of its k minibatches.
+Returns:
+  (state after it, metrics {"<player>/<quantity>": scalar}).
+Raises:
+  ValueError: at trace time, a batch that does not divide by k or has the wrong form.
+"""
+_GENERATE = """Generates, by averages where they are kept and without batch statistics; `jg.sample` does so in chunks.
+
+Args:
+  state: a train state.
+  key: [] typed key.
+  inputs: "index" [n] int32, the samples' numbers, or "z" [n, Z]; and what the system asks for, "y" [n].
+Returns:
+  Samples [n, ...], or any pytree of such that the system makes.
+Raises:
+  ValueError: the key is no typed one, or the system takes other inputs.
+"""
+_REHEARSE = (
+    """Generates as `generate` does, but as in training, by batch statistics: (samples, model state after them)."""
+)
 
 
 def game(
@@ -48,6 +94,7 @@ def game(
     dynamics: Dynamics | None = None,
     axis_name: str | None = None,
     microbatches: int = 1,
+    own_units: bool = False,
 ) -> Game:
     """Compiles networks, a system and a dynamics into three pure functions.
 
@@ -60,6 +107,8 @@ def game(
       axis_name: the mapped axis over which gradients, model state and metrics are averaged (`pmap`, `shard_map`).
       microbatches: parts that a minibatch is cut into to save memory; their gradients are averaged. The result is that
         of the whole minibatch where examples do not see each other; batch statistics are those of the parts.
+      own_units: data are in units of your own; else `init` refuses numbers that are not finite, signals of rank 3 or
+        more outside [-1, 1], and images "x" that look as if they were in [0, 1].
     Returns:
       Game. `train_step` takes one batch of k * B examples, where k is the largest number of updates of a player, or the
       tuple of its k minibatches.
@@ -68,8 +117,9 @@ def game(
         that does not divide by k, with the wrong rank or dtype, or with labels out of range, or an optimizer that has
         `precision.scaled` inside another transformation.
     """
-    ema, dynamics = dict(ema or {}), dynamics or alternating()
+    ema, dynamics = check_averages(ema), alternating() if dynamics is None else dynamics
     check_system(networks, system, ema)
+    check_function("dynamics", dynamics, "Dynamics", ("rules", "state", "minibatches"), "jg.dynamics.alternating()")
     if microbatches < 1:
         raise ValueError(f"a game needs microbatches >= 1; got {microbatches}")
     given = {name: network.variables for name, network in networks.items() if isinstance(network, Pretrained)}
@@ -79,10 +129,12 @@ def game(
     initialise = jax.jit(functools.partial(_initial, board, tuple(ema)))
 
     def init(key: Array, batch: Batch | Minibatches) -> TrainState:
-        if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
-            raise ValueError(f"init takes a typed key, jax.random.key(seed); got {key.dtype}{list(key.shape)}")
-        minibatch = _minibatches(batch, updates)[-1]
+        check_key("init", key)
+        minibatches = _minibatches(batch, updates)
+        minibatch = minibatches[-1]
         check_labels(minibatch, networks)
+        for each in () if own_units else minibatches:
+            check_units(each)
         return initialise(key, minibatch, given)  # an argument: as a constant it would be compiled
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
@@ -91,6 +143,7 @@ def game(
 
     def generate(state: TrainState, key: Array, inputs: Inputs) -> Any:
         check_inputs(system, inputs)
+        check_key("generate", key)
         state = averages_in_place(state)
         playing = nets(board, state, state.params, key, train=False, axis_name=None)  # outside the axis
         return system.generate(playing, key, inputs)
@@ -102,6 +155,8 @@ def game(
         return samples, {name: net.state for name, net in playing.items()}
 
     stays = {name: given[name] for name in given if name in system.frozen}
+    init, train_step = explained(init, _INIT), explained(train_step, _TRAIN_STEP)
+    generate, rehearse = explained(generate, _GENERATE), explained(rehearse, _REHEARSE)
     return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system, stays)
 
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.errors import InvalidRngError, ScopeParamShapeError
+from flax.errors import InvalidRngError, ModifyScopeVariableError, ScopeParamShapeError
 from jax import Array
 from jax.extend.core import get_opaque_trace_state
 
@@ -18,6 +18,7 @@ from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
 
 CALL = "__call__"  # the method that a plain call is of
+_LINEN = {"method", "rngs", "mutable", "capture_intermediates"}  # settings of `apply` itself
 Calls = Mapping[str, tuple[Any, ...]]  # by method: the arguments of a network
 
 
@@ -49,6 +50,7 @@ class Net(NamedTuple):
         if get_opaque_trace_state() != self.level:
             _refuse_inside(self, inputs, settings)
         outputs, updated = _apply(self, next(self.calls), inputs, settings)
+        _check_statistics(self, updated)
         self.state.update(updated)
         return outputs
 
@@ -131,6 +133,7 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     variables = {"params": net.params, **net.state}
     linen = isinstance(net.network, nn.Module)
     settings = dict(settings)
+    _check_settings(net, settings)
     if accepts(net.network, "train", settings.get("method")):
         settings = {"train": net.train} | settings
     if linen or accepts(net.network, "rngs"):
@@ -147,8 +150,34 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
             "initialised with inputs of another width or number of channels (latents are as wide as the prior's; data "
             f"have the channels of the first batch). {error}"
         ) from error
+    except ModifyScopeVariableError as error:
+        raise ValueError(f"{_UNTOLD.format(f'network {net.name!r}')} ({error})") from error
     outputs, updated = applied if remembers else (applied, {})
     return widened(outputs), updated
+
+
+def _check_settings(net: Net, settings: Mapping[str, Any]) -> None:
+    """Raises for a setting that a Linen module's method does not name, such as `training` for `train`."""
+    if isinstance(net.network, nn.Module) and not hasattr(net.network, "nnx_class"):
+        method = settings.get("method") or CALL
+        names = inspect.signature(getattr(type(net.network), method)).parameters if isinstance(method, str) else {}
+        loose = any(p.kind is p.VAR_KEYWORD for p in names.values())
+        if names and not loose and (unknown := sorted(set(settings) - set(names) - _LINEN)):
+            raise ValueError(f"network {net.name!r} is called with {unknown}; its {method} takes {list(names)[1:]}")
+
+
+_UNTOLD = (
+    "{} keeps batch statistics, but its __call__ takes no `train`, so that it cannot use them when it does not train; "
+    "write __call__(self, ..., train) and nn.BatchNorm(use_running_average=not train)"
+)
+
+
+def _check_statistics(net: Net, updated: Mapping[str, PyTree]) -> None:
+    """Raises where batch statistics move in a network that is not told whether it trains."""
+    before, after = (jax.tree.leaves(state.get("batch_stats")) for state in (net.state, updated))
+    moved = any(old is not new for old, new in zip(before, after, strict=False))
+    if moved and not accepts(net.network, "train"):
+        raise ValueError(_UNTOLD.format(f"network {net.name!r}"))
 
 
 def _remembers(net: Net) -> bool:
@@ -237,7 +266,12 @@ def _initial_module(module: nn.Module, streams: dict[str, Array], calls: Calls) 
 
 def _training(module: nn.Module, method: str) -> dict[str, Any]:
     """Returns what tells a module, where it wants to know, that it trains."""
-    return {"train": True} if accepts(module, "train", method) else {}
+    if accepts(module, "train", method):
+        return {"train": True}
+    for name in ("training", "is_training"):
+        if accepts(module, name, method):
+            raise ValueError(f"{type(module).__name__} takes an argument {name!r}, which nobody sets; call it 'train'")
+    return {}
 
 
 def _streams(key: Array, axis_name: str | None) -> dict[str, Array]:

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import example_keys, name_index
+from jaxgan.types import example_keys, explains, name_index
 
 
 class Prior(Protocol):
@@ -32,6 +32,7 @@ class Prior(Protocol):
         """
 
 
+@explains
 def normal(dimension: int) -> Prior:
     """Standard normal latents: z ~ N(0, I).
 
@@ -43,11 +44,12 @@ def normal(dimension: int) -> Prior:
       ValueError: dimension is not positive.
     """
     _check_dimension(dimension)
-    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.normal(k, (dimension,)))(
+    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(
         example_keys(key, n, index)
     )
 
 
+@explains
 def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     """Uniform latents, each coordinate in [low, high): the prior of DCGAN.
 
@@ -65,11 +67,12 @@ def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     _check_dimension(dimension)
     if not low < high:
         raise ValueError(f"uniform prior needs low < high; got low={low}, high={high}")
-    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.uniform(k, (dimension,), minval=low, maxval=high))(
+    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.uniform(k, (dimension,), jnp.float32, low, high))(
         example_keys(key, n, index)
     )
 
 
+@explains
 def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
     """Normal latents of which each coordinate is redrawn until its magnitude is below the truncation.
 
@@ -102,6 +105,7 @@ class Codes(NamedTuple):
     noise: Array  # [n, Z] float32
 
 
+@explains
 def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0) -> Prior:
     """Latents with codes in front, InfoGAN's: [one-hot codes | continuous codes U(-1, 1) | noise].
 
@@ -121,9 +125,9 @@ def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0)
 
     def one(key: Array) -> Array:
         *keys, last = jax.random.split(key, len(categorical) + 1)
-        drawn = [jax.random.randint(k, (), 0, values) for k, values in zip(keys, categorical, strict=True)]
-        hot = [jax.nn.one_hot(c, values) for c, values in zip(drawn, categorical, strict=True)]
-        return jnp.concatenate([*hot, jax.random.uniform(last, (continuous,), minval=-1.0, maxval=1.0)])
+        drawn = [jax.random.randint(k, (), 0, values, jnp.int32) for k, values in zip(keys, categorical, strict=True)]
+        hot = [jax.nn.one_hot(c, values, dtype=jnp.float32) for c, values in zip(drawn, categorical, strict=True)]
+        return jnp.concatenate([*hot, jax.random.uniform(last, (continuous,), jnp.float32, -1.0, 1.0)])
 
     def prior(key: Array, n: int, index: Array | None = None) -> Array:
         drawn = jax.vmap(one)(example_keys(jax.random.fold_in(key, name_index("codes")), n, index))

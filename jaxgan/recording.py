@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.extend.core import get_opaque_trace_state
 
+from jaxgan.checks import missing_names
 from jaxgan.nets import CALL, Net, initial_call, initial_variables, net
 from jaxgan.types import Batch, Network, PyTree, System, Turn, name_index
 
@@ -115,8 +116,10 @@ def recorded(
     examples = jnp.arange(jax.tree.leaves(batch)[0].shape[0], dtype=jnp.int32)
     turn = Turn(key, jnp.zeros((), jnp.int32), examples)
     with contextlib.suppress(_CompleteError):
-        for player in system.players.values():
-            player.loss(_Nets(networks, recording), batch, turn)
+        for name, player in system.players.items():
+            playing = _Nets(networks, recording)
+            with missing_names(f"the loss of player {name!r}", {"batch": batch, "networks": playing}):
+                player.loss(playing, batch, turn)
     if missing := sorted(needed - set(recording.calls)):
         raise ValueError(
             f"no player's loss calls networks {missing}, so nothing says what initialises them; leave them out, or "

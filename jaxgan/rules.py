@@ -15,6 +15,7 @@ import optax
 from jax import Array
 from jax.sharding import PartitionSpec
 
+from jaxgan.checks import missing_names
 from jaxgan.nets import Net, net
 from jaxgan.precision import loss_scale, through_scale
 from jaxgan.types import (
@@ -87,7 +88,8 @@ def objective(board: Board, name: str, state: TrainState, batch: Batch, now: Tur
 
     def minimised(owned: PyTree) -> tuple[Array, tuple[ModelState, Metrics]]:
         playing = nets(board, state, state.params | owned, key, True, board.axis_name)
-        value, observed = players[name].loss(playing, batch, now)
+        with missing_names(f"the loss of player {name!r}", {"batch": batch, "networks": playing}):
+            value, observed = players[name].loss(playing, batch, now)
         if jnp.shape(value) != ():
             raise ValueError(f"the loss of player {name!r} has shape {jnp.shape(value)}; reduce it to a scalar")
         ours = {n: net.state for n, net in playing.items() if name in owners[n] or not owners[n]}

@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from jaxgan.checks import check_labels
+from jaxgan.checks import check_key, check_labels
 from jaxgan.parallel import Parallel
 from jaxgan.types import Game, PyTree, TrainState
 
@@ -56,6 +56,7 @@ def sample(
       ValueError: n or chunk is not positive, the inputs are not n, a label is out of range, or the system needs other
         inputs.
     """
+    check_key("sample", key)
     arrays = {name: value for name, value in inputs.items() if value is not None}
     sizes = [np.shape(leaf)[0] for leaf in jax.tree.leaves(arrays, is_leaf=_is_list) if np.ndim(leaf)]
     n = sizes[0] if n is None and sizes else n
@@ -104,6 +105,7 @@ def interpolate(
     References:
       White. Sampling Generative Networks. 2016, section 2.1 (spherical interpolation).
     """
+    check_key("interpolate", key)
     paths = {"linear": _linear, "spherical": _spherical}
     if path not in paths or steps < 2:
         raise ValueError(
@@ -111,7 +113,7 @@ def interpolate(
         )
     if start.shape != end.shape or start.ndim != 2:
         raise ValueError(f"interpolate needs latents [n, Z] of one shape; got {start.shape} and {end.shape}")
-    time = jnp.linspace(0.0, 1.0, steps).reshape(1, steps, 1)
+    time = jnp.linspace(0.0, 1.0, steps, dtype=jnp.float32).reshape(1, steps, 1)
     z = paths[path](start[:, None], end[:, None], time)
     inputs = {"z": z.reshape(-1, start.shape[-1])}
     if y is not None:
@@ -137,6 +139,10 @@ def conditions(caller: str, y: PyTree, n: int, name: str = "y") -> PyTree:
 
     def leaf(value: Any) -> np.ndarray:
         array = np.asarray(value)
+        if array.dtype.kind not in "iufb":
+            raise ValueError(
+                f"{caller} is asked for {name}={value!r}; conditions are numbers: of a class, its label 0, 1, ..."
+            )
         array = array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
         if array.ndim and len(array) != n:
             raise ValueError(

@@ -6,15 +6,19 @@ NamedTuples of arrays and functions, so one `train_step` runs unchanged under `j
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from types import FunctionType
+from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import Array
 
+Given = ParamSpec("Given")  # what a factory takes
+Made = TypeVar("Made")  # what it makes
 PyTree = Any
 SCHEDULED = "fade"  # the collection of what a schedule sets in every turn: no statistic, and so never averaged
 BATCH_AXIS = "batch"  # the mesh axis that a sharded batch is split over
@@ -149,6 +153,13 @@ class Game(NamedTuple):
     system: System | None = None  # likewise
     given: Mapping[str, PyTree] | None = None  # variables of frozen `networks.pretrained`: no need to store them
 
+    def __repr__(self) -> str:
+        """Says what it is, also where JAX is given it instead of one of its functions."""
+        return (
+            f"Game(networks={sorted(self.networks or {})}): three functions, of which one is compiled: "
+            "jax.jit(game.train_step)"
+        )
+
 
 class Loss(NamedTuple):
     """A pair of objectives; both players minimise."""
@@ -162,6 +173,32 @@ def averages_in_place(state: TrainState) -> TrainState:
     averages = {name: kept for name, kept in state.ema_state.items() if name in state.ema}
     model_state = {name: {**kept, **averages.get(name, {})} for name, kept in state.model_state.items()}
     return state._replace(params=state.params | state.ema, model_state=model_state)
+
+
+def explained(value: Any, doc: str) -> Any:
+    """Returns a value that `help` explains by these words, not by those of its type: what is made has no docstring.
+
+    A function without one is given them. A NamedTuple takes no attributes, so it becomes one of a subclass that has
+    them, equal to what it was; other values stay as they are.
+    """
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        base = next(kind for kind in type(value).__mro__ if "_fields" in vars(kind))
+        words = {"__doc__": doc, "__slots__": (), "__module__": base.__module__}
+        return type(base.__name__, (base,), words)(*value)
+    if isinstance(value, FunctionType) and not value.__doc__:
+        value.__doc__ = doc
+    return value
+
+
+def explains(factory: Callable[Given, Made]) -> Callable[Given, Made]:
+    """Decorates a function that makes penalties, priors, dynamics, ...: what it makes is explained by its docstring."""
+
+    @functools.wraps(factory)
+    def make(*args: Given.args, **settings: Given.kwargs) -> Made:
+        made: Made = explained(factory(*args, **settings), factory.__doc__ or "")
+        return made
+
+    return make
 
 
 def by_path(tree: PyTree) -> dict[str, Any]:

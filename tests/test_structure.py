@@ -4,6 +4,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import pydoc
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import jaxgan
+from tests import registry
 
 ROOT = Path(jaxgan.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -19,11 +21,12 @@ FILES = sorted(ROOT.rglob("*.py"))
 # Rooms by the order in which data flows; a room imports from rooms before it, and from itself.
 ORDER = (
     {"types"},
+    {"checks"},
     {"data", "priors"},
     {"networks"},
     {"losses", "penalties", "augment"},
     {"dynamics", "estimators", "optimizers", "precision"},
-    {"nets", "checks"},
+    {"nets"},
     {"recording", "rules"},
     {"game", "carried"},
     {"systems"},
@@ -160,21 +163,61 @@ def test_all_names_exist_and_are_explained(name):
         assert value.__doc__, f"{name}.{public}"
 
 
-def documented_assignments(path):
-    """Names that are assigned at the top of a module, and whether a string follows."""
-    body = ast.parse(path.read_text()).body
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            text = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            yield node.target.id, text and isinstance(after.value.value, str)
+def made():
+    """Public values of the library that are no functions, classes or modules, and what its factories make; by name."""
+    adversary, system = jaxgan.systems.adversary, registry.spelled_out()
+    game = jaxgan.game(registry.networks_for(system), system)
+    spread = jaxgan.parallel.data_parallel(game, mode="sharded")
+    priors = jaxgan.priors
+    yield from {f"losses.{name}": loss for name, loss in registry.losses().items()}.items()
+    yield from {f"penalties.{name}": penalty for name, penalty in registry.penalties().items()}.items()
+    yield from {f"dynamics.{name}": dynamics for name, dynamics in registry.dynamics().items()}.items()
+    yield from {f"systems.{name}": value for name, value in registry.systems().items() if name not in HELPERS}.items()
+    yield from {f"game.{name}": getattr(game, name) for name in ("init", "train_step", "generate", "rehearse")}.items()
+    yield from {f"parallel.{name}": getattr(spread, name) for name in ("init", "train_step", "local")}.items()
+    yield from {
+        "priors.normal": priors.normal(1),
+        "priors.uniform": priors.uniform(1),
+        "priors.truncated_normal": priors.truncated_normal(1),
+        "priors.codes": priors.codes(priors.normal(1)),
+        "augment.diffaugment": jaxgan.augment.diffaugment("color"),
+        "augment.instance_noise": jaxgan.augment.instance_noise(0.1),
+        "estimators.evolution_strategies": jaxgan.estimators.evolution_strategies(0.1, 2),
+        "adversary": adversary,
+    }.items()
 
 
-def test_every_loss_is_explained():
-    """Losses are values, so their explanation is the string below them."""
-    found = dict(pair for path in (ROOT / "losses").glob("*.py") for pair in documented_assignments(path))
-    public = {name for name, value in vars(jaxgan.losses).items() if isinstance(value, jaxgan.Loss)}
-    assert public
-    assert {name for name in public if not found.get(name)} == set()
+HELPERS = ("between", "with_term")  # they put together what the user says
+
+
+def test_what_is_made_explains_itself():
+    """Values and made functions: not the words of their type, none, or a generated line."""
+    found = dict(made())
+    assert len(found) > 60
+    for name, value in found.items():
+        base = [getattr(kind, "__doc__", "") for kind in type(value).__mro__[-3:]] if isinstance(value, tuple) else []
+        assert value.__doc__, name
+        assert value.__doc__ not in base, f"{name} has the docstring of its type"
+        assert not re.match(r"\w+\(", value.__doc__), f"{name} has a generated docstring"
+        assert len(value.__doc__) > 40, name
+
+
+def test_help_says_a_losses_equation_and_source():
+    words = pydoc.render_doc(jaxgan.losses.hinge)
+    assert "1 and fake ones fall below -1" in words
+    assert "Geometric GAN. 2017, eq. 20-21" in words
+    assert jaxgan.losses.hinge == tuple(jaxgan.losses.hinge)
+    replaced = jaxgan.losses.hinge._replace(generator=abs)
+    assert isinstance(replaced, jaxgan.Loss)
+    assert "gamma/2" in pydoc.render_doc(jaxgan.penalties.r1(1.0))
+
+
+def test_rooms_of_the_readme_are_there_as_it_writes_them():
+    rooms = re.findall(r"\[`(\w+)`\]\(jaxgan/", (ROOT.parent / "README.md").read_text())
+    assert len(rooms) > 25
+    for name in rooms:
+        assert getattr(jaxgan, name).__doc__, name
+    assert set(rooms) - {"game", "sample"} <= {n for n in jaxgan.__all__ if inspect.ismodule(getattr(jaxgan, n))}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -220,7 +220,7 @@ def main(words: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if words is None else words)
 
     def work() -> int:
-        config, where = parse_two(Config, Where, words, COMMAND, __doc__)
+        config, where = parse_two(Config, Where, words, COMMAND, __doc__, smoke=(SMOKE, {}))
         definition = Definition("ailments", sys.modules[__name__], "experiments.diagnosis.ailments", None, COMMAND)
         with compiled_quickly(where.smoke):
             code, tables = run_tables(definition, config, where)

@@ -36,8 +36,10 @@ def catalogued(
     Returns:
       Source; of noise, 64 examples of uniform pixels, with labels in turn.
     Raises:
-      ValueError: the set is unknown or not prepared, or has another number of classes.
+      ValueError: the set is unknown or not prepared, or has another number of classes; or a folder is given for noise.
     """
+    if dataset == SYNTHETIC and data_dir is not None:
+        raise ValueError(f"data_dir={data_dir!r} is given, but dataset 'synthetic' is noise; name the set, dataset=...")
     if dataset == SYNTHETIC:
         x = np.random.default_rng(0).uniform(-1, 1, (64, size, size, channels)).astype(np.float32)
         y = np.arange(len(x)) % classes if classes else None

@@ -10,12 +10,13 @@ from jax import Array
 
 from jaxgan.augment.appearance import erase
 from jaxgan.augment.draws import check_images, check_names, column, integer, uniform
-from jaxgan.types import Augment, Turn, example_keys
+from jaxgan.types import Augment, Turn, example_keys, explains
 
 TRANSLATION = 1 / 8  # of each side, at most
 CUTOUT = 1 / 2  # of each side
 
 
+@explains
 def diffaugment(*policy: str) -> Augment:
     """DiffAugment: transforms real and generated images alike, and the generator learns through the transforms.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.types import name_index
@@ -25,12 +26,12 @@ def draw(keys: Array, name: str, sampler: Callable[[Array], Array]) -> Array:
 
 def uniform(keys: Array, name: str, low: float, high: float) -> Array:
     """Draws a number in [low, high) for every example, [B]."""
-    return draw(keys, name, lambda key: jax.random.uniform(key, (), minval=low, maxval=high))
+    return draw(keys, name, lambda key: jax.random.uniform(key, (), jnp.float32, low, high))
 
 
 def integer(keys: Array, name: str, low: int, high: int) -> Array:
     """Draws a whole number in low..high-1 for every example, [B] int32."""
-    return draw(keys, name, lambda key: jax.random.randint(key, (), low, high))
+    return draw(keys, name, lambda key: jax.random.randint(key, (), low, high, jnp.int32))
 
 
 def column(values: Array, rank: int) -> Array:

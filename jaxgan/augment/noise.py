@@ -5,9 +5,10 @@ from __future__ import annotations
 import jax
 from jax import Array
 
-from jaxgan.types import Augment, Schedule, Turn, example_keys
+from jaxgan.types import Augment, Schedule, Turn, example_keys, explains
 
 
+@explains
 def instance_noise(std: float | Schedule) -> Augment:
     """Adds normal noise to everything that the discriminator sees, so that both distributions overlap.
 

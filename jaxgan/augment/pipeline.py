@@ -181,8 +181,8 @@ def _color(x: Array, keys: Array, draws: Draws) -> Array:
 
 def _filter(x: Array, keys: Array, draws: Draws) -> Array:
     """Each band in its turn is amplified, and all are scaled so that an expected spectrum would keep its power."""
-    power = jnp.array([appearance.POWER])
-    gains = jnp.ones((x.shape[0], appearance.BANDS))
+    power = jnp.array([appearance.POWER], jnp.float32)
+    gains = jnp.ones((x.shape[0], appearance.BANDS), jnp.float32)
     for band, name in enumerate(_BANDS):
         gain = jnp.exp2(jnp.where(draws.happens[name], draws.normal[name], 0.0))
         one = jnp.ones_like(gains).at[:, band].set(gain)
@@ -198,7 +198,8 @@ def _noise(x: Array, keys: Array, draws: Draws) -> Array:
 
 def _cutout(x: Array, keys: Array, draws: Draws) -> Array:
     rows, columns = (
-        jnp.abs((jnp.arange(side)[None] + 0.5) / side - draws.uniform[f"cutout {axis}"][:, None]) < 1 / 4
+        jnp.abs((jnp.arange(side, dtype=jnp.float32)[None] + 0.5) / side - draws.uniform[f"cutout {axis}"][:, None])
+        < 1 / 4
         for axis, side in zip(_AXES, x.shape[1:3], strict=True)
     )
     return appearance.erase(x, rows & draws.happens["cutout"][:, None], columns)

@@ -13,7 +13,7 @@ from pathlib import Path
 from jaxgan.parallel import connect, end_together, is_first
 from jaxgan.runs.flags import parse_two, reported
 from jaxgan.runs.modules import Definition, from_file
-from jaxgan.runs.settings import Running, compiled_quickly
+from jaxgan.runs.settings import BRIEF, Running, compiled_quickly
 from jaxgan.runs.start import run
 from jaxgan.runs.tables import Where, run_tables
 from jaxgan.runs.terminal import fail
@@ -43,11 +43,12 @@ def run_words(find: Callable[[], Definition], words: Sequence[str]) -> int:
     def work() -> int:
         definition = find()
         experiment, program = definition.module, definition.command
+        tiny = getattr(experiment, "SMOKE", {})
         if hasattr(experiment, "tabulate"):
-            config, where = parse_two(experiment.Config, Where, words, program, experiment.__doc__)
+            config, where = parse_two(experiment.Config, Where, words, program, experiment.__doc__, smoke=(tiny, {}))
             with compiled_quickly(where.smoke):
                 return run_tables(definition, config, where).code
-        config, running = parse_two(experiment.Config, Running, words, program, experiment.__doc__)
+        config, running = parse_two(experiment.Config, Running, words, program, experiment.__doc__, smoke=(tiny, BRIEF))
         if running.distributed:
             connect(running.coordinator, running.processes, running.process, running.timeout)
             if not is_first():

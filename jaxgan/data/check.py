@@ -15,6 +15,31 @@ import numpy as np
 TOLERANCE = 1e-4  # beyond [-1, 1], for rounding
 
 
+def check_units(batch: Mapping[str, Any]) -> None:
+    """Checks the numbers of a batch that a game is initialised with, as far as they are known (not traced).
+
+    All must be finite; signals of rank 3 or more, but "y", lie in [-1, 1]; and images "x" [B, H, W, C] of which no
+    pixel is negative are in [0, 1], which no value by itself gives away.
+
+    Args:
+      batch: by name, arrays [B, ...] or pytrees of such.
+    Raises:
+      ValueError: names the entry, what is wrong and what to do.
+    """
+    for name, value in batch.items():
+        for path, leaf in jax.tree_util.tree_leaves_with_path(value):
+            known = not isinstance(leaf, jax.core.Tracer) and getattr(leaf, "is_fully_addressable", True)
+            if not known or not jax.numpy.issubdtype(leaf.dtype, np.floating):
+                continue
+            where, x = f"batch[{name!r}]{jax.tree_util.keystr(path)}", np.asarray(leaf)
+            try:
+                _check_values(x, where, bounded=name != "y")
+                if name == "x" and x.ndim == 4 and 0 <= x.min() < x.max():
+                    raise ValueError(f"{where} is in [{x.min():.2f}, {x.max():.2f}]; expected [-1, 1]: 2 * x - 1")
+            except ValueError as error:
+                raise ValueError(f"{error}; if these are your units, jg.game(..., own_units=True)") from None
+
+
 def check_batch(batch: Mapping[str, Any], classes: int = 0) -> None:
     """Checks a batch: any named arrays of one leading size, and if there are labels or other conditions, those.
 
@@ -87,13 +112,13 @@ def check_examples(x: Any, name: str) -> None:
     _check_values(np.asarray(x), name)
 
 
-def _check_values(x: np.ndarray, name: str) -> None:
+def _check_values(x: np.ndarray, name: str, bounded: bool = True) -> None:
     low, high = float(x.min()), float(x.max())
     if not np.isfinite(low + high):
         wrong = ~np.isfinite(x)
         first = np.flatnonzero(wrong.reshape(len(x), -1).any(axis=1))[0]
         raise ValueError(f"{name} has {wrong.sum()} non-finite value(s), the first in example {first}")
-    if x.ndim > 2 and not -1 - TOLERANCE <= low <= high <= 1 + TOLERANCE:
+    if bounded and x.ndim > 2 and not -1 - TOLERANCE <= low <= high <= 1 + TOLERANCE:
         remedy = "x / 127.5 - 1" if low >= 0 and 1 < high <= 255 else "scale it"
         raise ValueError(f"{name} is in [{low:.2f}, {high:.2f}]; expected [-1, 1]: {remedy}")
 

@@ -88,8 +88,8 @@ def swiss_roll(noise: float = 0.25, scale: float = 7.5) -> Source:
 
     def example(key: Array) -> Array:
         along, around = jax.random.split(key)
-        t = 1.5 * jnp.pi * (1 + 2 * jax.random.uniform(along))
-        return (t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * jax.random.normal(around, (2,))) / scale
+        t = 1.5 * jnp.pi * (1 + 2 * jax.random.uniform(along, (), jnp.float32))
+        return (t * jnp.stack([jnp.cos(t), jnp.sin(t)]) + noise * jax.random.normal(around, (2,), jnp.float32)) / scale
 
     return Source("swiss_roll", None, _reader(example))
 
@@ -99,8 +99,8 @@ def _mixture(name: str, centres: np.ndarray, std: float) -> Source:
 
     def example(key: Array) -> Array:
         which, around = jax.random.split(key)
-        mode = jax.random.randint(which, (), 0, len(centres))
-        return jnp.asarray(centres)[mode] + std * jax.random.normal(around, (2,))
+        mode = jax.random.randint(which, (), 0, len(centres), jnp.int32)
+        return jnp.asarray(centres)[mode] + std * jax.random.normal(around, (2,), jnp.float32)
 
     return Source(name, None, _reader(example), modes=Modes(centres, std))
 

@@ -11,11 +11,12 @@ from jax.extend.core import get_opaque_trace_state
 from jax.typing import ArrayLike
 
 from jaxgan.dynamics.turns import alternating
-from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState
+from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState, explains
 
 Rule = Callable[[Metrics, Array], ArrayLike]  # (this turn's metrics of the player, step []) -> bool [], True: it moves
 
 
+@explains
 def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynamics:
     """Lets players move only where a rule says so; a skipped turn leaves everything of theirs bit for bit.
 

@@ -15,13 +15,14 @@ from jax import Array
 
 from jaxgan.dynamics.lookahead import require_autodiff, second_derivatives
 from jaxgan.dynamics.turns import field, in_rounds, move_all
-from jaxgan.types import Batch, Dynamics, Metrics, PyTree, Rules, TrainState
+from jaxgan.types import Batch, Dynamics, Metrics, PyTree, Rules, TrainState, explains
 
 Vectors = dict[str, PyTree]  # by player, shaped like what it owns
 Product = Callable[[Vectors], Vectors]
 Adjust = Callable[[Vectors, Product, Product], Vectors]  # (xi, H^T, H) -> the gradients that the optimizers get
 
 
+@explains
 def consensus(weight: float) -> Dynamics:
     """Simultaneous descent that also descends the squared norm of the vector field: xi + weight * H^T xi.
 
@@ -40,6 +41,7 @@ def consensus(weight: float) -> Dynamics:
     return _adjusted("consensus", lambda xi, transposed, product: _add(xi, weight, transposed(xi)))
 
 
+@explains
 def symplectic(weight: float = 1.0, align: bool = True) -> Dynamics:
     """Symplectic gradient adjustment: xi + lambda A^T xi, with A = (H - H^T) / 2 the rotation in the game.
 
@@ -70,6 +72,7 @@ def symplectic(weight: float = 1.0, align: bool = True) -> Dynamics:
     return _adjusted("symplectic", adjust)
 
 
+@explains
 def competitive(learning_rate: float, iterations: int = 20) -> Dynamics:
     """Competitive gradient descent: each player's move is the best answer to the others' moves, to first order.
 
@@ -150,7 +153,7 @@ def _add(one: PyTree, weight: Any, other: PyTree) -> PyTree:
 
 
 def _inner(one: PyTree, other: PyTree) -> Array:
-    return sum(jax.tree.leaves(jax.tree.map(lambda a, b: jnp.sum(a * b), one, other)), start=jnp.zeros(()))
+    return sum(jax.tree.leaves(jax.tree.map(lambda a, b: jnp.sum(a * b), one, other)), start=jnp.zeros((), jnp.float32))
 
 
 def _check(name: str, weight: float) -> None:

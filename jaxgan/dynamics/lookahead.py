@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgan.dynamics.turns import field, in_rounds, move_all, prefixed
-from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState, autodiff
+from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState, autodiff, explains
 
 
+@explains
 def extragradient() -> Dynamics:
     """All players step ahead, and then move from where they were by the gradient that they find there.
 
@@ -38,6 +39,7 @@ def extragradient() -> Dynamics:
     return in_rounds(play)
 
 
+@explains
 def heun(regularization: float = 0.0) -> Dynamics:
     """Follows the players' joint flow by Heun's method of second order; see `runge_kutta_4` for its use and arguments.
 
@@ -47,6 +49,7 @@ def heun(regularization: float = 0.0) -> Dynamics:
     return _runge_kutta((0.0, 1.0), (0.5, 0.5), regularization)
 
 
+@explains
 def runge_kutta_4(regularization: float = 0.0) -> Dynamics:
     """Follows the players' joint flow by the classical Runge-Kutta method of fourth order.
 
@@ -66,6 +69,7 @@ def runge_kutta_4(regularization: float = 0.0) -> Dynamics:
     return _runge_kutta((0.0, 0.5, 0.5, 1.0), (1 / 6, 1 / 3, 1 / 3, 1 / 6), regularization)
 
 
+@explains
 def unrolled(steps: int, player: str = "generator", through: bool = True) -> Dynamics:
     """One player foresees the answers of all others to its move, and differentiates through them.
 
@@ -206,4 +210,4 @@ def _descend_others(
 
 def squared_norm(tree: PyTree) -> jax.Array:
     """Returns the sum of the squares of all numbers in a tree, []."""
-    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), start=jnp.zeros(()))
+    return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)), start=jnp.zeros((), jnp.float32))

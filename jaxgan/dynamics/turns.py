@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import jax
 
-from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState
+from jaxgan.types import Batch, Dynamics, Metrics, Minibatches, PyTree, Rules, TrainState, explains
 
 # (rules, the players of this round, its number, state, minibatch) -> (state, metrics "<player>/<quantity>")
 Round = Callable[[Rules, tuple[str, ...], int, TrainState, Batch], tuple[TrainState, Metrics]]
 
 
+@explains
 def alternating() -> Dynamics:
     """Players move one after the other, in the system's order; each sees the moves made before its own.
 
@@ -36,6 +37,7 @@ def alternating() -> Dynamics:
     return play
 
 
+@explains
 def simultaneous() -> Dynamics:
     """All players move at once, from gradients at the same point and of the same latents.
 

@@ -7,7 +7,7 @@ from jax import Array
 from jax.nn import logsumexp, relu, softplus
 
 from jaxgan.losses.pairs import pair
-from jaxgan.types import Loss
+from jaxgan.types import Loss, explained, explains
 
 
 def _logistic_discriminator(real: Array, fake: Array) -> Array:
@@ -15,32 +15,37 @@ def _logistic_discriminator(real: Array, fake: Array) -> Array:
     return jnp.mean(softplus(-real)) + jnp.mean(softplus(fake))
 
 
-minimax: Loss = pair(
-    _logistic_discriminator,
-    lambda real, fake: -jnp.mean(softplus(fake)),  # E log(1 - D(G(z)))
-)
-"""The original game: D maximises E log D(x) + E log(1 - D(G(z))), and G minimises it.
+minimax: Loss = explained(
+    pair(
+        _logistic_discriminator,
+        lambda real, fake: -jnp.mean(softplus(fake)),  # E log(1 - D(G(z)))
+    ),
+    """The original game: D maximises E log D(x) + E log(1 - D(G(z))), and G minimises it.
 
 The generator's gradient vanishes where the discriminator is sure that samples are fake (it saturates). At the optimal
 discriminator the value is 2 JS(p_data, p_G) - 2 log 2.
 
 References:
   Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, eq. 1.
-"""
-
-non_saturating: Loss = pair(
-    _logistic_discriminator,
-    lambda real, fake: jnp.mean(softplus(-fake)),  # -E log D(G(z))
+""",
 )
-"""The logistic game with the generator that practice uses: G maximises E log D(G(z)).
+
+non_saturating: Loss = explained(
+    pair(
+        _logistic_discriminator,
+        lambda real, fake: jnp.mean(softplus(-fake)),  # -E log D(G(z))
+    ),
+    """The logistic game with the generator that practice uses: G maximises E log D(G(z)).
 
 Same fixed point as `minimax`; strong gradients early, when samples are easily told apart.
 
 References:
   Goodfellow et al. Generative Adversarial Nets. NeurIPS 2014, section 3.
-"""
+""",
+)
 
 
+@explains
 def least_squares_targets(a: float, b: float, c: float) -> Loss:
     """Least squares towards any targets: 1/2 E (D(x) - b)^2 + 1/2 E (D(G(z)) - a)^2, and 1/2 E (D(G(z)) - c)^2 for G.
 
@@ -62,32 +67,38 @@ def least_squares_targets(a: float, b: float, c: float) -> Loss:
     )
 
 
-least_squares: Loss = least_squares_targets(a=0, b=1, c=1)
-"""Least squares towards 1 for real and 0 for fake, with the paper's 1/2; G pulls its samples towards 1.
+least_squares: Loss = explained(
+    least_squares_targets(a=0, b=1, c=1),
+    """Least squares towards 1 for real and 0 for fake, with the paper's 1/2; G pulls its samples towards 1.
 
 References:
   Mao et al. Least Squares Generative Adversarial Networks. ICCV 2017, eq. 9 (a = 0, b = c = 1).
-"""
-
-hinge: Loss = pair(
-    lambda real, fake: jnp.mean(relu(1 - real)) + jnp.mean(relu(1 + fake)),
-    lambda real, fake: -jnp.mean(fake),
+""",
 )
-"""Hinge: D is content once real logits exceed 1 and fake ones fall below -1; G minimises -E D(G(z)).
+
+hinge: Loss = explained(
+    pair(
+        lambda real, fake: jnp.mean(relu(1 - real)) + jnp.mean(relu(1 + fake)),
+        lambda real, fake: -jnp.mean(fake),
+    ),
+    """Hinge: D is content once real logits exceed 1 and fake ones fall below -1; G minimises -E D(G(z)).
 
 References:
   Lim, Ye. Geometric GAN. 2017, eq. 20-21; Miyato et al. Spectral Normalization for GANs. ICLR 2018, eq. 16-17.
-"""
-
-wasserstein: Loss = pair(
-    lambda real, fake: jnp.mean(fake) - jnp.mean(real),
-    lambda real, fake: -jnp.mean(fake),
+""",
 )
-"""Earth mover's distance in its dual form; the critic must be kept 1-Lipschitz, by a penalty or by weight clipping.
+
+wasserstein: Loss = explained(
+    pair(
+        lambda real, fake: jnp.mean(fake) - jnp.mean(real),
+        lambda real, fake: -jnp.mean(fake),
+    ),
+    """Earth mover's distance in its dual form; the critic must be kept 1-Lipschitz, by a penalty or by weight clipping.
 
 References:
   Arjovsky, Chintala, Bottou. Wasserstein Generative Adversarial Networks. ICML 2017, eq. 2.
-"""
+""",
+)
 
 
 def _log_partition(real: Array, fake: Array) -> Array:
@@ -95,11 +106,12 @@ def _log_partition(real: Array, fake: Array) -> Array:
     return jnp.mean(logsumexp(jnp.concatenate([real, fake]), axis=0))
 
 
-softmax: Loss = pair(
-    lambda real, fake: _log_partition(real, fake) - jnp.mean(real),
-    lambda real, fake: _log_partition(real, fake) - 0.5 * (jnp.mean(real) + jnp.mean(fake)),
-)
-"""Softmax GAN: cross-entropy of a softmax over the examples of the two batches together, 2 B of them.
+softmax: Loss = explained(
+    pair(
+        lambda real, fake: _log_partition(real, fake) - jnp.mean(real),
+        lambda real, fake: _log_partition(real, fake) - 0.5 * (jnp.mean(real) + jnp.mean(fake)),
+    ),
+    """Softmax GAN: cross-entropy of a softmax over the examples of the two batches together, 2 B of them.
 
 D wants all probability on the real ones, 1/B each; G wants it spread evenly, 1/(2 B) each. Logits are the paper's
 negated energies; of a map [B, h, w], each place has a softmax of its own. Each example's gradient depends on the others
@@ -107,4 +119,5 @@ in the minibatch that its device holds.
 
 References:
   Lin. Softmax GAN. 2017.
-"""
+""",
+)

@@ -16,7 +16,7 @@ from jax import Array
 from jax.nn import relu, softplus
 
 from jaxgan.losses.pairs import pair
-from jaxgan.types import Loss
+from jaxgan.types import Loss, explains
 
 Elementwise = Callable[[Array], Array]
 
@@ -43,6 +43,7 @@ DIVERGENCES: Mapping[str, Divergence] = {
 """By name, the divergences without a parameter; "weighted_jensen_shannon" and "alpha" are made for theirs."""
 
 
+@explains
 def f_divergence(name: str, *, pi: float | None = None, alpha: float | None = None, saturating: bool = True) -> Loss:
     """The variational bound of a divergence: D maximises E_P T - E_Q f*(T) with T = g_f(logits), and G minimises it.
 
@@ -180,6 +181,7 @@ _RATIOS: Mapping[str, _Bregman] = {
 }
 
 
+@explains
 def density_ratio(name: str) -> Loss:
     """b-GAN: D fits the ratio r = exp(logits) to p/q by a Bregman divergence, and G minimises the divergence E_Q f(r).
 

@@ -12,9 +12,10 @@ from jax.nn import relu
 from jax.typing import ArrayLike
 
 from jaxgan.losses.pairs import check_number, compared, pair, wide
-from jaxgan.types import Loss, Metrics
+from jaxgan.types import Loss, Metrics, explains
 
 
+@explains
 def energy_based(margin: float) -> Loss:
     """EBGAN: D minimises E D(x) + E max(0, margin - D(G(z))), G minimises E D(G(z)).
 
@@ -61,6 +62,7 @@ def pulling_away(features: ArrayLike) -> Array:
     return jnp.sum(jnp.square(cosines)) / (n * (n - 1))
 
 
+@explains
 def boundary_equilibrium(k: ArrayLike) -> Loss:
     """BEGAN: D minimises E L(x) - k E L(G(z)), G minimises E L(G(z)), with L the reconstruction error.
 

@@ -13,20 +13,22 @@ from jax import Array
 from jax.nn import relu, softplus
 
 from jaxgan.losses.pairs import pair
-from jaxgan.types import Loss
+from jaxgan.types import Loss, explained
 
-relativistic: Loss = pair(
-    lambda real, fake: jnp.mean(softplus(fake - real)),
-    lambda real, fake: jnp.mean(softplus(real - fake)),
-)
-"""Relativistic pairing: -E log sigmoid(D(x) - D(G(z))), example i against sample i; G swaps the two.
+relativistic: Loss = explained(
+    pair(
+        lambda real, fake: jnp.mean(softplus(fake - real)),
+        lambda real, fake: jnp.mean(softplus(real - fake)),
+    ),
+    """Relativistic pairing: -E log sigmoid(D(x) - D(G(z))), example i against sample i; G swaps the two.
 
 Only differences count, so the critic is free up to a constant. This is the RpGAN of R3GAN.
 
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RSGAN).
   Huang et al. The GAN is Dead; Long Live the GAN! A Modern GAN Baseline. NeurIPS 2024.
-"""
+""",
+)
 
 
 def _average(real_term: Callable[[Array], Array], fake_term: Callable[[Array], Array]) -> Loss:
@@ -38,23 +40,29 @@ def _average(real_term: Callable[[Array], Array], fake_term: Callable[[Array], A
     return pair(objective, lambda real, fake: objective(fake, real))
 
 
-relativistic_average: Loss = _average(lambda d: softplus(-d), softplus)
-"""Relativistic average: -E log sigmoid(D(x) - E D(G(z))) - E log(1 - sigmoid(D(G(z)) - E D(x))); G swaps the two.
+relativistic_average: Loss = explained(
+    _average(lambda d: softplus(-d), softplus),
+    """Relativistic average: -E log sigmoid(D(x) - E D(G(z))) - E log(1 - sigmoid(D(G(z)) - E D(x))); G swaps the two.
 
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaSGAN).
-"""
+""",
+)
 
-relativistic_average_least_squares: Loss = _average(lambda d: jnp.square(d - 1), lambda d: jnp.square(d + 1))
-"""Relativistic average with least squares: E (D(x) - E D(G(z)) - 1)^2 + E (D(G(z)) - E D(x) + 1)^2; G swaps the two.
+relativistic_average_least_squares: Loss = explained(
+    _average(lambda d: jnp.square(d - 1), lambda d: jnp.square(d + 1)),
+    """Relativistic average, least squares: E (D(x) - E D(G(z)) - 1)^2 + E (D(G(z)) - E D(x) + 1)^2; G swaps the two.
 
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaLSGAN).
-"""
+""",
+)
 
-relativistic_average_hinge: Loss = _average(lambda d: relu(1 - d), lambda d: relu(1 + d))
-"""Relativistic average with hinge: E max(0, 1 - (D(x) - E D(G(z)))) + E max(0, 1 + D(G(z)) - E D(x)); G swaps the two.
+relativistic_average_hinge: Loss = explained(
+    _average(lambda d: relu(1 - d), lambda d: relu(1 + d)),
+    """Relativistic average, hinge: E max(0, 1 - (D(x) - E D(G(z)))) + E max(0, 1 + D(G(z)) - E D(x)); G swaps the two.
 
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaHingeGAN).
-"""
+""",
+)

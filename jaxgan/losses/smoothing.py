@@ -12,9 +12,10 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.losses.pairs import check_number, compared, pair
-from jaxgan.types import Loss, Turn, example_keys
+from jaxgan.types import Loss, Turn, example_keys, explains
 
 
+@explains
 def smoothed(loss: Loss, real: float = 0.9, fake: float = 0.0) -> Loss:
     """A logistic loss whose discriminator is trained towards other labels; one-sided unless `fake` is given.
 
@@ -42,6 +43,7 @@ def smoothed(loss: Loss, real: float = 0.9, fake: float = 0.0) -> Loss:
     return pair(discriminator, loss.generator)
 
 
+@explains
 def flipped(loss: Loss, probability: float, turn: Turn) -> Loss:
     """A logistic loss whose discriminator is told the wrong label of some examples, drawn anew for each turn.
 

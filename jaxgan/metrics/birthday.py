@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import check_floating
 
 Same = Callable[[np.ndarray, np.ndarray], ArrayLike]  # (samples [n, ...], samples [n, ...]) -> [n] whether duplicates
@@ -82,6 +83,7 @@ def collision_rate(
     References:
       Arora, Zhang. Do GANs learn the distribution? Some Theory and Empirics. 2018, section 3.
     """
+    check_key("collision_rate", key)
     x = _checked(samples)
     space = x if features is None else _checked(features)
     if len(space) != len(x):
@@ -127,6 +129,7 @@ def birthday(
     References:
       Arora, Zhang. Do GANs learn the distribution? Some Theory and Empirics. 2018, section 3.
     """
+    check_key("birthday", key)
 
     def rate_of(batch: int) -> float:
         return collision_rate(samples, batch, same, key, features=features, trials=trials, candidates=candidates)

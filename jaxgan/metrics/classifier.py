@@ -22,6 +22,7 @@ from flax import traverse_util
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import warn_of_zero_to_one
 from jaxgan.types import PyTree
 
@@ -84,6 +85,7 @@ def train_classifier(
     Raises:
       ValueError: x is not a batch of images, y does not fit x, or steps or batch_size are out of range.
     """
+    check_key("train_classifier", key)
     images, labels = np.asarray(x, np.float32), np.asarray(y)
     _check_labelled(images, labels)
     if not 1 <= batch_size <= len(images) or steps < 1:
@@ -257,10 +259,12 @@ def _trainer(classes: int, steps: int, learning_rate: float) -> tuple[optax.Grad
 def _moved(x: Array, key: Array) -> Array:
     """Returns each image of x [B, H, W, C] under its own small random affine map, by bilinear interpolation."""
     n, height, width, _ = x.shape
-    centre = jnp.array([(height - 1) / 2, (width - 1) / 2]).reshape(2, 1, 1)
+    centre = jnp.array([(height - 1) / 2, (width - 1) / 2], jnp.float32).reshape(2, 1, 1)
     grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij")) - centre
-    warp = jnp.eye(2)[None] + WARP * jax.random.uniform(jax.random.fold_in(key, 0), (n, 2, 2), minval=-1.0)
-    shift = SHIFT * jax.random.uniform(jax.random.fold_in(key, 1), (n, 2, 1, 1), minval=-1.0)
+    warp = jnp.eye(2, dtype=jnp.float32)[None] + WARP * jax.random.uniform(
+        jax.random.fold_in(key, 0), (n, 2, 2), jnp.float32, -1.0
+    )
+    shift = SHIFT * jax.random.uniform(jax.random.fold_in(key, 1), (n, 2, 1, 1), jnp.float32, -1.0)
     where = jnp.einsum("nij,jhw->nihw", warp, grid) + centre[None] + shift
 
     def moved(channel: Array, where: Array) -> Array:

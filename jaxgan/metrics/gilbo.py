@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.priors import Prior
 from jaxgan.types import Network, PyTree
 
@@ -86,6 +87,7 @@ def gilbo(
     References:
       Alemi, Fischer. GILBO: One Metric to Measure Them All. 2018, section 2.
     """
+    check_key("gilbo", key)
     steps, batch_size, optimizer = training
     if min(steps, batch_size, evaluate) < 1:
         raise ValueError(f"steps, batch_size and evaluate must be >= 1; got {steps}, {batch_size}, {evaluate}")

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import check_images, checked_images, warn_of_zero_to_one
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the five scales, fine to coarse
@@ -105,14 +106,15 @@ def diversity(images: ArrayLike, key: Array, pairs: int = 1000, levels: int | No
     References:
       Odena, Olah, Shlens. Conditional Image Synthesis with Auxiliary Classifier GANs. 2017, section 4.2.
     """
+    check_key("diversity", key)
     x = checked_images(images, least=2)
     if pairs < 1 or np.abs(x).max() > 1.001:
         raise ValueError(f"need pairs >= 1 and pixels in [-1, 1]; got {pairs} and [{x.min():.3g}, {x.max():.3g}]")
     warn_of_zero_to_one(x)
     levels = scales(x.shape[1], x.shape[2]) if levels is None else levels
     first_key, step_key = (jax.random.fold_in(key, n) for n in range(2))
-    first = np.asarray(jax.random.randint(first_key, (pairs,), 0, len(x)))
-    second = (first + np.asarray(jax.random.randint(step_key, (pairs,), 1, len(x)))) % len(x)
+    first = np.asarray(jax.random.randint(first_key, (pairs,), 0, len(x), jnp.int32))
+    second = (first + np.asarray(jax.random.randint(step_key, (pairs,), 1, len(x), jnp.int32))) % len(x)
     chunk, parts = min(BATCH, pairs), []
     for start in range(0, pairs, chunk):
         i, j = (np.resize(index[start : start + chunk], chunk) for index in (first, second))
@@ -133,7 +135,7 @@ def _check_pair(a: Array, b: Array, data_range: float) -> None:
 def _multi_scale(a: Array, b: Array, data_range: float, levels: int, clipped: bool) -> Array:
     """Returns [B]; not clipped at 0 only for one level, where nothing is raised to a power."""
     weights = np.array(WEIGHTS[:levels])
-    result = jnp.ones((a.shape[0], a.shape[3]))
+    result = jnp.ones((a.shape[0], a.shape[3]), jnp.float32)
     for n, weight in enumerate(weights / weights.sum()):
         whole, structure = _similarity(a, b, data_range)
         factor = whole if n == levels - 1 else structure

@@ -10,6 +10,7 @@ from jax import Array
 from jax.typing import ArrayLike
 from scipy.special import ndtr
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
 from jaxgan.metrics.clusters import assigned, kmeans
 
@@ -45,6 +46,7 @@ def fit_bins(train: ArrayLike, key: Array, bins: int = 100) -> Bins:
     References:
       Richardson, Weiss. On GANs and GMMs. 2018, section 3.
     """
+    check_key("fit_bins", key)
     x, _ = checked(train, train)
     if not 2 <= bins <= len(x):
         raise ValueError(f"bins must lie in 2..N = {len(x)}; got {bins}")

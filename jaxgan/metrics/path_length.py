@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.images import check_floating
 
 
@@ -69,6 +70,7 @@ def path_length(
     References:
       Karras, Laine, Aila. A Style-Based Generator Architecture for Generative Adversarial Networks. 2019, section 4.1.
     """
+    check_key("path_length", key)
     _check(start, end, path, keep, batch_size)
     space, ends, epsilon = path
 
@@ -80,7 +82,11 @@ def path_length(
         return distance(here, there)
 
     n = len(start)
-    t = jax.random.uniform(jax.random.fold_in(key, 0), (n,)) if ends == "full" else jnp.zeros(n)
+    t = (
+        jax.random.uniform(jax.random.fold_in(key, 0), (n,), jnp.float32)
+        if ends == "full"
+        else jnp.zeros(n, jnp.float32)
+    )
     batch_size, parts = min(batch_size, n), []
     for i in range(0, n, batch_size):
         index = np.resize(np.arange(i, min(i + batch_size, n)), batch_size)  # one shape, one compilation

@@ -44,7 +44,7 @@ def perceptual_distance(maps: FeatureMaps, a: Array, b: Array, weights: Sequence
         weights = [jnp.ones(f.shape[-1], f.dtype) for f, _ in layers]
     if [tuple(w.shape) for w in weights] != [f.shape[-1:] for f, _ in layers]:
         raise ValueError(f"need weights of {[f.shape[-1:] for f, _ in layers]}; got {[w.shape for w in weights]}")
-    total = jnp.zeros(a.shape[0])
+    total = jnp.zeros(a.shape[0], jnp.float32)
     for (f, g), weight in zip(layers, weights, strict=True):
         total += jnp.mean(jnp.einsum("bhwf,f->bhw", (_unit(f) - _unit(g)) ** 2, weight), axis=(1, 2))
     return total

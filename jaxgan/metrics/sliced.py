@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
 from jaxgan.metrics.images import checked_image_sets
 from jaxgan.networks.layers.pyramid import laplacian_pyramid
@@ -56,11 +57,12 @@ def sliced_wasserstein(real: ArrayLike, fake: ArrayLike, key: Array, directions:
     References:
       Rabin et al. Wasserstein Barycenter and its Application to Texture Mixing. 2011.
     """
+    check_key("sliced_wasserstein", key)
     a, b = checked(real, fake)
     if directions < 1:
         raise ValueError(f"need at least one direction; got {directions}")
     centre = a.mean(0)  # float32 then rounds relative to the spread, not to the offset
-    u = jax.random.normal(jax.random.fold_in(key, 0), (directions, a.shape[1]))
+    u = jax.random.normal(jax.random.fold_in(key, 0), (directions, a.shape[1]), jnp.float32)
     u = u / jnp.linalg.norm(u, axis=1, keepdims=True)
     i, j, weight = _quantiles(len(a), len(b))
     distances = np.asarray(_along((a - centre).astype(np.float32), (b - centre).astype(np.float32), u, i, j, weight))
@@ -98,6 +100,7 @@ def laplacian_swd(
     References:
       Karras et al. Progressive Growing of GANs for Improved Quality, Stability, and Variation. 2018, section 5.
     """
+    check_key("laplacian_swd", key)
     a, b = checked_image_sets(real, fake)
     if min(a.shape[1:3]) < PATCH or patches < 1 or standardise not in ("each", "real"):
         raise ValueError(
@@ -158,7 +161,7 @@ def _patches(x: Array, key: Array, index: Array, levels: int, patches: int) -> l
 
     def of_image(image: Array, key: Array) -> Array:
         limit = jnp.array([side - PATCH + 1 for side in image.shape[:2]])
-        corners = jax.random.randint(key, (patches, 2), 0, limit[None])
+        corners = jax.random.randint(key, (patches, 2), 0, limit[None], jnp.int32)
         size = (PATCH, PATCH, image.shape[2])
         return jax.vmap(lambda corner: jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), size))(corners)
 

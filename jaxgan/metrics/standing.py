@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.sample import conditions
 from jaxgan.types import Game, Inputs, PyTree, TrainState
 
@@ -41,6 +42,7 @@ def standing_statistics(
     References:
       Brock, Donahue, Simonyan. Large Scale GAN Training for High Fidelity Natural Image Synthesis. 2019, section 3.1.
     """
+    check_key("standing_statistics", key)
     if game.rehearse is None:
         raise ValueError("standing_statistics needs a game made by jg.game; this one has no `rehearse`")
     if batches < 1 or batch_size < 2:

@@ -13,6 +13,7 @@ import optax
 from jax import Array
 from jax.typing import ArrayLike
 
+from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
 from jaxgan.metrics.neighbours import nearest, squared_radii
 from jaxgan.types import PyTree
@@ -67,6 +68,7 @@ def classifier_two_sample_test(
     References:
       Lopez-Paz, Oquab. Revisiting Classifier Two-Sample Tests. 2017, section 3.
     """
+    check_key("classifier_two_sample_test", key)
     a, b = checked(real, fake, least=2)
     if classifier not in ("knn", "logistic", "mlp") or epochs < 1:
         raise ValueError(f"need classifier 'knn', 'logistic' or 'mlp' and epochs >= 1; got {classifier!r}, {epochs}")
@@ -135,7 +137,9 @@ def _learned(
     sizes = [x.shape[1], hidden, 1] if hidden else [x.shape[1], 1]
     layer_keys = jax.random.split(init_key, len(sizes) - 1)
     he = jax.nn.initializers.he_normal()
-    params = [(he(k, (n, m)), jnp.zeros((1, m))) for k, n, m in zip(layer_keys, sizes, sizes[1:], strict=False)]
+    params = [
+        (he(k, (n, m)), jnp.zeros((1, m), jnp.float32)) for k, n, m in zip(layer_keys, sizes, sizes[1:], strict=False)
+    ]
     batch = min(BATCH, len(x))
     orders = [jax.random.permutation(jax.random.fold_in(order_key, epoch), len(x)) for epoch in range(epochs)]
     index = np.stack(orders)[:, : len(x) // batch * batch].reshape(-1, batch)

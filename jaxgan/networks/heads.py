@@ -84,7 +84,7 @@ class FullyConnected(nn.Module):
             scale = self.noise if layer else self.input_noise
             if train and scale:
                 axis_name = None if self.is_initializing() else self.axis_name
-                draw = functools.partial(jax.random.normal, self.make_rng("global"))
+                draw = functools.partial(jax.random.normal, self.make_rng("global"), dtype=jnp.float32)
                 h = h + scale * global_draw(draw, h.shape, axis_name)
             h = nn.Dense(width, dtype=self.dtype)(h)
             h = self.activation(nn.LayerNorm(dtype=self.dtype)(h) if self.layer_norm else h)
@@ -196,8 +196,10 @@ class Codes(nn.Module):
 
 
 def _unit(x: Array) -> Array:
+    """Normalises vectors [..., D]; one of norm 0, which has no direction, stays, and its gradient is not divided."""
     x = x.astype(jnp.float32)
-    return x * jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=-1, keepdims=True) + 1e-12)
+    squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.where(squares > 1e-12, squares + 1e-12, 1.0))
 
 
 def _takes_labels(head: nn.Module) -> bool:

@@ -111,6 +111,6 @@ def _condition(module: nn.Module, y: Mapping[str, Array], height: int, width: in
 def _places(mask: Array) -> Array:
     """Returns coordinates in [-1, 1] of rows and columns, inside the box, [B, h, w, 2]."""
     height, width = mask.shape[1:3]
-    rows = jnp.linspace(-1.0, 1.0, height).reshape(1, height, 1, 1)
-    columns = jnp.linspace(-1.0, 1.0, width).reshape(1, 1, width, 1)
+    rows = jnp.linspace(-1.0, 1.0, height, dtype=jnp.float32).reshape(1, height, 1, 1)
+    columns = jnp.linspace(-1.0, 1.0, width, dtype=jnp.float32).reshape(1, 1, width, 1)
     return jnp.concatenate([rows * mask, columns * mask], axis=-1)

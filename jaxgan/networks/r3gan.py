@@ -45,7 +45,7 @@ class Generator(nn.Module):
         levels, widths = _levels(self)
         if y is not None:
             z = jnp.concatenate([z, _embedding(self.classes, z.shape[1], 1.0)(y)], axis=-1)
-        basis = self.param("basis", nn.initializers.normal(1.0), (1, *levels[0], widths[0]))
+        basis = self.param("basis", nn.initializers.normal(1.0), (1, *levels[0], widths[0]), jnp.float32)
         scale = nn.Dense(widths[0], use_bias=False, kernel_init=_fan_in(1.0), dtype=self.dtype, name="latent")(z)
         x = basis.astype(scale.dtype) * scale[:, None, None]
         for level, width in enumerate(widths):
@@ -82,7 +82,9 @@ class Discriminator(nn.Module):
                 h = Block(self.expansion, self.group, self.blocks * len(widths), self.dtype)(h)
             if level:
                 h = _pointwise(downsample(h), widths[level - 1], self.dtype)
-        basis = self.param("basis", nn.initializers.normal(1 / math.sqrt(math.prod(levels[0]))), h.shape[1:])
+        basis = self.param(
+            "basis", nn.initializers.normal(1 / math.sqrt(math.prod(levels[0]))), h.shape[1:], jnp.float32
+        )
         h = jnp.sum(h.astype(jnp.float32) * basis[None], axis=(1, 2))
         outputs = widths[0] if self.classes else 1
         h = nn.Dense(outputs, use_bias=False, kernel_init=_fan_in(1.0), name="logits")(h)
@@ -115,7 +117,7 @@ class Block(nn.Module):
         return x + _conv(x.shape[-1], 1, 0.0, self.dtype)(h)
 
     def _activate(self, x: Array, name: str) -> Array:
-        bias = self.param(name, nn.initializers.zeros, x.shape[-1:])
+        bias = self.param(name, nn.initializers.zeros, x.shape[-1:], jnp.float32)
         return nn.leaky_relu(x + bias.reshape(1, 1, 1, -1).astype(x.dtype), 0.2)
 
 

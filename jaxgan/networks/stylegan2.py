@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -71,7 +71,7 @@ class StyledConv(nn.Module):
         x = ModulatedConv(self.features, up=self.up, dtype=self.dtype)(x, w)
         if self.noise:
             x = Noise(self.axis_name)(x, train)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
         return scaled_leaky_relu(x + bias.reshape(1, 1, 1, -1).astype(x.dtype))
 
 
@@ -85,7 +85,7 @@ class ToImage(nn.Module):
     def __call__(self, x: Array, w: Array) -> Array:
         """Maps x [B, H, W, I] and w [B, W] to [B, H, W, channels]."""
         x = ModulatedConv(self.channels, kernel_size=1, demodulate=False, dtype=self.dtype)(x, w)
-        bias = self.param("bias", nn.initializers.zeros, (self.channels,))
+        bias = self.param("bias", nn.initializers.zeros, (self.channels,), jnp.float32)
         return x.astype(jnp.float32) + bias.reshape(1, 1, 1, -1)
 
 
@@ -107,7 +107,7 @@ class Synthesis(nn.Module):
         levels, widths = _levels(self)
         last = len(levels) - 1
         style = [w[:, k] for k in range(w.shape[1])]
-        constant = self.param("constant", nn.initializers.normal(1.0), (1, *levels[0], widths[0]))
+        constant = self.param("constant", nn.initializers.normal(1.0), (1, *levels[0], widths[0]), jnp.float32)
         x = jnp.broadcast_to(constant, (w.shape[0], *constant.shape[1:]))
         image = None
         for level, width in enumerate(widths):
@@ -162,8 +162,10 @@ class Generator(nn.Module):
             self.axis_name,
             self.dtype,
         )
-        self.average = self.variable("average", "w", jnp.zeros, (self.hidden[-1],))
-        self.lengths = self.variable("path", "mean", jnp.zeros, ())  # of path lengths; kept for `systems.stylegan2`
+        self.average = self.variable("average", "w", jnp.zeros, (self.hidden[-1],), jnp.float32)
+        self.lengths = self.variable(
+            "path", "mean", jnp.zeros, (), jnp.float32
+        )  # of path lengths; kept for `systems.stylegan2`
 
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Generates one image per latent."""
@@ -197,13 +199,13 @@ class Generator(nn.Module):
         """Draws other latents [B, Z], and where they rule, [B, layers]: from a layer of each image's own on."""
         keys = jax.random.split(self.make_rng("global"), 3)
 
-        def drawn(number: int, sampler: str, *shape: int, **settings: int) -> Array:
+        def drawn(number: int, sampler: str, *shape: int, **settings: Any) -> Array:
             draw = getattr(jax.random, sampler)
             return global_draw(lambda s: draw(keys[number], s, **settings), (z.shape[0], *shape), self.axis_name)
 
-        start = drawn(1, "randint", 1, minval=1, maxval=layers)
-        start = jnp.where(drawn(2, "uniform", 1) < self.mixing, start, layers)
-        return drawn(0, "normal", z.shape[1]), jnp.arange(layers)[None] >= start
+        start = drawn(1, "randint", 1, minval=1, maxval=layers, dtype=jnp.int32)
+        start = jnp.where(drawn(2, "uniform", 1, dtype=jnp.float32) < self.mixing, start, layers)
+        return drawn(0, "normal", z.shape[1], dtype=jnp.float32), jnp.arange(layers)[None] >= start
 
 
 class Discriminator(nn.Module):

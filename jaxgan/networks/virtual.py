@@ -42,8 +42,8 @@ class VirtualBatchNorm(nn.Module):
                 f"VirtualBatchNorm(reference={n}) takes [reference + B, ..., C]; got shape {x.shape}: "
                 "wrap the network in WithReference"
             )
-        scale = self.param("scale", self.scale_init, x.shape[-1:])
-        bias = self.param("bias", self.bias_init, x.shape[-1:])
+        scale = self.param("scale", self.scale_init, x.shape[-1:], jnp.float32)
+        bias = self.param("bias", self.bias_init, x.shape[-1:], jnp.float32)
         wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
         whole, pixels = tuple(range(x.ndim - 1)), tuple(range(1, x.ndim - 1))
         mean, variance = (f(wide[:n], axis=whole, keepdims=True) for f in (jnp.mean, jnp.var))

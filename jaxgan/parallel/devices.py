@@ -72,20 +72,24 @@ def data_parallel(
     split = NamedSharding(mesh, PartitionSpec(BATCH_AXIS))
 
     def sharding(state: TrainState) -> TrainState:
+        """Returns where each leaf of a state lies, in its place."""
         return jax.tree.map(lambda x: _largest_axis(x, mesh) if shard_state else whole, state)
 
     def init(key: Array, batch: Batch) -> TrainState:
+        """Draws the initial train state from a key [] and the global batch, as `Game.init`, and puts it in place."""
         if not shard_state:
             return replicate(game.init(key, batch))
         shapes = jax.eval_shape(lambda key: game.init(key, batch), key)  # checks the batch's labels too
         return jax.jit(game.init, out_shardings=sharding(shapes))(key, batch)  # no device ever holds the whole
 
     def replicate(state: TrainState) -> TrainState:
+        """Puts a state of one device, equal in all processes, on all devices."""
         # A process can put arrays on its own devices only; equal host arrays of all of them are one global array.
         kept = sharding(state)
         return jax.device_put(state, kept) if jax.process_count() == 1 else _through_host(state, kept)
 
     def local(state: TrainState) -> TrainState:
+        """Returns the whole state on one device of this process."""
         gathered = jax.jit(lambda s: s, out_shardings=whole)(state) if shard_state else state
         return _through_host(gathered, jax.sharding.SingleDeviceSharding(jax.local_devices()[0]))
 
@@ -93,6 +97,7 @@ def data_parallel(
     step = _mapped(game, chosen) if mode == "pmap" else _sharded(game, sharding if shard_state else None, whole, split)
 
     def train_step(state: TrainState, batch: Batch | Minibatches) -> tuple[TrainState, Metrics]:
+        """Plays one round, as `Game.train_step`, with the minibatches split over all devices; compiled."""
         if not isinstance(batch, tuple):
             return step(state, place(batch))
         parts = {np.shape(leaf)[0] for leaf in jax.tree.leaves(batch)}

@@ -17,9 +17,10 @@ from jax import Array
 from jax.nn import relu, sigmoid
 
 from jaxgan.penalties.weights import Weight, check_at_least_zero, weighted
-from jaxgan.types import Critic, Penalty, PyTree, Turn, by_path, example_keys
+from jaxgan.types import Critic, Penalty, PyTree, Turn, by_path, example_keys, explains
 
 
+@explains
 def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = False) -> Penalty:
     """Gradient penalty on interpolates: weight * E (||grad_x D(x)|| - target)^2.
 
@@ -55,6 +56,7 @@ def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = Fals
     return weighted("gradient_penalty", weight, penalty)
 
 
+@explains
 def zero_centred(weight: Weight) -> Penalty:
     """Zero-centred gradient penalty on interpolates: weight * E ||grad_x D(x)||^2.
 
@@ -72,6 +74,7 @@ def zero_centred(weight: Weight) -> Penalty:
     return weighted("zero_centred", weight, gradient_penalty(1.0, target=0.0))
 
 
+@explains
 def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
     """DRAGAN: a gradient penalty around the data, weight * E (||grad_x D(x)|| - target)^2.
 
@@ -105,6 +108,7 @@ def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
     return weighted("dragan", weight, penalty)
 
 
+@explains
 def r1(gamma: Weight) -> Penalty:
     """Zero-centred gradient penalty on real data: gamma/2 * E ||grad_x D(x)||^2.
 
@@ -120,6 +124,7 @@ def r1(gamma: Weight) -> Penalty:
     return weighted("r1", gamma, lambda critic, real, fake, turn: 0.5 * jnp.mean(_slopes(critic, real)[0]))
 
 
+@explains
 def r2(gamma: Weight) -> Penalty:
     """Zero-centred gradient penalty on samples: gamma/2 * E ||grad_x D(G(z))||^2.
 
@@ -135,6 +140,7 @@ def r2(gamma: Weight) -> Penalty:
     return weighted("r2", gamma, lambda critic, real, fake, turn: 0.5 * jnp.mean(_slopes(critic, fake)[0]))
 
 
+@explains
 def jensen_shannon(gamma: Weight) -> Penalty:
     """Regulariser of the Jensen-Shannon game: gamma/2 (E_P (1 - D)^2 ||grad phi||^2 + E_Q D^2 ||grad phi||^2).
 

@@ -83,10 +83,12 @@ class LeCam(nn.Module):
     def __call__(self, real_logits: Array, fake_logits: Array) -> Array:
         """Returns the cost [] of logits [B, ...] of either side, weighted, and moves the means."""
         check_at_least_zero("LeCam", "weight", self.weight)
-        state = LeCamState(*(self.variable("lecam", side, jnp.zeros, ()).value for side in LeCamState._fields))
+        state = LeCamState(
+            *(self.variable("lecam", side, jnp.zeros, (), jnp.float32).value for side in LeCamState._fields)
+        )
         turns = self.variable("lecam", "turns", jnp.zeros, (), jnp.int32)
         if self.is_initializing():
-            return jnp.zeros(())
+            return jnp.zeros((), jnp.float32)
         real, fake = (lax.stop_gradient(jnp.mean(_wide(logits))) for logits in (real_logits, fake_logits))
         if self.axis_name is not None:
             real, fake = lax.pmean((real, fake), self.axis_name)

@@ -7,9 +7,10 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.penalties.weights import Weight, total, weighted
-from jaxgan.types import Augment, Critic, Penalty, Turn
+from jaxgan.types import Augment, Critic, Penalty, Turn, explains
 
 
+@explains
 def drift(weight: Weight = 1e-3) -> Penalty:
     """Keeps the logits of real data from drifting: weight * E D(x)^2.
 
@@ -25,6 +26,7 @@ def drift(weight: Weight = 1e-3) -> Penalty:
     return weighted("drift", weight, lambda critic, real, fake, turn: jnp.mean(jnp.square(_wide(critic(real)))))
 
 
+@explains
 def consistency(weight: Weight, augment: Augment) -> Penalty:
     """CR: the critic says the same of an augmented real example, weight * E (D(x) - D(T(x)))^2.
 
@@ -45,6 +47,7 @@ def consistency(weight: Weight, augment: Augment) -> Penalty:
     return weighted("consistency", weight, penalty)
 
 
+@explains
 def balanced_consistency(real_weight: Weight, fake_weight: Weight, augment: Augment) -> Penalty:
     """bCR: consistency on real data and on samples, each with its weight.
 

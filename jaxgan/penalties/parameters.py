@@ -64,4 +64,4 @@ def _sum(params: PyTree, term: Callable[[Array], Array]) -> Array:
     matrices = [
         w.reshape(-1, w.shape[-1]).astype(jnp.promote_types(w.dtype, jnp.float32)) for w in leaves if w.ndim > 1
     ]
-    return sum((term(w) for w in matrices), start=jnp.zeros(()))
+    return sum((term(w) for w in matrices), start=jnp.zeros((), jnp.float32))

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import Critic, Penalty, Schedule, Turn
+from jaxgan.checks import check_penalty
+from jaxgan.types import Critic, Penalty, Schedule, Turn, explains
 
 Weight = float | Array | Schedule  # a number >= 0, or an optax schedule of the turn's step
 
@@ -37,11 +38,17 @@ def weight_at(weight: Weight, turn: Turn) -> float | Array:
     return weight(turn.step) if callable(weight) else weight
 
 
+@explains
 def total(*penalties: Penalty) -> Penalty:
     """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none."""
-    return lambda critic, real, fake, turn: sum((p(critic, real, fake, turn) for p in penalties), start=jnp.zeros(()))
+    for penalty in penalties:
+        check_penalty("a penalty of total", penalty)
+    return lambda critic, real, fake, turn: sum(
+        (p(critic, real, fake, turn) for p in penalties), start=jnp.zeros((), jnp.float32)
+    )
 
 
+@explains
 def every(k: int, penalty: Penalty) -> Penalty:
     """Lazy regularisation: k times the penalty at steps 0, k, 2 k, ..., and nothing, at no cost, at the others.
 
@@ -61,6 +68,7 @@ def every(k: int, penalty: Penalty) -> Penalty:
     """
     if not isinstance(k, int) or k < 1:
         raise ValueError(f"every needs an integer k >= 1, the number of steps from one payment to the next; got {k}")
+    check_penalty("the penalty of every", penalty)
 
     def lazy(critic: Critic, real: Array, fake: Array, turn: Turn) -> Array:
         def pay() -> Array:

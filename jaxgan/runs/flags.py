@@ -6,7 +6,8 @@ import contextlib
 import io
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -41,10 +42,26 @@ def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, 
 
 
 def parse_two(
-    first: type, second: type, words: Sequence[str], program: str, description: str | None
+    first: type,
+    second: type,
+    words: Sequence[str],
+    program: str,
+    description: str | None,
+    *,
+    smoke: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
 ) -> tuple[Any, Any]:
     """Parses the flags of two dataclasses, such as an experiment's `Config` and where it runs, without prefixes.
 
+    Args:
+      first: a dataclass.
+      second: a dataclass; where it has a field `smoke` and the flag is given, the values of `smoke` stand for the
+        defaults of both: flags that are given win.
+      words: as of `parse`, like the two that follow.
+      program: likewise.
+      description: likewise.
+      smoke: of each, by field, its value in a run of a few steps.
+    Returns:
+      An instance of each.
     Raises:
       ValueError: as for `parse`.
     """
@@ -54,7 +71,17 @@ def parse_two(
 
     flat = tyro.conf.arg(name="")
     pair.__annotations__ = {"first": Annotated[first, flat], "second": Annotated[second, flat]}
+    parsed = parse(pair, words, program, description)
+    if not getattr(parsed[1], "smoke", False):
+        return parsed
+    pair.__defaults__ = tuple(_small(*each) for each in zip((first, second), smoke, strict=True))
     return parse(pair, words, program, description)
+
+
+def _small(kind: type, values: Mapping[str, Any]) -> Any:
+    """Returns an instance with these values as defaults; fields that have none must be given, as before."""
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    return kind(**dict.fromkeys(needed, tyro.MISSING) | dict(values))
 
 
 def _one_line(complaint: str) -> str:

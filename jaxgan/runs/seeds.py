@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,8 +53,6 @@ def run_seeds(definition: Definition, config: Any, many: Many) -> int:
     name, experiment = definition.name, definition.module
     if not hasattr(experiment, "judge"):
         raise ValueError(f"many seeds of {name} cannot be compared: the experiment has no judge")
-    if many.smoke:
-        config, many = replace(config, **getattr(experiment, "SMOKE", {})), replace(many, evaluations=1)
     if many.seeds < 2 or not 1 <= many.evaluations <= config.steps:
         raise ValueError(
             f"many seeds need --seeds of 2 or more and --evaluations in 1..{config.steps}; "

@@ -44,12 +44,15 @@ class Running:
     max_skips: int = 10  # updates in a row that may be skipped because they are not finite
     watchdog: int | None = None  # seconds that a step may take; 0: any; 600 if distributed, else any
     keep: int = 2  # latest checkpoints kept, beside the best
-    smoke: bool = False  # a few steps of a tiny model, to see that everything works
+    smoke: bool = False  # a few steps of a tiny model, to see that everything works; flags given beside it win
     distributed: bool = False  # several processes make one run: start the same command for each
     timeout: int = 60  # seconds to wait for the other processes, and until a silent one counts as dead
     coordinator: str | None = None  # "host:port" of process 0, where JAX does not detect the processes itself
     processes: int | None = None  # how many there are, likewise
     process: int | None = None  # which one this is, likewise
+
+
+BRIEF = {"evaluations": 1, "log_every": 1}  # of `Running`, in a run of a few steps
 
 
 class Run(NamedTuple):

@@ -79,10 +79,6 @@ def run(definition: Definition, config: Any, running: Running) -> int:
       checkpoint.CheckpointError: a checkpoint could not be written or read.
       loop.NonFiniteError: training diverged; the message names the last good checkpoint.
     """
-    module = definition.module
-    if running.smoke:
-        config = replace(config, **getattr(module, "SMOKE", {}))
-        running = replace(running, evaluations=1, log_every=1)
     prepared = prepare(planned(definition, config), running)
     if running.start_from is not None:
         if running.resume:

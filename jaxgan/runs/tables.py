@@ -21,7 +21,7 @@ import io
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -103,8 +103,6 @@ def run_tables(definition: Definition, config: Any, where: Where) -> Tabulated:
       checkpoint.CheckpointError, loop.NonFiniteError: of a member; the message names it.
     """
     experiment = definition.module
-    if where.smoke:
-        config = replace(config, **getattr(experiment, "SMOKE", {}))
     if hasattr(experiment, "check"):
         experiment.check(config)  # before a folder is made
     at_least(where, max_skips=1, watchdog=0)

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.samplers.rejection import LogRatio
 
 
@@ -56,6 +57,7 @@ def langevin(
       Roberts, Tweedie. Exponential Convergence of Langevin Distributions and Their Discrete Approximations. Bernoulli
       1996 (the correction).
     """
+    check_key("langevin", key)
     if start.ndim != 2 or steps < 0 or not step_size > 0 or noise < 0 or (adjusted and noise != 1):
         raise ValueError(
             "langevin needs latents [n, Z], steps >= 0, step_size > 0, noise >= 0, and noise = 1 if adjusted; "
@@ -77,16 +79,16 @@ def langevin(
     @jax.jit
     def step(key: Array, z: Array, value: Array, slope: Array, taken: Array) -> tuple[Array, Array, Array, Array]:
         drawn, choice = jax.random.split(key)
-        other = z - 0.5 * step_size * slope + noise * step_size**0.5 * jax.random.normal(drawn, z.shape)
+        other = z - 0.5 * step_size * slope + noise * step_size**0.5 * jax.random.normal(drawn, z.shape, z.dtype)
         other_value, other_slope = energy(other)
         if not adjusted:
             return other, other_value, other_slope, taken + 1
         odds = value - other_value + log_move(z, other, other_slope) - log_move(other, z, slope)
-        take = jnp.log(jax.random.uniform(choice, odds.shape)) < odds
+        take = jnp.log(jax.random.uniform(choice, odds.shape, odds.dtype)) < odds
         z, slope = (jnp.where(take[:, None], a, b) for a, b in ((other, z), (other_slope, slope)))
         return z, jnp.where(take, other_value, value), slope, taken + jnp.mean(take)
 
-    z, (value, slope), taken = start, jax.jit(energy)(start), jnp.zeros(())
+    z, (value, slope), taken = start, jax.jit(energy)(start), jnp.zeros((), jnp.float32)
     for number in range(steps):  # a loop of calls: convolutions' gradients are slow inside a compiled loop on CPU
         z, value, slope, taken = step(jax.random.fold_in(key, number), z, value, slope, taken)
-    return Walk(z, value, taken / steps if steps else jnp.ones(()))
+    return Walk(z, value, taken / steps if steps else jnp.ones((), jnp.float32))

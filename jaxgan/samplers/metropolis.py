@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan.checks import check_key
 from jaxgan.samplers.rejection import LogRatio, Propose
 
 
@@ -49,6 +50,7 @@ def metropolis_hastings(
     References:
       Turner, Hung, Frank, Saatchi, Yosinski. Metropolis-Hastings Generative Adversarial Networks. ICML 2019, section 3.
     """
+    check_key("metropolis_hastings", key)
     if n < 1 or length < 1 or (start is not None and start.shape[0] != n):
         raise ValueError(
             f"metropolis_hastings needs n >= 1, length >= 1 and n examples to start from; got n={n}, length={length} "
@@ -60,7 +62,7 @@ def metropolis_hastings(
         proposal, choice = jax.random.split(key)
         other = propose(proposal, n)
         other_ratio = log_ratio(other)
-        take = jnp.log(jax.random.uniform(choice, (n,))) < other_ratio - ratio
+        take = jnp.log(jax.random.uniform(choice, (n,), jnp.float32)) < other_ratio - ratio
         x = jnp.where(take.reshape(-1, *(1,) * (x.ndim - 1)), other, x)
         return (x, jnp.where(take, other_ratio, ratio), taken + jnp.mean(take), moved | take), None
 
@@ -68,7 +70,7 @@ def metropolis_hastings(
     def run(key: Array, start: Array | None) -> Chains:
         first, then = jax.random.split(key)
         x = propose(first, n) if start is None else start
-        chain: tuple[Array, ...] = (x, log_ratio(x), jnp.zeros(()), jnp.full((n,), start is None))
+        chain: tuple[Array, ...] = (x, log_ratio(x), jnp.zeros((), jnp.float32), jnp.full((n,), start is None))
         (x, ratio, taken, moved), _ = jax.lax.scan(step, chain, jax.random.split(then, length))
         return Chains(x, ratio, taken / length, moved)
 

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from jaxgan.checks import check_key
+
 Propose = Callable[[Array, int], Array]  # (key, n) -> samples [n, ...]
 LogRatio = Callable[[Array], Array]  # samples [n, ...] -> log p_data / p_G, [n]
 
@@ -71,6 +73,7 @@ def rejection(
     References:
       Azadi, Olsson, Darrell, Goodfellow, Odena. Discriminator Rejection Sampling. ICLR 2019, algorithm 1.
     """
+    check_key("rejection", key)
     if min(n, burn_in, batch_size, limit) < 1 or (percentile is not None and not 0 <= percentile <= 100):
         raise ValueError(
             "rejection needs n, burn_in, batch_size and limit >= 1 and a percentile in [0, 100]; "
@@ -86,7 +89,7 @@ def rejection(
     def keep(key: Array, ratio: Array, largest: Array) -> Array:
         score = _score(ratio, largest)
         gamma = 0.0 if percentile is None else jnp.percentile(score, percentile)
-        return jax.random.uniform(key, ratio.shape) < jax.nn.sigmoid(score - gamma)
+        return jax.random.uniform(key, ratio.shape, jnp.float32) < jax.nn.sigmoid(score - gamma)
 
     first, then = jax.random.split(key)
     largest = jnp.float32(-jnp.inf)

@@ -18,9 +18,25 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from jaxgan import losses
+from jaxgan.checks import check_function, check_penalty
 from jaxgan.game import frozen
 from jaxgan.systems.parts import image_logits, logit_metrics
-from jaxgan.types import Augment, Batch, Critic, Inputs, Loss, LossFn, Metrics, Nets, Penalty, Player, System, Turn
+from jaxgan.types import (
+    Augment,
+    Batch,
+    Critic,
+    Inputs,
+    Loss,
+    LossFn,
+    Metrics,
+    Nets,
+    Penalty,
+    Player,
+    System,
+    Turn,
+    explains,
+)
 
 LossOption = Loss | Callable[[Turn], Loss] | str  # a pair, a function of the turn that returns one, or a memory's name
 Arguments = tuple[Any, ...]  # of a discriminator: what is judged, then conditions
@@ -108,6 +124,7 @@ def adversary(
     """
     if judged < 1:
         raise ValueError(f"adversary needs judged >= 1; got {judged}")
+    _check_options(loss, penalty, augment)
     shown = functools.partial(_shown, augment, "" if network == "discriminator" else f"{network} ")
 
     def discriminator(
@@ -154,6 +171,7 @@ def adversary(
     return Adversary(discriminator, generator, memories)
 
 
+@explains
 def between(
     adversaries: Adversary | Sequence[Adversary],
     playing: dict[str, Player],
@@ -196,6 +214,18 @@ def player_loss(side: Callable[..., Verdict], show: Callable[..., tuple[Any, ...
         return side(nets, turn, *show(nets, batch, turn))[:2]
 
     return value
+
+
+def _check_options(loss: Any, penalty: Any, augment: Any) -> None:
+    """Raises where an option is of another kind: a loss by its name, a penalty that is not called."""
+    if isinstance(loss, str) and hasattr(losses, loss):
+        raise ValueError(f"loss={loss!r} would be a network that remembers; the loss itself is jg.losses.{loss}")
+    if not isinstance(loss, Loss | str):
+        check_function("loss", loss, "Loss", ("turn",), "jg.losses.hinge, or another")
+    if penalty is not None:
+        check_penalty("penalty", penalty)
+    if augment is not None and not isinstance(augment, str):
+        check_function("augment", augment, "Augment", ("x", "turn", "use"))
 
 
 _REPLAYED = (

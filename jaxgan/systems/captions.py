@@ -15,11 +15,12 @@ from jax import Array
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, Adversary, LossOption, adversary, between
 from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, two_players
-from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn, explains
 
 Mismatch = Callable[[PyTree], PyTree]  # y -> y, of which each example's is not its own
 
 
+@explains
 def gan_cls_int(
     *,
     loss: LossOption,
@@ -84,6 +85,7 @@ def gan_cls_int(
     return between(judge, playing, generates(prior), asks={"y": "the condition asked for"})
 
 
+@explains
 def gawwn(
     *,
     loss: LossOption,

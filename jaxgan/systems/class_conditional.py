@@ -18,7 +18,7 @@ from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
 from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, generates, samples, two_players
-from jaxgan.types import Batch, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, explains
 
 
 class _Classes(NamedTuple):
@@ -30,6 +30,7 @@ class _Classes(NamedTuple):
     samples_too: bool = False  # the discriminator minimises the term of samples as well
 
 
+@explains
 def acgan(
     *,
     loss: LossOption,
@@ -65,6 +66,7 @@ def acgan(
     return _class_game(classes, loss, prior, optimizer, weight, n_critic, **adversarial)
 
 
+@explains
 def contragan(
     *,
     loss: LossOption,
@@ -105,6 +107,7 @@ def contragan(
     return _class_game(classes, loss, prior, optimizer, weight, n_critic, **adversarial)
 
 
+@explains
 def reacgan(
     *,
     loss: LossOption,

@@ -13,12 +13,13 @@ from jaxgan.game import frozen
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, two_players
-from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, example_keys, explains
 
 # (nets, z [B, Z], condition, turn) -> (z [B, Z], cost [] for the generator)
 OptimizeLatents = Callable[[Nets, Array, tuple[Array, ...], Turn], tuple[Array, Array]]
 
 
+@explains
 def gan(
     *,
     loss: LossOption,
@@ -58,7 +59,7 @@ def gan(
 
     def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Any, Any, Array]:
         """Returns what is real, samples, and the cost of having moved their latents."""
-        z, condition, cost = drawn(prior, batch, turn), condition_of(batch), jnp.zeros(())
+        z, condition, cost = drawn(prior, batch, turn), condition_of(batch), jnp.zeros((), jnp.float32)
         if optimize_latents:
             z, cost = optimize_latents(nets, z, condition, turn)
         return (batch["x"], *condition), (nets["generator"](z, *condition), *condition), cost
@@ -72,6 +73,7 @@ def gan(
     return between(judge, playing, generates(prior), takes={"y": "conditions of n, as in the batch"})
 
 
+@explains
 def latent_optimization(
     rate: float = 0.9, damping: float = 0.1, share: float = 0.8, weight: float = 0.1
 ) -> OptimizeLatents:
@@ -103,7 +105,7 @@ def latent_optimization(
         g = jax.grad(lambda z: jnp.sum(discriminator(generator(z, *condition), *condition)))(z)
         step = rate * g / (damping + jnp.sum(jnp.square(g), axis=-1, keepdims=True))
         keys = example_keys(turn.named("latent optimization"), z.shape[0], turn.examples)
-        taken = jax.vmap(jax.random.uniform)(keys) < share
+        taken = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))(keys) < share
         step = jnp.where(taken[:, None], step, 0.0)
         return z + step, weight * jnp.mean(jnp.sum(jnp.square(step), axis=-1))
 

@@ -15,9 +15,10 @@ from jaxgan.networks.heads import CodePosterior
 from jaxgan.priors import Codes, Prior, codes, split_codes
 from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between
 from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, two_players
-from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
 
+@explains
 def infogan(
     *,
     loss: LossOption,
@@ -79,7 +80,7 @@ def infogan(
         """Returns the weighted bound, and its parts."""
         bounds = [categorical_information(q, c) for q, c in zip(read.categorical, made.categorical, strict=True)]
         parts = {"information": jnp.sum(jnp.stack(bounds))} if bounds else {}
-        total = weight * parts.get("information", jnp.zeros(()))
+        total = weight * parts.get("information", jnp.zeros((), jnp.float32))
         if continuous:
             parts["continuous_information"] = gaussian_information(
                 read.mean, read.log_std, made.continuous, entropy=math.log(2)

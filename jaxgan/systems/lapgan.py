@@ -13,9 +13,10 @@ from jaxgan.networks.layers.pyramid import downsample, upsample
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, Arguments, LossOption, adversary, between, numbered, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, players
-from jaxgan.types import Batch, Inputs, Nets, System, Turn
+from jaxgan.types import Batch, Inputs, Nets, System, Turn, explains
 
 
+@explains
 def lapgan(
     *,
     loss: LossOption,

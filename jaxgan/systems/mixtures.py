@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys
+from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys, explains
 
 
+@explains
 def several_discriminators(system: System, count: int, strength: float = 0.0) -> System:
     """One generator against several discriminators, each a player of its own.
 
@@ -61,9 +62,10 @@ class MixtureWeights(nn.Module):
     @nn.compact
     def __call__(self) -> Array:
         """Returns the logarithms of weights that sum to one, [count]."""
-        return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,)))
+        return nn.log_softmax(self.param("logits", nn.initializers.zeros, (self.count,), jnp.float32))
 
 
+@explains
 def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
     """A mixture of generators against a mixture of discriminators, both with learned weights.
 
@@ -89,7 +91,7 @@ def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
     def expected(side: str) -> LossFn:
         def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
             logs = {name: nets[f"{name}_weights"]() for name in ("generator", "discriminator")}
-            total = jnp.zeros(())
+            total = jnp.zeros((), jnp.float32)
             for g in range(count):
                 for d in range(count):
                     pair = system.players[side].loss(_view(nets, generator=g, discriminator=d), batch, turn)[0]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from jaxgan.checks import check_function, check_optimizer
 from jaxgan.priors import Prior
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, Turn
 
@@ -25,6 +26,8 @@ def optimizers_of(optimizer: Optimizer, players: Sequence[str]) -> dict[str, opt
     by_player: dict[str, Any] = dict(optimizer) if isinstance(optimizer, Mapping) else dict.fromkeys(players, optimizer)
     if set(by_player) != set(players):
         raise ValueError(f"optimizers are named {sorted(by_player)}; expected {sorted(players)}")
+    for name, each in by_player.items():
+        check_optimizer(f"the optimizer of player {name!r}" if isinstance(optimizer, Mapping) else "optimizer", each)
     return by_player
 
 
@@ -48,17 +51,26 @@ def latents(prior: Prior, key: Array, inputs: Inputs) -> Array:
 
 def samples(prior: Prior, network: str = "generator") -> Callable[[Nets, Batch, Turn], Array]:
     """Returns (nets, batch, turn) -> G(z), or G(z, y) where the batch has a "y": as many as the batch has examples."""
+    check_prior(prior)
     return lambda nets, batch, turn: nets[network](drawn(prior, batch, turn), *condition_of(batch))
 
 
 def drawn(prior: Prior, batch: Batch, turn: Turn) -> Array:
     """Returns the latents [B, Z] of a turn, one for each example of the batch."""
+    check_prior(prior)
     return prior(turn.named("latent"), jax.tree.leaves(batch)[0].shape[0], turn.examples)
 
 
 def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array, Inputs], Any]:
     """Returns (nets, key, inputs) -> G(z), or G(z, y): of "z", or of a latent drawn for each "index"."""
+    check_prior(prior)
     return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
+
+
+def check_prior(prior: Prior) -> None:
+    """Raises ValueError unless a prior is a function (key, n, index) -> z."""
+    width = prior if isinstance(prior, int) else 128
+    check_function("prior", prior, "Prior", ("key", "n", "index"), f"jg.priors.normal({width})")
 
 
 def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:

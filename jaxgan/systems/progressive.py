@@ -7,9 +7,10 @@ from jax import Array
 
 from jaxgan.networks.layers.resampling import NEAREST, downsample, upsample
 from jaxgan.networks.progressive import grow
-from jaxgan.types import Augment, Batch, LossFn, Metrics, Nets, Schedule, System, TrainState, Turn
+from jaxgan.types import Augment, Batch, LossFn, Metrics, Nets, Schedule, System, TrainState, Turn, explains
 
 
+@explains
 def fading(system: System, alpha: Schedule) -> System:
     """Lets the newest layers of the networks fade in, by a schedule of the step.
 
@@ -38,6 +39,7 @@ def fading(system: System, alpha: Schedule) -> System:
     return system._replace(players=players)
 
 
+@explains
 def fade_real(alpha: Schedule) -> Augment:
     """Shows the discriminator real images with the share alpha of their newest detail, as samples have it.
 

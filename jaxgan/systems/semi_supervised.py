@@ -11,9 +11,10 @@ from jaxgan.losses import auxiliary_classifier, feature_matching, non_saturating
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between
 from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, drawn, generates, two_players
-from jaxgan.types import Batch, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, explains
 
 
+@explains
 def semi_supervised(
     *,
     prior: Prior,

@@ -14,11 +14,12 @@ from jaxgan.priors import Prior, normal
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered
 from jaxgan.systems.captions import matching_aware, others, pair
 from jaxgan.systems.parts import Optimizer, players
-from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn
+from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn, explains
 
 STAGES = (0, 1)
 
 
+@explains
 def stackgan(
     *,
     loss: LossOption,

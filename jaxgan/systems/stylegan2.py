@@ -15,7 +15,7 @@ from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption
 from jaxgan.systems.gan import gan
 from jaxgan.systems.parts import Optimizer, condition_of
-from jaxgan.types import Batch, Metrics, Nets, System, Turn
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, explains
 
 
 class GanOptions(Adversarial, total=False):
@@ -24,6 +24,7 @@ class GanOptions(Adversarial, total=False):
     n_critic: int
 
 
+@explains
 def stylegan2(
     *,
     prior: Prior,
@@ -76,7 +77,7 @@ def stylegan2(
         if size % path_shrink:
             raise ValueError(f"stylegan2 has path_shrink={path_shrink}, which does not divide the batch of {size}")
         # Numbers in the smaller batch, over all devices: 0, 1, 2, ... whatever their count.
-        examples = jnp.arange(size) if turn.examples is None else turn.examples
+        examples = jnp.arange(size, dtype=jnp.int32) if turn.examples is None else turn.examples
         examples = examples[::path_shrink] // path_shrink
         z = prior(turn.named("path latent"), size // path_shrink, examples)
         condition = jax.tree.map(lambda leaf: leaf[::path_shrink], condition_of(batch))

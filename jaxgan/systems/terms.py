@@ -12,11 +12,12 @@ from jaxgan.penalties import latent_consistency, latent_diversity
 from jaxgan.penalties.weights import Weight, check_at_least_zero, weight_at
 from jaxgan.priors import Prior
 from jaxgan.systems.parts import condition_of, image_logits
-from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys
+from jaxgan.types import Batch, LossFn, Metrics, Nets, PyTree, System, Turn, example_keys, explains
 
 RESERVED = ("loss", "loss_scale", "skipped")  # metrics that the game adds to every player's
 
 
+@explains
 def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batch, Turn], Array]) -> System:
     """Adds a term to what a player minimises, and to its metrics under a name.
 
@@ -54,6 +55,7 @@ def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batc
     return system._replace(players=dict(system.players) | {player: system.players[player]._replace(loss=more)})
 
 
+@explains
 def zcr(
     system: System, prior: Prior, *, deviation: float = 0.05, consistency: float = 20.0, diversity: float = 0.5
 ) -> System:
@@ -84,7 +86,7 @@ def zcr(
         size, generator = batch["x"].shape[0], frozen(nets["generator"])
         z = prior(turn.named("zcr latent"), size, turn.examples)
         keys = example_keys(turn.named("zcr noise"), size, turn.examples)
-        moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:]))(keys)
+        moved = z + deviation * jax.vmap(lambda key: jax.random.normal(key, z.shape[1:], z.dtype))(keys)
         return generator(z, *condition_of(batch)), generator(moved, *condition_of(batch))
 
     def logits(nets: Nets, x: Array, batch: Batch) -> Array:
@@ -100,6 +102,7 @@ def zcr(
     return with_term(with_term(system, "discriminator", "zcr", discriminator_term), "generator", "zcr", generator_term)
 
 
+@explains
 def regularized(system: System, network: str, term: Callable[[PyTree], Array], weight: Weight) -> System:
     """Adds a regulariser of a network's parameters to the loss of the player that owns it.
 

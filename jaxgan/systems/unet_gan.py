@@ -15,9 +15,10 @@ from jaxgan.penalties import weight_at
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, loss_at, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, generates, samples, two_players
-from jaxgan.types import Batch, Loss, Metrics, Nets, Schedule, System, Turn, example_keys
+from jaxgan.types import Batch, Loss, Metrics, Nets, Schedule, System, Turn, example_keys, explains
 
 
+@explains
 def unet_gan(
     *,
     prior: Prior,

@@ -12,7 +12,7 @@ from jaxgan.networks import mlp
 from jaxgan.parallel import data_parallel
 from tests.augment.conftest import turn
 
-X = np.random.default_rng(0).normal(size=(16, 4, 4, 1)).astype(np.float32)
+X = np.tanh(np.random.default_rng(0).normal(size=(16, 4, 4, 1))).astype(np.float32)
 
 
 def observed(module, rounds):

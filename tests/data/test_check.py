@@ -1,9 +1,14 @@
 """The loop's check of a batch; what it shares with `arrays` is tested there."""
 
+import chex
+import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+import jaxgan as jg
 from jaxgan import data
 
 X = np.zeros((4, 8, 8, 3), np.float32)
@@ -45,3 +50,46 @@ def test_good_batches_pass():
 def test_bad_batches(batch, classes, message):
     with pytest.raises(ValueError, match=message):
         data.check_batch(batch, classes)
+
+
+IMAGES = np.linspace(-1, 1, 2 * 4 * 4, dtype=np.float32).reshape(2, 4, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("batch", "message"),
+    [
+        (
+            {"x": (IMAGES + 1) * 127.5},
+            r"batch\['x'\] is in \[0.00, 255.00\]; expected \[-1, 1\]: x / 127.5 - 1; .*own_units=True",
+        ),
+        ({"x": (IMAGES + 1) / 2}, r"batch\['x'\] is in \[0.00, 1.00\]; expected \[-1, 1\]: 2 \* x - 1; .*own_units"),
+        ({"x": 3 * IMAGES}, r"\[-3.00, 3.00\]; expected \[-1, 1\]"),
+        ({"x": np.where(IMAGES > 0.9, np.nan, IMAGES)}, r"non-finite value\(s\), the first in example 1"),
+        ({"x": IMAGES, "other": np.full((2, 3), np.inf, np.float32)}, r"batch\['other'\] has 6 non-finite"),
+        ({"x": IMAGES, "y": {"box": np.full((2, 3), np.nan, np.float32)}}, r"batch\['y'\]\['box'\] has 6 non-finite"),
+    ],
+)
+def test_a_game_is_not_initialised_with_numbers_in_other_units(batch, message, key):
+    networks = {
+        "generator": jg.networks.mlp.Generator((4, 4, 1), (2,)),
+        "discriminator": jg.networks.mlp.Discriminator((2,)),
+    }
+    system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(2), optimizer=optax.sgd(0.1))
+    with pytest.raises(ValueError, match=message):
+        jg.game(networks, system).init(key, batch)
+
+
+def test_units_of_ones_own_are_taken(key):
+    """And so are batches that say nothing: constant ones, points of any range, conditions, and what is traced."""
+
+    def loss(nets, batch, turn):
+        return jnp.mean(nets["net"](batch["x"].reshape(2, -1))), {}
+
+    player = jg.Player(("net",), loss, optax.sgd(0.1))
+    system = jg.System({"p": player}, lambda batch: {"net": (batch["x"].reshape(2, -1),)}, print)
+    game = jg.game({"net": nn.Dense(1)}, system)
+    mine = jg.game({"net": nn.Dense(1)}, system, own_units=True)
+    chex.assert_trees_all_equal(mine.init(key, {"x": 255 * IMAGES}).params, game.init(key, {"x": IMAGES}).params)
+    game.init(key, {"x": np.ones((2, 4, 4, 1), np.float32)})
+    game.init(key, {"x": np.full((2, 16), 300, np.float32), "y": np.full((2, 5, 5), 9, np.float32)})
+    jax.eval_shape(game.init, key, {"x": 255 * IMAGES})

@@ -111,7 +111,7 @@ def played(size, alpha):
 
 
 def batch(size):
-    return {"x": jax.random.normal(jax.random.key(size), (4, size, size, 1))}
+    return {"x": jnp.tanh(jax.random.normal(jax.random.key(size), (4, size, size, 1)))}
 
 
 def test_a_game_grows():

@@ -108,7 +108,7 @@ def test_one_step_of_its_game():
         loss=jg.losses.relativistic, penalty=penalty, prior=jg.priors.normal(5), optimizer=optax.sgd(0.1)
     )
     game = jg.game(networks, system)
-    x = {"x": jax.random.normal(jax.random.key(0), (4, 8, 8, 1))}
+    x = {"x": jnp.tanh(jax.random.normal(jax.random.key(0), (4, 8, 8, 1)))}
     state = game.init(jax.random.key(1), x)
     after, metrics = jax.jit(game.train_step)(state, x)
     assert all(np.isfinite(value) for value in metrics.values())

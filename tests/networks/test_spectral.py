@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgan.networks import heads
 from jaxgan.networks.layers import ConvTranspose
 from jaxgan.networks.layers.normalization import SpectralNorm, spectral_norms
 
@@ -107,19 +108,81 @@ def test_computed_in_float32_whatever_the_layer_computes_in(key):
     assert layer.apply(halved, jnp.ones((2, 64)), train=False).dtype == jnp.bfloat16
 
 
-def test_a_kernel_of_zeros_stays_one():
+def called(w, u, calls=1):
+    """Returns the applied matrix [I, O] and the vector [O] after so many calls that train; eager, by hand."""
+    layer = SpectralNorm(nn.Dense(w.shape[1], use_bias=False))
+    params, state = {"layer": {"kernel": jnp.asarray(w)}}, {"spectral": {"layer/kernel/u": jnp.asarray(u)[None]}}
+    for _ in range(calls):
+        y, state = layer.apply({"params": params, **state}, jnp.eye(len(w)), train=True, mutable=["spectral"])
+    return np.asarray(y), np.asarray(state["spectral"]["layer/kernel/u"][0])
+
+
+ORDINARY = np.array([[2.0, 0.5, -1.0], [0.25, -1.5, 1.0]], np.float32)
+
+
+@pytest.mark.parametrize("lost", [np.zeros((2, 3)), np.full((2, 3), np.nan), np.full((2, 3), np.inf)])
+def test_vectors_outlive_weights_without_a_direction(lost):
+    """One call with weights that are zero or not finite, and the norm is 1 again: u stays, or begins anew."""
+    _, u = called(np.float32(lost), np.float32([0.6, 0.0, 0.8]))
+    y, u = called(ORDINARY, u, 20)
+    np.testing.assert_allclose(np.linalg.norm(y, 2), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(u), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("u", [[0.0, 0.0, 0.0], [np.nan, 0.0, 1.0]])
+def test_vectors_lost_before_are_found_again(u):
+    """A checkpoint may hold them: of norm 0, as they once were after weights of zero."""
+    np.testing.assert_allclose(np.linalg.norm(called(ORDINARY, np.float32(u), 20)[0], 2), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-9, 1.0, 1e9, 1e30])
+def test_vectors_do_not_know_the_scale_of_weights(scale):
+    """u <- W^T W u / ||W^T W u|| is the same of c W, bit for bit where c is a power of two: squares may vanish."""
+    power = np.float32(2.0 ** np.round(np.log2(scale)))
+    start = np.float32([0.6, 0.0, 0.8])
+    y, u = called(power * ORDINARY, start, 3)
+    expected, same = called(ORDINARY, start, 3)
+    np.testing.assert_array_equal(u, same)
+    if scale > 1e-12:
+        np.testing.assert_array_equal(y, expected)
+    else:  # sigma is below epsilon
+        np.testing.assert_array_equal(y, power * ORDINARY)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_weights_that_have_left_their_vector(train):
+    """W = diag(2, 0, 0) with u in its null space, where power iteration stays for ever: W / sigma has norm 1."""
+    w = np.diag([2.0, 0.0, 0.0]).astype(np.float32)
+    variables = {"params": {"layer": {"kernel": w}}, "spectral": {"layer/kernel/u": jnp.array([[0.0, 0.6, 0.8]])}}
     layer = SpectralNorm(nn.Dense(3, use_bias=False))
-    variables = {"params": {"layer": {"kernel": jnp.zeros((4, 3))}}, "spectral": {"layer/kernel/u": jnp.ones((1, 3))}}
+    y, _ = layer.apply(variables, jnp.eye(3), train=train, mutable=["spectral"])
+    np.testing.assert_allclose(y, w / 2, rtol=1e-6)
+    assert spectral_norms(variables) == pytest.approx({"layer/kernel": 1.0})
 
-    def output(kernel):
-        y, _ = layer.apply(
-            variables | {"params": {"layer": {"kernel": kernel}}}, jnp.ones((2, 4)), train=True, mutable=["spectral"]
-        )
-        return jnp.sum(y)
 
-    value, slope = jax.value_and_grad(output)(jnp.zeros((4, 3)))
+def test_zero_weights_have_the_gradient_of_plain_ones(key):
+    """d sum(x W) / dW at W = 0, not 1e12 times that; and u is of norm 1 from initialisation on."""
+    layer = SpectralNorm(nn.Dense(3, use_bias=False, kernel_init=nn.initializers.zeros))
+    x = jnp.array([[1.0, -2.0], [3.0, 5.0]])
+    variables = layer.init(key, x, train=False)
+    np.testing.assert_allclose(jnp.linalg.norm(variables["spectral"]["layer/kernel/u"]), 1, rtol=1e-6)
+    assert spectral_norms(variables) == {"layer/kernel": 0.0}
+
+    def output(params):
+        return jnp.sum(layer.apply(variables | {"params": params}, x, train=False))
+
+    value, slope = jax.value_and_grad(output)(variables["params"])
     assert value == 0
-    chex.assert_tree_all_finite(slope)
+    np.testing.assert_array_equal(slope["layer"]["kernel"], np.repeat([[4.0], [3.0]], 3, axis=1))
+
+
+def test_directions_of_nothing_have_the_gradient_of_plain_vectors(key):
+    """Features of zero (every ReLU off) have no direction: the head's gradient is their kernel's, not 1e6 times it."""
+    head, labels = heads.Contrastive(2, 3), jnp.array([0, 1])
+    variables = head.init(key, jnp.ones((2, 4)), labels)
+    slope = jax.grad(lambda h: jnp.sum(head.apply(variables, h, labels).embedding[:, 0]))(jnp.zeros((2, 4)))
+    kernel = variables["params"]["Dense_0"]["kernel"]
+    np.testing.assert_allclose(slope, np.tile(kernel[:, 0], (2, 1)), rtol=1e-6)
 
 
 def test_norms_of_a_network_by_the_paths_of_its_layers(key):

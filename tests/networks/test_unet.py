@@ -120,7 +120,7 @@ class Shift(nn.Module):
         return z.reshape(-1, 2, 3, 1) + self.param("shift", nn.initializers.constant(0.2), ())
 
 
-X = np.random.default_rng(0).normal(size=(4, 2, 3, 1)).astype(np.float32)
+X = np.tanh(np.random.default_rng(0).normal(size=(4, 2, 3, 1))).astype(np.float32)
 
 
 def softplus(x):
@@ -164,7 +164,7 @@ def test_eight_devices_are_one(mode):
         networks = {"generator": mlp.Generator((4, 4, 1), (4,)), "discriminator": Discriminator(1, 1)}
         return jg.game(networks, system, axis_name=axis_name)
 
-    data = {"x": np.random.default_rng(1).normal(size=(8, 4, 4, 1)).astype(np.float32)}
+    data = {"x": np.tanh(np.random.default_rng(1).normal(size=(8, 4, 4, 1))).astype(np.float32)}
     one, many = build(None), data_parallel(build("batch" if mode == "pmap" else None), mode)
     state, metrics = jax.jit(one.train_step)(one.init(key(), data), data)
     spread, told = many.train_step(many.init(key(), data), data)

@@ -173,7 +173,7 @@ class InceptionV3(nn.Module):
         x = taps["2048"] = x.mean((1, 2))
         head = nn.Dense(CLASSES, use_bias=False, precision=jax.lax.Precision.HIGHEST, name="fc")
         taps["logits_unbiased"] = head(x)
-        bias = self.param("fc_bias", nn.initializers.zeros, (CLASSES,))
+        bias = self.param("fc_bias", nn.initializers.zeros, (CLASSES,), jnp.float32)
         taps["logits"] = taps["logits_unbiased"] + bias[None]
         return taps
 

@@ -40,7 +40,7 @@ class SelfAttention(nn.Module):
         weights = jnp.einsum("bqc,bkc->bqk", queries, keys).astype(jnp.float32)
         weights = jax.nn.softmax(weights, axis=-1).astype(values.dtype)
         attended = jnp.einsum("bqk,bkc->bqc", weights, values).reshape(*x.shape[:3], half)
-        gamma = self.param("gamma", nn.initializers.zeros, ())
+        gamma = self.param("gamma", nn.initializers.zeros, (), jnp.float32)
         return x + gamma.astype(x.dtype) * self._conv("output", channels, attended, train).astype(x.dtype)
 
     def _conv(self, name: str, features: int, x: Array, train: bool) -> Array:

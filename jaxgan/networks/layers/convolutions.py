@@ -110,8 +110,8 @@ class ConvTranspose(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Upsamples x [B, H, W, I] by the stride."""
-        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, self.features, x.shape[-1]))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
+        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, self.features, x.shape[-1]), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = conv_transpose(x, kernel, self.stride)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
@@ -136,8 +136,8 @@ class StridedConv(nn.Module):
         """Downsamples x [B, H, W, I]; the stride must divide H and W."""
         if x.shape[1] % self.stride or x.shape[2] % self.stride:
             raise ValueError(f"StridedConv with stride {self.stride} takes sides that it divides; got shape {x.shape}")
-        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, x.shape[-1], self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
+        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = strided_conv(x, kernel, self.stride)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)

@@ -34,4 +34,4 @@ class Embedding(nn.Module):
 
 def as_vectors(y: Array, classes: int) -> Array:
     """Returns a condition as vectors [B, classes] float32: labels [B] one hot, vectors as they are."""
-    return nn.one_hot(y, classes) if y.ndim == 1 else y.astype(jnp.float32)
+    return nn.one_hot(y, classes, dtype=jnp.float32) if y.ndim == 1 else y.astype(jnp.float32)

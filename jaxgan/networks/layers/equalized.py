@@ -30,12 +30,14 @@ class EqualizedDense(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Maps x [..., I] to [..., features]."""
-        kernel = self.param("kernel", nn.initializers.normal(1 / self.lr_multiplier), (x.shape[-1], self.features))
+        kernel = self.param(
+            "kernel", nn.initializers.normal(1 / self.lr_multiplier), (x.shape[-1], self.features), jnp.float32
+        )
         kernel = kernel * (self.gain * self.lr_multiplier / math.sqrt(x.shape[-1]))
         bias = None
         if self.use_bias:
             start = nn.initializers.constant(self.bias_init / self.lr_multiplier)
-            bias = self.param("bias", start, (self.features,)) * self.lr_multiplier
+            bias = self.param("bias", start, (self.features,), jnp.float32) * self.lr_multiplier
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = x @ kernel
         return y if bias is None else y + bias.reshape((1,) * (y.ndim - 1) + (-1,))
@@ -61,9 +63,9 @@ class EqualizedConv(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Maps x [B, H, W, I] to [B, H up / down, W up / down, features]."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(1.0), shape)
+        kernel = self.param("kernel", nn.initializers.normal(1.0), shape, jnp.float32)
         kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:3])))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
         x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
         y = resampled_conv(x, kernel, self.up, self.down, self.taps)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)

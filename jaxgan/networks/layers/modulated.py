@@ -83,7 +83,7 @@ class ModulatedConv(nn.Module):
         """Maps x [B, H, W, I] with w [B, W] to [B, up H, up W, features]; there is no bias."""
         style = EqualizedDense(x.shape[-1], bias_init=1.0, name="style")(w)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", nn.initializers.normal(1.0), shape) / math.sqrt(math.prod(shape[:3]))
+        kernel = self.param("kernel", nn.initializers.normal(1.0), shape, jnp.float32) / math.sqrt(math.prod(shape[:3]))
         x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return modulated_conv(
             x, kernel, style, demodulate=self.demodulate, up=self.up, taps=self.taps, grouped=self.grouped
@@ -106,13 +106,13 @@ class Noise(nn.Module):
     @nn.compact
     def __call__(self, x: Array, train: bool) -> Array:
         """Adds noise to x [B, H, W, C]."""
-        strength = self.param("strength", nn.initializers.zeros, ())
+        strength = self.param("strength", nn.initializers.zeros, (), jnp.float32)
         first = self.is_initializing()
         fixed = self.variable(
-            "noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, *x.shape[1:3], 1))
+            "noise", "map", lambda: jax.random.normal(self.make_rng("params"), (1, *x.shape[1:3], 1), jnp.float32)
         ).value
         if train and not first:
             key = self.make_rng("global")
             shape = (x.shape[0], *x.shape[1:3], 1)
-            fixed = global_draw(lambda shape: jax.random.normal(key, shape), shape, self.axis_name)
+            fixed = global_draw(lambda shape: jax.random.normal(key, shape, jnp.float32), shape, self.axis_name)
         return x + (strength * fixed).astype(x.dtype)

@@ -15,6 +15,7 @@ from jax.typing import DTypeLike
 from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.types import PyTree
 
+_EPSILON = 1e-12
 _SETTLING = 50  # power iterations at initialisation: the sigma of a Gaussian matrix is then right to about a percent
 
 
@@ -27,13 +28,18 @@ class SpectralNorm(nn.Module):
     step on; and sigma always belongs to the weights of now, not to those of the last call that trained. All of it is
     computed in float32, whatever the layer computes in.
 
+    No weights lose u for good. It is of norm 1 whatever their scale, and stays where there is no direction to advance
+    in (weights that are zero, or not finite); where the weights have left it, ||W u|| being less than an eighth of
+    their longest row, it begins again at that row. So sigma is at least ||W|| / (8 sqrt(rows)) at any time, of weights
+    of any rank. Where sigma is not above epsilon the weights stay as they are: zero, with the gradient of plain ones.
+
     References:
       Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018, alg. 1.
     """
 
     layer: nn.Module  # nn.Dense, nn.Conv, ConvTranspose, nn.Embed: any layer of parameters alone, called with one array
     iterations: int = 1  # in a call that trains
-    epsilon: float = 1e-12  # lower bound of the norms that are divided by
+    epsilon: float = _EPSILON  # weights whose sigma is not above it are not divided
     axis: int = -1  # the kernels' axis that becomes the columns: -2 is the outputs' of a ConvTranspose [k, k, O, I]
 
     @nn.compact
@@ -53,25 +59,25 @@ class SpectralNorm(nn.Module):
         return y
 
     def _normalise(self, path: tuple[Any, ...], weights: Array, train: bool) -> Array:
-        matrix = _matrix(lax.stop_gradient(weights), self.axis)
+        matrix = _matrix(weights, self.axis)
+        scaled = _scaled(lax.stop_gradient(matrix))
         name = "/".join([str(self.layer.name), *(key.key for key in path), "u"])
         shape = [1] * weights.ndim
         shape[self.axis] = weights.shape[self.axis]  # shows the axis to whoever reads the vector
 
         def settled() -> Array:
-            u = jax.random.normal(self.make_rng("params"), (matrix.shape[1],))
-            return _advanced(matrix, u, _SETTLING, self.epsilon).reshape(shape)
+            u = jax.random.normal(self.make_rng("params"), (scaled.shape[1],), jnp.float32)
+            return _advanced(scaled, u, _SETTLING).reshape(shape)
 
         memory = self.variable("spectral", name, settled)
-        u = memory.value.reshape(-1)
+        u = _begun(scaled, memory.value.reshape(-1))
         if train:
-            u = _advanced(matrix, u, self.iterations, self.epsilon)
+            u = _advanced(scaled, u, self.iterations)
             memory.value = u.reshape(shape)
         else:
-            u = _unit(u, self.epsilon)  # an average of unit vectors is shorter than one
-        v = _unit(_times(matrix, u), self.epsilon)
-        sigma = jnp.vdot(v, _times(_matrix(weights, self.axis), u), precision="highest")
-        return weights / jnp.maximum(sigma, self.epsilon).astype(weights.dtype)
+            u = _unit(u)  # an average of unit vectors is shorter than one
+        sigma = _sigma(matrix, scaled, u)
+        return weights / jnp.where(sigma > self.epsilon, sigma, 1.0).astype(weights.dtype)
 
 
 def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
@@ -83,7 +89,7 @@ def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
     Args:
       variables: of a network, with collections "params" and "spectral".
     Returns:
-      By path of the weights ("Block_0/Conv_0/kernel"), their norm divided by sigma as of evaluation.
+      By path of the weights ("Block_0/Conv_0/kernel"), their norm divided by sigma as of evaluation; 0: all are zero.
     Raises:
       ValueError: the network has no spectral normalisation.
     """
@@ -95,8 +101,10 @@ def spectral_norms(variables: Mapping[str, PyTree]) -> dict[str, float]:
         inner = entry.split("/")[:-1]
         where, weights = _weights_at(variables["params"], [[*outer[:-1], *inner], [*outer, *inner]])
         axis = [k for k, n in enumerate(np.shape(vector)) if n == np.size(vector) == weights.shape[k]][-1]
-        matrix, u = np.asarray(_matrix(weights, axis)), np.asarray(vector).reshape(-1)
-        norms[where] = float(np.linalg.norm(matrix, 2) * np.linalg.norm(u) / np.linalg.norm(matrix @ u))
+        matrix = _matrix(weights, axis)
+        scaled = _scaled(matrix)
+        sigma = float(_sigma(matrix, scaled, _unit(_begun(scaled, jnp.ravel(vector)))))
+        norms[where] = float(np.linalg.norm(matrix, 2)) / (sigma if sigma > _EPSILON else 1.0)
     return norms
 
 
@@ -119,15 +127,36 @@ def _times(matrix: Array, vector: Array) -> Array:
     return jnp.matmul(matrix, vector, precision="highest")
 
 
-def _unit(vector: Array, epsilon: float) -> Array:
-    return vector / jnp.maximum(jnp.linalg.norm(vector), epsilon)
+def _scaled(matrix: Array) -> Array:
+    """Scales a matrix by a power of two, so that its largest entry is in [1/2, 1): exactly, as no mantissa changes."""
+    exponent = jnp.frexp(jnp.max(jnp.abs(matrix)))[1]
+    return jnp.ldexp(matrix, -jnp.clip(exponent, -126, 126))  # the ends have an inverse in float32
 
 
-def _advanced(matrix: Array, u: Array, iterations: int, epsilon: float) -> Array:
+def _unit(vector: Array) -> Array:
+    norm = jnp.linalg.norm(vector)
+    return vector / jnp.where(norm > 0, norm, 1.0)
+
+
+def _begun(scaled: Array, u: Array) -> Array:
+    """Returns u; or the direction of the longest row, where the weights have left u (or it is not finite)."""
+    squares = jnp.sum(jnp.square(scaled), axis=1)
+    longest = jnp.argmax(squares)
+    stays = jnp.linalg.norm(_times(scaled, u)) >= jnp.sqrt(squares[longest]) / 8
+    return jnp.where(stays, u, _unit(scaled[longest]))
+
+
+def _advanced(scaled: Array, u: Array, iterations: int) -> Array:
     def advance(_: Any, u: Array) -> Array:
-        return _unit(_times(matrix.T, _unit(_times(matrix, u), epsilon)), epsilon)
+        new = _times(scaled.T, _unit(_times(scaled, u)))
+        return _unit(jnp.where(jnp.linalg.norm(new) > 0, new, u))  # no direction in weights that are zero or NaN
 
     return advance(0, u) if iterations == 1 else lax.fori_loop(0, iterations, advance, u)
+
+
+def _sigma(matrix: Array, scaled: Array, u: Array) -> Array:
+    """Returns v^T W u = ||W u|| [], with v of norm 1; gradients pass to the matrix alone."""
+    return jnp.vdot(_unit(_times(scaled, u)), _times(matrix, u), precision="highest")
 
 
 class ConditionalBatchNorm(nn.Module):
