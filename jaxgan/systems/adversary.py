@@ -218,7 +218,7 @@ def player_loss(side: Callable[..., Verdict], show: Callable[..., tuple[Any, ...
 
 def _check_options(loss: Any, penalty: Any, augment: Any) -> None:
     """Raises where an option is of another kind: a loss by its name, a penalty that is not called."""
-    if isinstance(loss, str) and hasattr(losses, loss):
+    if isinstance(loss, str) and isinstance(getattr(losses, loss, None), Loss):
         raise ValueError(f"loss={loss!r} would be a network that remembers; the loss itself is jg.losses.{loss}")
     if not isinstance(loss, Loss | str):
         check_function("loss", loss, "Loss", ("turn",), "jg.losses.hinge, or another")
