@@ -19,12 +19,13 @@ import tyro
 import jaxgan as jg
 from jaxgan import metrics
 from jaxgan.data import Source
+from jaxgan.data.pixels import Size
 from jaxgan.evaluation import MEASURES, Examples, chosen, draw, evaluate, nearest_picture, table
 from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
 from jaxgan.metrics.standing import standing_statistics
-from jaxgan.runs.experiment import as_pictures, principal, sample_inputs
+from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
 from jaxgan.runs.loading import Trained, load
@@ -48,7 +49,7 @@ class Evaluate:
     step: int | Literal["latest", "best"] = "latest"  # which checkpoint of a run
     averaged: bool = True  # samples by averaged parameters, where the run keeps them
     normalization: Literal["running", "batch", "standing"] = "running"  # batch statistics of a run's generator
-    size: int | None = None  # side to crop and resize pictures to; as they are if not given
+    size: int | str | None = None  # side, or HEIGHTxWIDTH, to crop and resize pictures to; as they are if not given
     resamples: int = 50  # for the intervals; 0: none
     seed: int = 0  # of latents, subsets and resamples
     out: Path | None = None  # folder for evaluation.json and .png; the run itself, or ./evaluation
@@ -63,6 +64,7 @@ class Side(NamedTuple):
     x: np.ndarray  # [N, ...]
     averaged: bool | None = None
     normalization: Literal["running", "batch", "standing"] | None = None
+    labels: Shares | None = None  # of samples by class
 
 
 class Features(NamedTuple):
@@ -110,6 +112,7 @@ def evaluate_command(flags: Evaluate) -> int:
         averaged=judged.averaged,
         normalization=judged.normalization,
         seed=flags.seed,
+        labels=judged.labels,
     )
 
     needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
@@ -125,8 +128,10 @@ def evaluate_command(flags: Evaluate) -> int:
     if flags.against and flags.against.suffix == ".json":
         other = _stored(flags.against)
     elif flags.against:
-        side = _side(flags.against, flags, judged.x.shape[1])
-        same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=len(side.x))
+        side = _side(flags.against, flags, judged.x.shape[1:3])
+        same = dataclasses.replace(
+            protocol, averaged=side.averaged, normalization=side.normalization, fake=len(side.x), labels=side.labels
+        )
         print(f"{flags.against}", flush=True)
         other = evaluate(known, extracted(side), same, wanted, learned, flags.resamples, flags.seed, _announce)
     print(f"{table(figures, other)}\n{described(protocol)}")
@@ -153,7 +158,7 @@ def _is_run(path: Path) -> bool:
 def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
     """Reads the real examples that the judged ones are compared with."""
     if flags.pictures or flags.reference not in ("held-out", "train"):
-        side = judged.x.shape[1] if run else flags.size
+        side = judged.x.shape[1:3] if run else flags.size
         return _pictures(flags.pictures or Path(flags.reference), flags, side, judged.x.shape[-1])
     if run is None:
         raise ValueError(
@@ -173,11 +178,11 @@ def _examples(source: Source, flags: Evaluate, split: str) -> Side:
     return Side(source.name, split, np.asarray(principal(source.read(jg.data.Draw(flags.seed, np.arange(n), index)))))
 
 
-def _pictures(path: Path, flags: Evaluate, size: int | None, channels: int = 3) -> Side:
+def _pictures(path: Path, flags: Evaluate, size: Size | None, channels: int = 3) -> Side:
     return _examples(jg.data.folder(path, size=size, channels=channels), flags, "all")
 
 
-def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
+def _side(path: Path, flags: Evaluate, size: Size | None) -> Side:
     """Draws samples of a run, or reads pictures."""
     if not _is_run(path):
         return _pictures(path, flags, size)
@@ -188,14 +193,24 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
     state = state._replace(ema=state.ema if averaged else {})
     if flags.normalization == "standing":
         batches, rows = STANDING
-        inputs, own = sample_inputs(run.experiment, batches * rows), jax.random.fold_in(key, 1)
+        inputs, own = _asked(run.experiment, batches * rows, flags.seed), jax.random.fold_in(key, 1)
         if inputs.keys() - {"y"}:
             raise ValueError(f"--normalization standing knows labels alone; {path} is asked with {sorted(inputs)}")
         state = standing_statistics(game, state, own, batches=batches, batch_size=rows, y=inputs.get("y"))
     if flags.normalization == "batch" and (rehearse := game.rehearse):
         game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
-    x = as_pictures(jg.sample(game, state, key, n=flags.n, **sample_inputs(run.experiment, flags.n)))
-    return Side(f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization)
+    x = as_pictures(jg.sample(game, state, key, n=flags.n, **_asked(run.experiment, flags.n, flags.seed)))
+    return Side(
+        f"{path} at step {int(state.step)}", "samples", x, averaged, flags.normalization, shares(run.experiment)
+    )
+
+
+def _asked(experiment: Experiment, n: int, seed: int) -> dict[str, Any]:
+    """Returns what samples are asked with, labels shuffled: a batch of them that is normalised by itself is mixed."""
+    inputs = sample_inputs(experiment, n)
+    if shares(experiment):
+        inputs["y"] = np.random.default_rng(seed).permutation(inputs["y"])
+    return inputs
 
 
 def _features(flags: Evaluate, judged: Side) -> Features:
@@ -235,7 +250,9 @@ def _softmax(logits: np.ndarray) -> np.ndarray:
 def _stored(path: Path) -> dict[str, Figure]:
     """Reads the figures of an evaluation.json."""
     try:
-        return {name: from_json(figure) for name, figure in json.loads(path.read_text())["figures"].items()}
+        return {
+            name: from_json(figure) for name, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items()
+        }
     except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no evaluation.json: {error}") from error
 
