@@ -110,7 +110,7 @@ def truncated(prior: Prior, truncation: float) -> Prior:
 
 
 def _normal(dimension: int, key: Array, n: int, index: Array | None = None) -> Array:
-    return jax.vmap(lambda k: jax.random.normal(k, (dimension,)))(example_keys(key, n, index))
+    return jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(example_keys(key, n, index))
 
 
 class Codes(NamedTuple):
