@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import EXPERIMENTS, TABLES
-from jaxgan.runs.terminal import fail, first_line, hint, leave
+from jaxgan.runs.terminal import fail, first_line, hint, leave, print_any_name
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -37,4 +37,5 @@ def _file(module: str) -> Path:
 
 
 if __name__ == "__main__":
+    print_any_name()
     leave(main())

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from experiments import EXPERIMENTS
-from jaxgan.runs.terminal import fail, hint, leave
+from jaxgan.runs.terminal import fail, hint, leave, print_any_name
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -29,4 +29,5 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    print_any_name()
     leave(main())

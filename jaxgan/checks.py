@@ -203,6 +203,12 @@ def check_inputs(system: System, inputs: Inputs) -> None:
         )
 
 
+def _read_by_heads(network: Network) -> int:
+    """Returns how many classes the heads of a classifier tell apart, whose labels its loss looks up; 0: none."""
+    heads = getattr(network, "heads", {})
+    return max((getattr(head, "classes", 0) for head in heads.values()), default=0) if isinstance(heads, Mapping) else 0
+
+
 def check_labels(batch: Batch, networks: Mapping[str, Network]) -> None:
     """Raises for labels that no embedding has: JAX itself would read NaN or the last row, silently.
 
@@ -211,7 +217,7 @@ def check_labels(batch: Batch, networks: Mapping[str, Network]) -> None:
     for name, network in networks.items():
         classes = getattr(network, "classes", 0)
         for entry, y in by_path(batch.get("y")).items():
-            count = classes.get(entry, 0) if isinstance(classes, Mapping) else classes
+            count = classes.get(entry, 0) if isinstance(classes, Mapping) else classes or _read_by_heads(network)
             if not count or isinstance(y, jax.core.Tracer) or not jnp.issubdtype(y.dtype, jnp.integer):
                 continue  # a vector's width is checked by the network
             if (wrong := np.ravel((np.asarray(y) < 0) | (np.asarray(y) >= count))).any():

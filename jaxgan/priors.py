@@ -7,6 +7,7 @@ count.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -44,9 +45,7 @@ def normal(dimension: int) -> Prior:
       ValueError: dimension is not positive.
     """
     _check_dimension(dimension)
-    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(
-        example_keys(key, n, index)
-    )
+    return functools.partial(_normal, dimension)
 
 
 @explains
@@ -95,6 +94,26 @@ def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
     return lambda key, n, index=None: jax.vmap(
         lambda k: jax.random.truncated_normal(k, -truncation, truncation, (dimension,), jnp.float32)
     )(example_keys(key, n, index))
+
+
+def truncated(prior: Prior, truncation: float) -> Prior:
+    """Returns a normal prior with each coordinate redrawn until its magnitude is below the truncation.
+
+    Args:
+      prior: from `normal`.
+      truncation: as for `truncated_normal`.
+    Returns:
+      Prior of the same width.
+    Raises:
+      ValueError: the prior is another one, or truncation is not positive.
+    """
+    if not isinstance(prior, functools.partial) or prior.func is not _normal:
+        raise ValueError("latents are truncated where their prior is `priors.normal`; this one is another")
+    return truncated_normal(prior.args[0], truncation)
+
+
+def _normal(dimension: int, key: Array, n: int, index: Array | None = None) -> Array:
+    return jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(example_keys(key, n, index))
 
 
 class Codes(NamedTuple):

@@ -15,6 +15,7 @@ from jaxgan import svg
 
 Metrics = dict[str, tuple[list[int], list[float]]]  # by name: (steps, values), equally long, steps rising
 
+LISTED = 100  # classes that are named
 STRIP = 10  # sample grids shown over time, the first and the last among them
 AXES = {  # what the vertical axis of a quantity says; a quantity that is not here says its name
     "loss": "loss (minimised by its player)",
@@ -69,6 +70,7 @@ def report(run: Path) -> Path:
         _section("Samples", _final_samples(run)),
         _section("Samples over time", _strip(run)),
         _section("Curves", _charts(metrics)),
+        *_classes(_mapping(settings.get("data"))),
         _section("How to reproduce it", _reproduce(settings, environment)),
         _section("Configuration", _table(_mapping(settings.get("config")))),
         _section("Environment", _table(_flat(environment))),
@@ -76,7 +78,9 @@ def report(run: Path) -> Path:
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(experiment)} '
     head += f"{escape(name)}</title><style>{STYLE}</style>"
     page = f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(body) + "\n</body></html>\n"
-    return _replace(run / "report.html", lambda path: path.write_text(page, encoding="utf-8"))
+    return _replace(
+        run / "report.html", lambda path: path.write_text(page, encoding="utf-8", errors="backslashreplace")
+    )
 
 
 def curves(run: Path) -> Path:
@@ -219,6 +223,23 @@ def _figures(summary: Mapping[str, Any], metrics: Metrics) -> str:
     if isinstance(counts, list) and counts and all(isinstance(n, (int, float)) and n >= 0 for n in counts):
         parts.append(f'<div class="row charts">{svg.bar_chart(counts, "class", "samples")}</div>')
     return "".join(parts)
+
+
+def _classes(data: Mapping[str, Any]) -> list[str]:
+    """Returns the section that says what each label means, and how many training examples have it."""
+    names, counts = ([*each] if isinstance(each, list) else [] for each in (data.get("names"), data.get("counts")))
+    if not names and not counts:
+        return []
+    rows = {
+        f"{label} {names[label]}" if label < len(names) else f"{label}": counts[label] if label < len(counts) else ""
+        for label in range(min(max(len(names), len(counts)), LISTED))
+    }
+    more = max(len(names), len(counts)) - LISTED
+    return [
+        _section(
+            "Classes, and training examples of each", _table(rows) + (f"<p>and {more} more</p>" if more > 0 else "")
+        )
+    ]
 
 
 def _grids(run: Path) -> dict[int, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.checks import check_key, check_labels
+from jaxgan.data.check import narrow
 from jaxgan.parallel import Parallel
 from jaxgan.types import Game, PyTree, TrainState
 
@@ -101,7 +102,8 @@ def interpolate(
     Returns:
       samples, [n, steps, ...].
     Raises:
-      ValueError: fewer than two steps, latents of different shapes, an unknown path, or conditions that are not n.
+      ValueError: fewer than two steps, latents of different shapes, an unknown path, conditions that are not n, or a
+        label out of range.
     References:
       White. Sampling Generative Networks. 2016, section 2.1 (spherical interpolation).
     """
@@ -118,6 +120,7 @@ def interpolate(
     inputs = {"z": z.reshape(-1, start.shape[-1])}
     if y is not None:
         asked = conditions("interpolate", y, len(start))
+        check_labels({"y": asked}, getattr(game, "networks", None) or {})
         inputs["y"] = jax.tree.map(lambda leaf: jnp.repeat(leaf, steps, axis=0), asked)
     samples = _generate(game.generate)(state, key, inputs)
     return samples.reshape(len(start), steps, *samples.shape[1:])
@@ -134,15 +137,13 @@ def conditions(caller: str, y: PyTree, n: int, name: str = "y") -> PyTree:
     Returns:
       The same pytree with leaves [n, ...] of NumPy.
     Raises:
-      ValueError: a leaf is neither a number nor of n examples.
+      ValueError: a leaf is neither a number nor of n examples, or an integer does not fit into int32.
     """
 
     def leaf(value: Any) -> np.ndarray:
-        array = np.asarray(value)
-        if array.dtype.kind not in "iufb":
-            raise ValueError(
-                f"{caller} is asked for {name}={value!r}; conditions are numbers: of a class, its label 0, 1, ..."
-            )
+        array = narrow(value, f"{caller}: {name}")
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"{caller} needs numbers as {name!r}; got {value!r}: labels are integers from 0")
         array = array.astype(np.float32 if np.issubdtype(array.dtype, np.floating) else np.int32)
         if array.ndim and len(array) != n:
             raise ValueError(
@@ -161,36 +162,70 @@ def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:
     """Lays images out in rows, for looking at.
 
     Args:
-      images: [n, H, W, C] in [-1, 1], C = 1 or 3; values outside are clipped.
+      images: [n, H, W, C] in [-1, 1], C = 1, 3 or 4 (the last is opacity, 1: opaque); values outside are clipped.
       columns: images per row; about a square if None.
     Returns:
-      [rows * H, columns * W, C] uint8; cells without an image are black.
+      [rows * H, columns * W, C] uint8; cells without an image are black, or transparent.
     Raises:
       ValueError: images of another rank or number of channels, or columns < 1.
     """
     x = np.asarray(images, np.float32)
-    if x.ndim != 4 or x.shape[-1] not in (1, 3) or not len(x) or (columns is not None and columns < 1):
+    if x.ndim != 4 or x.shape[-1] not in (1, 3, 4) or not len(x) or (columns is not None and columns < 1):
         raise ValueError(
-            f"grid takes images [n, H, W, 1 or 3], n >= 1, and columns >= 1; got shape {x.shape}, columns={columns}"
+            f"grid takes images [n, H, W, 1, 3 or 4], n >= 1, and columns >= 1; got shape {x.shape}, columns={columns}"
         )
     n, height, width, channels = x.shape
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:n] = np.round((np.clip(x, -1, 1) + 1) * 127.5)
+    cells[:n] = _bytes(x)
     cells = cells.reshape(rows, columns, height, width, channels)
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
 
 def save_grid(path: str | os.PathLike[str], images: ArrayLike, columns: int | None = None, scale: int = 2) -> Path:
     """Writes `grid(images)` as a PNG, every pixel enlarged `scale` times; returns its path."""
-    from PIL import Image
-
-    picture = grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(target)
+    _write(target, grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
     return target
+
+
+def save_each(path: str | os.PathLike[str], images: ArrayLike, names: Sequence[str]) -> list[Path]:
+    """Writes every image as a PNG of its own.
+
+    Args:
+      path: the folder, made if missing; files of these names are replaced.
+      images: [n, H, W, C] in [-1, 1], as `grid` takes them.
+      names: [n] file names without ".png", each once.
+    Returns:
+      The n paths.
+    Raises:
+      ValueError: images of another form, or not as many names, or one twice.
+    """
+    x = np.asarray(images, np.float32)
+    if x.ndim != 4 or x.shape[-1] not in (1, 3, 4):
+        raise ValueError(f"single pictures are made of images [n, H, W, 1, 3 or 4]; got shape {x.shape}")
+    if len(set(names)) != len(x):
+        raise ValueError(f"{len(x)} pictures need as many names, each once; got {len(set(names))}")
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    targets = [folder / f"{name}.png" for name in names]
+    for target, image in zip(targets, x, strict=True):
+        _write(target, _bytes(image))
+    return targets
+
+
+def _bytes(images: np.ndarray) -> np.ndarray:
+    """Maps [-1, 1] to 0..255, rounded; values outside are clipped."""
+    return np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def _write(path: Path, picture: np.ndarray) -> None:
+    """Writes a picture [H, W, C] of bytes."""
+    from PIL import Image
+
+    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(path)
 
 
 @functools.lru_cache(maxsize=32)

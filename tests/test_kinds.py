@@ -140,7 +140,7 @@ WRONG = {
     "a seed for samples": (lambda: drawn(3), r"sample takes a typed key, jax.random.key\(3\); got 3"),
     "a raw key": (lambda: drawn(jnp.zeros(2, jnp.uint32)), r"typed key, jax.random.key\(seed\); got uint32\[2\]"),
     "no key": (lambda: drawn(None), "sample takes a typed key"),
-    "a label in words": (lambda: drawn(y="cat"), "is asked for y='cat'; conditions are numbers"),
+    "a label in words": (lambda: drawn(y="cat"), "needs numbers as 'y'; got 'cat'"),
     "a seed for a metric": (lambda: jg.metrics.sliced_wasserstein(X, X, 0), r"typed key, jax.random.key\(0\)"),
 }
 

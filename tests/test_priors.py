@@ -119,3 +119,12 @@ def test_name_index_is_the_same_in_every_process():
     """Unlike `hash`; a run resumed by another process must draw the same numbers."""
     assert name_index("generator") == 1252948848  # CRC-32 without its top bit
     assert len({name_index(n) for n in ("generator", "discriminator", "latent", "network generator")}) == 4
+
+
+def test_a_normal_prior_can_be_truncated_and_others_say_that_they_cannot(key):
+    z = priors.truncated(priors.normal(4), 0.5)(key, 1000)
+    np.testing.assert_array_equal(z, priors.truncated_normal(4, 0.5)(key, 1000))
+    assert abs(z).max() <= 0.5
+    for other in (priors.uniform(4), priors.codes(priors.normal(4)), priors.truncated_normal(4)):
+        with pytest.raises(ValueError, match=r"latents are truncated where their prior is `priors\.normal`"):
+            priors.truncated(other, 0.5)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxgan as jg
-from jaxgan.sample import _spherical, save_grid
+from jaxgan.sample import _spherical, save_each, save_grid
 
 
 def make(classes=0, **settings):
@@ -280,3 +280,52 @@ def test_inputs_that_a_system_does_not_take(inputs, message, key):
     game, state = translator({"x": "images"}, {"words": "tokens"})
     with pytest.raises(ValueError, match=message):
         jg.sample(game, state, key, **inputs)
+
+
+@pytest.mark.parametrize("y", [3, -1, 2**32 + 1, "cat", [0, 2**31]])
+def test_every_way_to_ask_for_a_label_refuses_one_that_is_none(labelled, key, y):
+    """Out of range JAX reads NaN or the last class, and beyond int32 NumPy another one."""
+    game, state = labelled
+    z = np.ones((2, 3), np.float32)
+    for ask in (
+        lambda: jg.sample(game, state, key, n=2, y=y),
+        lambda: jg.interpolate(game, state, key, z, -z, steps=2, y=y),
+        lambda: jg.metrics.standing_statistics(game, state, key, batches=1, batch_size=2, y=y),
+    ):
+        with pytest.raises(ValueError, match=r"holds label|which int32 does not|labels are integers from 0"):
+            ask()
+
+
+def test_labels_that_a_head_classifies_are_checked_too():
+    """A loss looks the label's logit up: -1 is the last class to it, in silence."""
+    heads = jg.networks.heads
+    networks = {
+        "generator": jg.networks.mlp.Generator((2,), (4,)),
+        "discriminator": heads.Headed(heads.FullyConnected((4,)), {"classes": heads.Classes(3)}),
+    }
+    game = jg.game(networks, jg.systems.semi_supervised(prior=jg.priors.normal(2), optimizer=optax.sgd(0.1)))
+    for label in (-1, 3):
+        batch = {"x": np.ones((4, 2), np.float32), "labelled": np.ones((4, 2), np.float32)}
+        with pytest.raises(ValueError, match=f"label {label}, but network 'discriminator' has 3 classes"):
+            game.init(jax.random.key(0), batch | {"y": np.full(4, label, np.int32)})
+
+
+def test_opacity_is_a_fourth_channel_of_grids_and_pictures(tmp_path):
+    images = np.stack([np.full((2, 3, 4), -1.0), np.full((2, 3, 4), 1.0), np.zeros((2, 3, 4))])
+    rows = jg.grid(images, columns=2)
+    assert rows.shape == (4, 6, 4)
+    assert rows[0, 3:].min() == 255
+    assert rows[2:, 3:].max() == 0  # no image: transparent
+    with Image.open(save_grid(tmp_path / "a.png", images, columns=2)) as picture:
+        assert (picture.mode, picture.size) == ("RGBA", (12, 8))
+
+
+def test_each_picture_by_itself(tmp_path):
+    images = np.linspace(-1.5, 1.5, 2 * 4 * 6).reshape(2, 4, 6, 1)
+    paths = save_each(tmp_path / "new" / "folder", images, ["a", "b"])
+    assert [path.name for path in paths] == ["a.png", "b.png"]
+    read = np.stack([np.asarray(Image.open(path)) for path in paths])
+    np.testing.assert_array_equal(read, np.round((np.clip(images[..., 0], -1, 1) + 1) * 127.5))
+    for names, x in ((["a"], images), (["a", "a"], images), (["a", "b"], images[..., 0])):
+        with pytest.raises(ValueError, match=r"as many names|single pictures are made of images"):
+            save_each(tmp_path, x, names)

@@ -68,10 +68,10 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
     prior = jg.priors.normal(config.latent)
     networks = {
         "generator": jg.networks.dcgan.Generator(
-            channels=shape[-1], size=config.size, features=config.generator_features, classes=classes, dtype=dtype
+            channels=shape[-1], size=shape[:2], features=config.generator_features, classes=classes, dtype=dtype
         ),
         "discriminator": jg.networks.dcgan.Discriminator(
-            size=config.size,
+            size=shape[:2],
             features=config.discriminator_features,
             normalization="none",
             classes=classes,

@@ -22,7 +22,8 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
       size: side of the images.
       steps: training steps of the classifier.
       folder: the run's; `judge.npz` is written there.
-      conditional: the samples carry labels in equal shares, in order: how often the classifier agrees is measured too.
+      conditional: the samples carry labels in the training digits' shares, in order: how often the classifier agrees is
+        measured too.
     Returns:
       Judge of 1,000 samples: `frechet_distance` (lower is better), `precision` and `recall` in [0, 1], `classes`
       (how many of ten appear, each at least 1 % of the samples) and, if conditional, `label_agreement` in [0, 1].
@@ -36,7 +37,7 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
     accuracy = metrics.accuracy(classifier, *held_out)
     print(f"the judge reads {accuracy:.1%} of {len(held_out[0])} held-out digits rightly", flush=True)
     features = metrics.features(classifier, held_out[0])
-    n = len(held_out[0])
+    n, counts = len(held_out[0]), jg.data.digits("train", size=size).counts
 
     def judge(samples: Any) -> Judgement:
         images = as_pictures(samples)
@@ -50,7 +51,9 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
             "classes": float(np.sum(histogram >= 0.01 * len(fake))),
         }
         if conditional:
-            figures["label_agreement"] = float(np.mean(np.argmax(probabilities, axis=1) == labels(10, len(fake))))
+            figures["label_agreement"] = float(
+                np.mean(np.argmax(probabilities, axis=1) == labels(10, len(fake), counts))
+            )
         varied = metrics.variation(images, held_out[0])
         return Judgement(figures, [int(count) for count in histogram], varied)
 

@@ -34,7 +34,7 @@ class Config:
     seed: int = 0  # of parameters, latents and data order
     steps: int = 5000  # train steps
     batch_size: int = 64  # real images a step
-    size: int = 32  # side of the images: 28, 32 or 64
+    size: int | str = 32  # side of the images, or HEIGHTxWIDTH: multiples of 4 from 16 on
     latent: int = 128  # width of z
     generator_features: int = 32  # channels of the generator's widest map; doubled at every halving of its side
     discriminator_features: int = 32  # channels of the discriminator's first map; doubled at every halving

@@ -19,7 +19,7 @@ from jaxgan.data import Source
 from jaxgan.diagnose import Finding, Measurements, Spectrum, diagnose, examine, spectrum, variety
 from jaxgan.diagnose.record import History
 from jaxgan.report import read_metrics
-from jaxgan.runs.experiment import Experiment, as_pictures, principal, sample_inputs
+from jaxgan.runs.experiment import Experiment, as_pictures, principal, sample_inputs, with_labels
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
 from jaxgan.runs.loading import load
@@ -235,5 +235,6 @@ def _examples(source: Source, n: int, seed: int) -> np.ndarray:
 def _fake(subject: Subject, n: int) -> np.ndarray:
     game = jg.game(subject.networks, subject.system)
     key = jax.random.fold_in(subject.state.key, name_index("doctor"))
-    inputs = sample_inputs(Experiment(game, classes=subject.source.classes, inputs=subject.inputs), n)
+    experiment = Experiment(game, classes=subject.source.classes, inputs=subject.inputs)
+    inputs = sample_inputs(with_labels(experiment, subject.source), n)
     return as_pictures(jg.sample(game, subject.state, key, n=n, **inputs))

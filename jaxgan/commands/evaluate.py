@@ -21,13 +21,14 @@ import tyro
 import jaxgan as jg
 from jaxgan import metrics
 from jaxgan.data import Source
+from jaxgan.data.pixels import Size
 from jaxgan.evaluation import MEASURES, PICTURED, Examples, Sides, chosen, draw, evaluate, nearest_picture, table
 from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.variation import NEARLY_CONSTANT
-from jaxgan.runs.experiment import as_pictures, principal, sample_inputs
+from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
 from jaxgan.runs.loading import Trained, load
@@ -53,7 +54,7 @@ class Evaluate:
     step: int | Literal["latest", "best"] = "latest"  # which checkpoint of a run
     averaged: bool = True  # samples by averaged parameters, where the run keeps them
     normalization: Literal["running", "batch", "standing"] = "running"  # batch statistics of a run's generator
-    size: int | None = None  # side to crop and resize pictures to; as they are if not given
+    size: int | str | None = None  # side, or HEIGHTxWIDTH, to crop and resize pictures to; as they are if not given
     resamples: int = 50  # for the intervals; 0: none
     seed: int = 0  # of latents, subsets and resamples
     out: Path | None = None  # folder for evaluation.json and .png; the run itself, or a new ./evaluation, -2, -3, ...
@@ -70,6 +71,7 @@ class Side(NamedTuple):
     chunks: Callable[[], Iterator[np.ndarray]]  # reads or draws them: [n, ...] each, the same at every call
     averaged: bool | None = None
     normalization: Literal["running", "batch", "standing"] | None = None
+    labels: Shares | None = None  # of samples by class
 
 
 class Features(NamedTuple):
@@ -117,6 +119,7 @@ def evaluate_command(flags: Evaluate) -> int:
         averaged=judged.averaged,
         normalization=judged.normalization,
         seed=flags.seed,
+        labels=judged.labels,
     )
     needed = frozenset[str]().union(*(MEASURES[name].needs for name in wanted))
     print(f"{flags.judged} against {real.size} of {real.name} [{real.split}], by {features.name}", flush=True)
@@ -133,8 +136,10 @@ def evaluate_command(flags: Evaluate) -> int:
     if flags.against and flags.against.suffix == ".json":
         other = _stored(flags.against)
     elif flags.against:
-        side = _side(flags.against, flags, judged.shape[0])
-        same = dataclasses.replace(protocol, averaged=side.averaged, normalization=side.normalization, fake=side.size)
+        side = _side(flags.against, flags, judged.shape[:2])
+        same = dataclasses.replace(
+            protocol, averaged=side.averaged, normalization=side.normalization, fake=side.size, labels=side.labels
+        )
         print(f"{flags.against}", flush=True)
         other = measured(side, same)
     print(f"{table(figures, other)}\n{described(protocol)}")
@@ -221,7 +226,7 @@ def _is_run(path: Path) -> bool:
 def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
     """Reads the real examples that the judged ones are compared with."""
     if flags.pictures or flags.reference not in ("held-out", "train"):
-        size = judged.shape[0] if run else flags.size
+        size = judged.shape[:2] if run else flags.size
         return _pictures(flags.pictures or Path(flags.reference), flags, size, judged.shape[-1])
     if run is None:
         raise ValueError(
@@ -247,12 +252,12 @@ def _examples(source: Source, flags: Evaluate, split: str) -> Side:
     return Side(source.name, split, n, shape, chunks)
 
 
-def _pictures(path: Path, flags: Evaluate, size: int | None, channels: int = 3) -> Side:
+def _pictures(path: Path, flags: Evaluate, size: Size | None, channels: int = 3) -> Side:
     source = jg.data.folder(path, size=size, channels=channels, memory=0)  # read chunk by chunk, and not kept
     return _examples(source, flags, "all")
 
 
-def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
+def _side(path: Path, flags: Evaluate, size: Size | None) -> Side:
     """Draws samples of a run, or reads pictures."""
     if not _is_run(path):
         return _pictures(path, flags, size)
@@ -263,13 +268,13 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
     state = state._replace(ema=state.ema if averaged else {})
     if flags.normalization == "standing":
         batches, rows = STANDING
-        inputs, own = sample_inputs(run.experiment, batches * rows), jax.random.fold_in(key, 1)
+        inputs, own = _asked(run.experiment, batches * rows, flags.seed), jax.random.fold_in(key, 1)
         if inputs.keys() - {"y"}:
             raise ValueError(f"--normalization standing knows labels alone; {path} is asked with {sorted(inputs)}")
         state = standing_statistics(game, state, own, batches=batches, batch_size=rows, y=inputs.get("y"))
     if flags.normalization == "batch" and (rehearse := game.rehearse):
         game = game._replace(generate=lambda state, key, inputs: rehearse(state, key, inputs)[0])
-    asked = sample_inputs(run.experiment, flags.n)
+    asked = _asked(run.experiment, flags.n, flags.seed)
 
     @functools.lru_cache(maxsize=1)  # the first is drawn for its shape already, and often there is no other
     def drawn(start: int) -> np.ndarray:
@@ -281,7 +286,16 @@ def _side(path: Path, flags: Evaluate, size: int | None) -> Side:
         return map(drawn, range(0, flags.n, DRAWN))
 
     name = f"{path} at step {int(state.step)}"
-    return Side(name, "samples", flags.n, drawn(0).shape[1:], chunks, averaged, flags.normalization)
+    labels = shares(run.experiment)
+    return Side(name, "samples", flags.n, drawn(0).shape[1:], chunks, averaged, flags.normalization, labels)
+
+
+def _asked(experiment: Experiment, n: int, seed: int) -> dict[str, Any]:
+    """Returns what samples are asked with, labels shuffled: a batch of them that is normalised by itself is mixed."""
+    inputs = sample_inputs(experiment, n)
+    if shares(experiment):
+        inputs["y"] = np.random.default_rng(seed).permutation(inputs["y"])
+    return inputs
 
 
 def _features(flags: Evaluate, judged: Side) -> Features:
@@ -327,7 +341,9 @@ def _unused(path: Path) -> Path:
 def _stored(path: Path) -> dict[str, Figure]:
     """Reads the figures of an evaluation.json."""
     try:
-        return {name: from_json(figure) for name, figure in json.loads(path.read_text())["figures"].items()}
+        return {
+            name: from_json(figure) for name, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items()
+        }
     except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is no evaluation.json: {error}") from error
 

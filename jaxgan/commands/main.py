@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from jaxgan.runs.terminal import fail, first_line, hint, leave
+from jaxgan.runs.terminal import fail, first_line, hint, leave, print_any_name
 
 COMMANDS = {  # by name, the file beside this one
     "run": "run",
@@ -41,6 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def console() -> NoReturn:
     """Runs the command line as a program of its own."""
+    print_any_name()
     leave(main())
 
 

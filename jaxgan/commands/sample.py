@@ -1,4 +1,4 @@
-"""Draws samples of a run as a picture.
+"""Draws samples of a run, as one picture or each as a picture of its own.
 
 Command: jaxgan sample RUN [--flag value ...]
 """
@@ -6,18 +6,23 @@ Command: jaxgan sample RUN [--flag value ...]
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
 import tyro
 
 import jaxgan as jg
-from jaxgan.runs.experiment import sample_inputs
+from jaxgan.priors import Prior, truncated
+from jaxgan.runs.experiment import Experiment, Shares, as_pictures, sample_inputs
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.loading import load
+from jaxgan.runs.terminal import hint
+from jaxgan.sample import save_each
+from jaxgan.types import Game
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,11 +32,14 @@ class Sample:
     run: Annotated[Path, tyro.conf.Positional]  # folder of the run: runs/EXPERIMENT/ID
     n: int = 100  # samples, or paths with --interpolate
     seed: int = 0  # of the latents
-    y: int | None = None  # label of all samples, for a conditional run; equal shares of all labels if not given
+    y: int | str | None = None  # class of all samples, for a conditional run: its number, or its name
+    labels: Shares | None = None  # shares of classes without --y; a grid: equal, single pictures: the data's
     step: int | Literal["latest", "best"] = "latest"  # which checkpoint
     interpolate: bool = False  # walk between pairs of latents, a row for each
     path: Literal["spherical", "linear"] = "spherical"  # how to walk
-    out: Path | None = None  # the picture; RUN/samples/... if not given
+    truncation: float | None = None  # less trades variety for quality: StyleGAN2's psi, or the bound of latents
+    images: Annotated[Path | None, tyro.conf.arg(aliases=["--single-images"])] = None  # folder: a PNG for each sample
+    out: Path | None = None  # the picture, or a folder for it; RUN/samples/... if not given
     module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
 
@@ -41,34 +49,91 @@ def main(words: Sequence[str]) -> int:
 
 
 def sample(flags: Sample) -> int:
-    """Draws what the flags ask for and prints the picture's path.
+    """Draws what the flags ask for and prints the path of the picture, or of the folder of pictures.
 
     Returns:
       0.
     Raises:
       ValueError: the folder is no run, or the run has not what is asked for.
     """
+    _check(flags)
     trained = load(flags.run, flags.step, file=flags.module)
     experiment, state = trained.experiment, trained.state
+    if experiment.draw is None and not flags.images:
+        raise ValueError(f"the experiment of {flags.run} draws no pictures; give its Experiment a `draw`")
+    inputs = sample_inputs(experiment, flags.n, flags.labels or ("data" if flags.images else "equal"))
+    if flags.y is not None:
+        inputs["y"] = np.full(flags.n, _label(flags.y, experiment), np.int32)
+    key, step, prior, game = jax.random.key(flags.seed), int(state.step), experiment.prior, experiment.game
+    latents = not inputs.keys() - {"y"}
+    if flags.truncation is not None:
+        game, prior = _truncated(experiment, flags.truncation)
+    if flags.interpolate:
+        if prior is None or not latents:
+            raise ValueError(f"{flags.run} cannot be interpolated: its samples are not asked with latents of a prior")
+        start, end = (prior(jax.random.fold_in(key, k), flags.n) for k in range(2))
+        walks = jg.interpolate(game, state, key, start, end, steps=10, path=flags.path, **inputs)
+        return _draw(flags, experiment, walks.reshape(-1, *walks.shape[2:]), f"interpolation-{step:06d}")
+    if prior is not experiment.prior and prior is not None:
+        if not latents:
+            raise ValueError(f"{flags.run} cannot be truncated: its samples are not asked with latents of a prior")
+        inputs["z"] = prior(key, flags.n)
+    drawn = jg.sample(game, state, key, n=flags.n, **inputs)
+    if flags.images is None:
+        return _draw(flags, experiment, drawn, f"drawn-{step:06d}")
+    names = _names(flags, experiment, inputs.get("y"))
+    print(f"{len(save_each(flags.images, as_pictures(drawn), names))} pictures in {flags.images}")
+    return 0
+
+
+def _check(flags: Sample) -> None:
     if flags.n < 1:
         raise ValueError(f"--n must be at least 1; got {flags.n}")
-    if flags.y is not None and not 0 <= flags.y < experiment.classes:
-        have = f"0..{experiment.classes - 1}" if experiment.classes else "no labels"
-        raise ValueError(f"--y {flags.y} is no label of this run; it has {have}")
-    if experiment.draw is None:
-        raise ValueError(f"the experiment of {flags.run} draws no pictures; give its Experiment a `draw`")
-    inputs = sample_inputs(experiment, flags.n)
-    if flags.y is not None:
-        inputs["y"] = np.full(flags.n, flags.y, np.int32)
-    key, step = jax.random.key(flags.seed), int(state.step)
-    if flags.interpolate:
-        if experiment.prior is None or inputs.keys() - {"y"}:
-            raise ValueError(f"{flags.run} cannot be interpolated: its samples are not asked with latents of a prior")
-        start, end = (experiment.prior(jax.random.fold_in(key, k), flags.n) for k in range(2))
-        walks = jg.interpolate(experiment.game, state, key, start, end, steps=10, path=flags.path, **inputs)
-        drawn, name = walks.reshape(-1, *walks.shape[2:]), f"interpolation-{step:06d}-seed{flags.seed}.png"
-    else:
-        drawn = jg.sample(experiment.game, state, key, n=flags.n, **inputs)
-        name = f"drawn-{step:06d}-seed{flags.seed}.png"
-    print(experiment.draw(flags.out or flags.run / "samples" / name, drawn))
+    if flags.truncation is not None and not 0 < flags.truncation < float("inf"):
+        raise ValueError(f"--truncation must be above 0; got {flags.truncation}")
+    if flags.images and (flags.interpolate or flags.out):
+        raise ValueError("--images DIR writes samples one by one; leave out --interpolate and --out")
+    if flags.images and flags.images.exists() and not flags.images.is_dir():
+        raise ValueError(f"--images {flags.images} is a file; name a folder")
+
+
+def _label(y: int | str, experiment: Experiment) -> int:
+    """Returns the number of a class that was asked for by number or name."""
+    if y in experiment.names:
+        return experiment.names.index(str(y))
+    if isinstance(y, int) and 0 <= y < experiment.classes:
+        return y
+    have = f"0..{experiment.classes - 1}" if experiment.classes else "no labels"
+    named = f", named {', '.join(experiment.names[:20])}: {hint(str(y), experiment.names)}" if experiment.names else ""
+    raise ValueError(f"--y {y} is no label of this run; it has {have}{named}")
+
+
+def _truncated(experiment: Experiment, truncation: float) -> tuple[Game, Prior | None]:
+    """Returns the game and the prior to sample by: styles near their mean where the network can, or else latents."""
+    game, prior = experiment.game, experiment.prior
+    generator: Any = (game.networks or {}).get("generator")
+    if hasattr(generator, "truncation") and game.networks and game.system:
+        return jg.game({**game.networks, "generator": generator.clone(truncation=truncation)}, game.system), prior
+    if prior is None:
+        raise ValueError("--truncation needs latents of a prior; this run has none")
+    return game, truncated(prior, truncation)
+
+
+def _draw(flags: Sample, experiment: Experiment, samples: Any, name: str) -> int:
+    """Draws samples into the file that is asked for, or into a folder under this name."""
+    out, file = flags.out or flags.run / "samples", f"{name}-seed{flags.seed}.png"
+    target = out / file if out.is_dir() or not out.suffix else out
+    target.parent.mkdir(parents=True, exist_ok=True)
+    print(experiment.draw(target, samples) if experiment.draw else target)
     return 0
+
+
+def _names(flags: Sample, experiment: Experiment, y: Any) -> list[str]:
+    """Returns a file name for each sample: the seed and its index, which make it again, and its class."""
+    names = [f"seed{flags.seed}-{k:06d}" for k in range(flags.n)]
+    if y is None or np.ndim(y) != 1:
+        return names
+    width = len(str(max(experiment.classes - 1, 0)))
+    plain = [re.sub(r"[^\w.-]+", "_", each, flags=re.ASCII)[:40] for each in experiment.names]
+    classes = [f"class{label:0{width}d}" + (f"-{plain[label]}" if plain else "") for label in np.asarray(y).tolist()]
+    return [f"{name}-{each}" for name, each in zip(names, classes, strict=True)]

@@ -2,13 +2,15 @@
 
 A `Source` is what examples are; the protocol is the same for all of them.
 
-- `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`: the protocol (source.py)
+- `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`, `label_counts`: the protocol
+  (source.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
 - `paired`, `unpaired`: several sources side by side (combined.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
-- `folder`: a folder of pictures (pictures.py); `pixels.py` crops, resizes and mirrors for both
+- `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
+  resizes and mirrors for both
 - `check_batch`: is this what the networks expect? (check.py)
 
 Grain, TensorFlow Datasets and Pillow are imported only by the sources that need them, when they do.
@@ -21,7 +23,17 @@ from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
-from jaxgan.data.source import Draw, Modes, Source, batch_at, batches, indices, unlabelled, weighted
+from jaxgan.data.source import (
+    Draw,
+    Modes,
+    Source,
+    batch_at,
+    batches,
+    indices,
+    label_counts,
+    unlabelled,
+    weighted,
+)
 
 __all__ = [
     "Draw",
@@ -36,6 +48,7 @@ __all__ = [
     "from_uint8",
     "grid",
     "indices",
+    "label_counts",
     "paired",
     "ring",
     "swiss_roll",

@@ -107,7 +107,7 @@ def check_examples(x: Any, name: str) -> None:
         raise ValueError(f"{name} is uint8; expected float32 in [-1, 1]: use jg.data.from_uint8")
     if x.dtype != np.float32:
         raise ValueError(f"{name} is {x.dtype}; expected float32 in [-1, 1]: scale it, then .astype('float32')")
-    if x.ndim == 4 and x.shape[1] in (1, 3) and x.shape[3] > 4 and x.shape[2] > 4:
+    if x.ndim == 4 and x.shape[1] in (1, 3, 4) and x.shape[3] > 4 and x.shape[2] > 4:
         raise ValueError(f"{name} has shape {x.shape}; looks channels-first: transpose to [B, H, W, C]")
     _check_values(np.asarray(x), name)
 
@@ -121,6 +121,30 @@ def _check_values(x: np.ndarray, name: str, bounded: bool = True) -> None:
     if bounded and x.ndim > 2 and not -1 - TOLERANCE <= low <= high <= 1 + TOLERANCE:
         remedy = "x / 127.5 - 1" if low >= 0 and 1 < high <= 255 else "scale it"
         raise ValueError(f"{name} is in [{low:.2f}, {high:.2f}]; expected [-1, 1]: {remedy}")
+
+
+def narrow(values: Any, name: str) -> np.ndarray:
+    """Returns an array, integers of any width as int32.
+
+    Args:
+      values: an array, or a list of numbers.
+      name: what the error calls it.
+    Returns:
+      The array, int32 if it was of integers, else as it is.
+    Raises:
+      ValueError: an integer does not fit into 32 bits: it would become another one without a word.
+    """
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        return array
+    limits = np.iinfo(np.int32)
+    wrong = np.ravel((array < limits.min) | (array > limits.max))
+    if wrong.any():
+        raise ValueError(
+            f"{name} holds {np.ravel(array)[wrong][0]} at {np.flatnonzero(wrong)[0]}, which int32 does not: labels and "
+            "tokens count from 0 (np.unique(values, return_inverse=True) numbers them anew)"
+        )
+    return array.astype(np.int32)
 
 
 def check_conditions(y: Any, n: int, classes: int | None, name: str) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from jaxgan.data.source import Draw, Examples, Source, indices
+from jaxgan.data.source import Draw, Examples, Source, digest_of, indices
 from jaxgan.types import name_index
 
 
@@ -36,7 +37,8 @@ def paired(**sources: Source) -> Source:
     def read(draw: Draw) -> Examples:
         return _named({name: source.read(draw) for name, source in sources.items()})
 
-    return Source(_title("paired", sources), next(iter(sizes.values())), read, threads=_threads(sources))
+    size = next(iter(sizes.values()))
+    return Source(_title("paired", sources), size, read, threads=_threads(sources), digest=_digest(sources))
 
 
 def unpaired(**sources: Source) -> Source:
@@ -67,7 +69,7 @@ def unpaired(**sources: Source) -> Source:
 
         return _named({name: own(name, source) for name, source in sources.items()})
 
-    return Source(_title("unpaired", sources), None, read, threads=_threads(sources))
+    return Source(_title("unpaired", sources), None, read, threads=_threads(sources), digest=_digest(sources))
 
 
 def _named(examples: dict[str, Examples]) -> Examples:
@@ -89,6 +91,18 @@ def _check(caller: str, sources: dict[str, Source]) -> None:
 
 def _title(caller: str, sources: dict[str, Source]) -> str:
     return f"{caller}({', '.join(f'{name}={source.name}' for name, source in sources.items())})"
+
+
+def _digest(sources: dict[str, Source]) -> Callable[[], str] | None:
+    """Returns the digest of all, where each has one."""
+    own = {name: source.digest for name, source in sources.items() if source.digest}
+    if len(own) < len(sources):
+        return None
+    return (
+        (lambda: digest_of(*(part for name in own for part in (name, own[name]()))))
+        if len(own) == len(sources)
+        else None
+    )
 
 
 def _threads(sources: dict[str, Source]) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxgan.data.check import check_conditions, check_entry
-from jaxgan.data.source import Draw, Examples, Source
+from jaxgan.data.check import check_conditions, check_entry, narrow
+from jaxgan.data.source import COUNTABLE, Draw, Examples, Source, digest_of
 
 
 def from_uint8(x: np.ndarray) -> np.ndarray:
@@ -28,7 +28,9 @@ def from_uint8(x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = None) -> Source:
+def arrays(
+    x: Any, y: Any = None, name: str = "arrays", classes: int | None = None, names: Sequence[str] = ()
+) -> Source:
     """A source of examples that are in memory. They are not copied: leave them as they are while the source is used.
 
     Args:
@@ -37,13 +39,17 @@ def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = No
       y: [N] integer labels in 0..classes-1, or what else networks are conditioned on: arrays [N, ...] float32
         (attributes, codes, captions, boxes), or a dict of labels and arrays; None: unlabelled.
       name: what errors and reports call it.
-      classes: number of labels; None: the largest label plus one. Of other conditions there are none.
+      classes: number of labels; None: the largest label plus one, or as many as there are names. Of
+        other conditions there are none.
+      names: of the classes, by label, or of the columns of attributes y [N, A]: runs and reports say them.
     Returns:
       Source of "x" [n, ...], or of the names of x, and, if y is given, "y" likewise.
     Raises:
-      ValueError: wrong type, rank, dtype, layout, range or length, or a value that is not finite.
+      ValueError: wrong type, rank, dtype, layout, range or length, a value that is not finite, or a token beyond
+        int32.
     """
-    entries = {key: _integers_narrow(value) for key, value in (x if isinstance(x, Mapping) else {"x": x}).items()}
+    given = x if isinstance(x, Mapping) else {"x": x}
+    entries = {key: _integers_narrow(value, f"{name}: {key}") for key, value in given.items()}
     if not entries or "y" in entries:
         raise ValueError(f"{name}: x holds {sorted(entries)}; name one array or more, and give conditions as y")
     for key, value in entries.items():
@@ -55,9 +61,17 @@ def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = No
     if y is None:
         if classes:
             raise ValueError(f"{name}: classes is {classes}, but there are no labels; pass y")
-        return Source(name, size, lambda draw: {key: value[draw.index] for key, value in entries.items()})
-    conditions = jax.tree.map(_narrow, y, is_leaf=lambda node: isinstance(node, list | tuple))
-    check_conditions(conditions, size, classes, f"{name}: y")
+        return Source(
+            name,
+            size,
+            lambda draw: {key: value[draw.index] for key, value in entries.items()},
+            digest=lambda: _digest(entries),
+        )
+    given = jax.tree.map(np.asarray, y, is_leaf=lambda node: isinstance(node, list | tuple))
+    clipped = jax.tree.map(_clipped, given)
+    check_conditions(clipped, size, classes, f"{name}: y")
+    # What int32 does not hold stays as it is on the host: `batches` and `check_batch` refuse it, and nobody wraps it.
+    conditions = jax.tree.map(lambda a, b: b if np.array_equal(a, b) else a, given, clipped)
     labels = isinstance(conditions, np.ndarray) and np.issubdtype(conditions.dtype, np.integer)
     if classes and not labels:
         raise ValueError(f"{name}: classes is {classes}, but y are not labels (N,); leave it out")
@@ -65,16 +79,28 @@ def arrays(x: Any, y: Any = None, name: str = "arrays", classes: int | None = No
     def read(draw: Draw) -> Examples:
         return jax.tree.map(lambda leaf: leaf[draw.index], entries | {"y": conditions})
 
-    return Source(name, size, read, (classes or int(conditions.max()) + 1) if labels else 0)
+    source = Source(name, size, read, digest=lambda: _digest(entries | {"y": conditions, "names": names}))
+    if not labels:
+        return source._replace(names=tuple(names))
+    classes = classes or max(len(names), int(conditions.max()) + 1)
+    if names and len(names) != classes:
+        raise ValueError(f"{name}: names has {len(names)} classes, where labels have {classes}; name each")
+    counts = np.bincount(conditions, minlength=classes) if classes <= COUNTABLE else np.empty(0, int)
+    return source._replace(classes=classes, names=tuple(names), counts=tuple(counts.tolist()))
 
 
-def _narrow(y: Any) -> np.ndarray:
-    """Labels and tokens as int32, whatever integers they are."""
-    y = np.asarray(y)
-    return y.astype(np.int32) if np.issubdtype(y.dtype, np.integer) else y
+def _clipped(y: np.ndarray) -> np.ndarray:
+    """Returns integers as int32, the nearest where they do not fit; other arrays as they are."""
+    limits = np.iinfo(np.int32)
+    return np.clip(y, limits.min, limits.max).astype(np.int32) if np.issubdtype(y.dtype, np.integer) else y
 
 
-def _integers_narrow(x: Any) -> Any:
+def _digest(entries: Mapping[str, Any]) -> str:
+    leaves = jax.tree_util.tree_leaves_with_path(dict(entries))
+    return digest_of(*(part for path, leaf in leaves for part in (jax.tree_util.keystr(path), leaf)))
+
+
+def _integers_narrow(x: Any, name: str) -> Any:
     """Tokens and indices as int32; pixels of bytes, and what is no array, are left for the check."""
     integers = isinstance(x, np.ndarray) and np.issubdtype(x.dtype, np.integer) and x.dtype != np.uint8
-    return x.astype(np.int32) if integers and x.ndim < 3 else x
+    return narrow(x, name) if integers and x.ndim < 3 else x

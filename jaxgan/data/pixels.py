@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import operator
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,35 +15,61 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def check_form(size: int | None, channels: int | None) -> None:
-    """Checks what images are asked to look like.
-
-    Raises:
-      ValueError: size is not in 1..4096, or channels is neither 1 nor 3.
-    """
-    if size is not None and not 1 <= size <= 4096:
-        raise ValueError(f"size is {size}; use 1..4096 pixels")
-    if channels not in (None, 1, 3):
-        raise ValueError(f"channels is {channels}; use 1 (grey) or 3 (RGB)")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+Size = int | str | Sequence[int]  # a side in pixels, (height, width), or these in words: "64", "32x64"
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 
 
-def fit(image: Image, size: int | None, channels: int) -> np.ndarray:
-    """Brings a picture to the asked form: colours, then the largest centred square, then Lanczos to size.
+def form(size: Size | None, channels: int | None) -> tuple[int, int] | None:
+    """Reads what images are asked to look like.
 
     Args:
-      image: any mode; 16-bit grey keeps its high byte, transparency becomes white.
-      size: side of the result; None: neither crop nor resize.
-      channels: 1 (grey) or 3 (RGB).
+      size: side of a square, (height, width), or "HEIGHTxWIDTH"; None: as they are.
+      channels: 1 (grey), 3 (RGB) or 4 (RGBA); None: as they are.
     Returns:
-      [size, size, channels] uint8 (or the picture's own height and width).
+      (height, width), or None.
+    Raises:
+      ValueError: a side is not in 1..4096, or channels is another number.
+    """
+    if channels not in (None, *MODES):
+        raise ValueError(f"channels is {channels}; use 1 (grey) or 3 (RGB), or 4 (RGB with transparency)")
+    if size is None:
+        return None
+    sides: list[int] = []
+    with contextlib.suppress(TypeError, ValueError):  # no whole numbers: no sides
+        if isinstance(size, str):
+            sides = [int(side) for side in size.lower().split("x")]
+        else:
+            sides = [operator.index(side) for side in ([size] if isinstance(size, int) else size)]
+    sides = sides * 2 if len(sides) == 1 else sides
+    if len(sides) != 2 or not all(1 <= side <= 4096 for side in sides):
+        raise ValueError(f"size is {size}; use 1..4096 pixels: a side, (height, width), or in words HEIGHTxWIDTH")
+    return sides[0], sides[1]
+
+
+def fit(image: Image, size: tuple[int, int] | None, channels: int) -> np.ndarray:
+    """Brings a picture to the asked form: colours, then the largest centred rectangle of its shape, then Lanczos.
+
+    Args:
+      image: any mode of 8 bits, and grey of 16, which keeps its high byte; transparency becomes white, unless it is
+        asked for as the fourth channel.
+      size: (height, width) of the result; None: neither crop nor resize.
+      channels: 1 (grey), 3 (RGB) or 4 (RGBA; colours are not multiplied by their opacity).
+    Returns:
+      [height, width, channels] uint8 (or the picture's own height and width).
+    Raises:
+      ValueError: pixels are floating numbers, whose range no file says.
     """
     from PIL.Image import Resampling
 
-    image = _colours(image, "L" if channels == 1 else "RGB")
+    image = _colours(image, MODES[channels])
     if size is not None:
-        side = min(image.size)
-        left, top = (image.width - side) / 2, (image.height - side) / 2
-        image = image.resize((size, size), Resampling.LANCZOS, box=(left, top, left + side, top + side))
+        height, width = size
+        wide = image.width * height >= image.height * width
+        across = image.height * width / height if wide else image.width
+        down = image.height if wide else image.width * height / width
+        left, top = (image.width - across) / 2, (image.height - down) / 2
+        image = image.resize((width, height), Resampling.LANCZOS, box=(left, top, left + across, top + down))
     pixels = np.array(image, np.uint8)
     return pixels.reshape(*pixels.shape[:2], channels)
 
@@ -50,7 +79,9 @@ def _colours(image: Image, mode: str) -> Image:
 
     if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip at 255
         image = pillow.fromarray((np.asarray(image).astype(np.int64).clip(0, 65535) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
+    if image.mode == "F":
+        raise ValueError("pixels are floating numbers of an unknown range; save them as 8 or 16 bits")
+    if image.has_transparency_data and mode != "RGBA":
         image = image.convert("RGBA")
         image = pillow.alpha_composite(pillow.new("RGBA", image.size, "white"), image)
     return image.convert(mode)

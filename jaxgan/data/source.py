@@ -6,6 +6,7 @@ and `batches` walks over it. Nothing else carries a position, so a run resumes f
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -16,7 +17,11 @@ import jax
 import numpy as np
 from jax.typing import ArrayLike
 
+from jaxgan.data.check import narrow
 from jaxgan.types import Batch
+
+COUNTABLE = 2**20  # classes, at most, of which examples are counted
+COUNTED = 4096  # examples whose labels are counted where the source does not say how many there are
 
 Examples = dict[str, Any]  # "x": [n, ...] float32 in [-1, 1]; "y": [n] int32 if labelled, or other conditions
 
@@ -45,13 +50,58 @@ class Source(NamedTuple):
     classes: int = 0  # number of labels; 0: unlabelled
     threads: int = 0  # batches read at once in the background by Grain, where reading means decoding; 0: read in place
     modes: Modes | None = None  # of a toy mixture
+    names: tuple[str, ...] = ()  # what each label means; of attributes [n, A], what each column is; (): numbers alone
+    counts: tuple[int, ...] = ()  # examples of each label; (): not counted (`label_counts` draws some)
+    digest: Callable[[], str] | None = None  # computes a hash of all that `read` may give; None: not known
 
 
 def unlabelled(source: Source) -> Source:
     """Returns the same examples without their labels: what an unconditional game is trained on."""
     return source._replace(
-        read=lambda draw: {name: value for name, value in source.read(draw).items() if name != "y"}, classes=0
+        read=lambda draw: {name: value for name, value in source.read(draw).items() if name != "y"},
+        classes=0,
+        names=(),
+        counts=(),
     )
+
+
+def label_counts(source: Source) -> tuple[int, ...]:
+    """Counts labels, so that samples may be asked for in the data's shares.
+
+    Args:
+      source: any.
+    Returns:
+      Examples of each label, `source.classes` numbers: all of them where the source says so, else of COUNTED examples,
+      evenly spread over a finite source (all, if it has fewer); () for a source without labels, or
+      of more than COUNTABLE classes.
+    Raises:
+      ValueError: what the source reads as "y" are not labels of its classes.
+    """
+    if source.counts or not 0 < source.classes <= COUNTABLE:
+        return source.counts
+    n = min(COUNTED, source.size or COUNTED)
+    spread = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
+    total = np.zeros(source.classes, np.int64)
+    for position in np.array_split(np.arange(n), -(-n // 256)):
+        index = None if source.size is None else spread[position]
+        y = np.asarray(source.read(Draw(0, position, index)).get("y", ()))
+        if y.shape != position.shape or y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= source.classes:
+            raise ValueError(f"{source.name!r} has {source.classes} classes; its 'y' are no labels of these, [n] int32")
+        total += np.bincount(y, minlength=source.classes)
+    return tuple(total.tolist())
+
+
+def digest_of(*parts: Any) -> str:
+    """Returns a SHA-256 of strings, digests and arrays (their shape, dtype and bytes), in hexadecimal."""
+    whole = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, np.ndarray):
+            whole.update(f"{part.shape} {part.dtype.str}".encode())
+            whole.update(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
+        else:
+            text = str(part).encode(errors="surrogateescape")
+            whole.update(f"{len(text)} ".encode() + text)
+    return whole.hexdigest()
 
 
 def weighted(source: Source, weights: ArrayLike) -> Source:
@@ -77,7 +127,14 @@ def weighted(source: Source, weights: ArrayLike) -> Source:
         last = np.flatnonzero(p)[-1]  # rounding may leave the end of `cumulative` below 1
         return source.read(draw._replace(index=np.minimum(index, last)))
 
-    return source._replace(name=f"{source.name}, weighted", size=None, read=read)
+    digest = source.digest
+    return source._replace(
+        name=f"{source.name}, weighted",
+        size=None,
+        read=read,
+        counts=(),
+        digest=None if digest is None else lambda: digest_of(digest(), p),
+    )
 
 
 def _uniform(seed: int, position: np.ndarray) -> np.ndarray:
@@ -166,7 +223,8 @@ def batches(
     Returns:
       Iterator of {"x": [batch_size, ...] float32, "y": [batch_size] int32 if labelled}.
     Raises:
-      ValueError: as for `batch_at`, at once and not at the first batch; start or prefetch is negative.
+      ValueError: as for `batch_at`, at once and not at the first batch; start or prefetch is negative; from the
+        iterator, an integer that int32 does not hold.
     """
     read = batch_at(source, batch_size, seed, rows)
     if start < 0:
@@ -180,6 +238,10 @@ def batches(
 def _placed(examples: Iterator[Examples], prefetch: int) -> Iterator[Batch]:
     ahead: deque[Batch] = deque()
     for batch in examples:
+        for path, leaf in jax.tree_util.tree_leaves_with_path(batch):
+            cut = isinstance(leaf, np.ndarray) and leaf.dtype != jax.dtypes.canonicalize_dtype(leaf.dtype)
+            if cut and np.issubdtype(leaf.dtype, np.integer):
+                narrow(leaf, f"batch{jax.tree_util.keystr(path)}")  # on its way to the device it would be cut to int32
         ahead.append(jax.device_put(batch))
         if len(ahead) > prefetch:
             yield ahead.popleft()

@@ -26,6 +26,7 @@ class Protocol:
     averaged: bool | None  # samples by averaged parameters; None: not known, for samples from a folder
     normalization: Literal["running", "batch", "standing"] | None  # statistics of the generator; None: not known
     seed: int  # of latents, subsets and resamples
+    labels: Literal["data", "equal"] | None = None  # of samples: in whose shares; None: none
 
     def __post_init__(self) -> None:
         """Checks counts and the way of normalisation."""
@@ -108,10 +109,13 @@ def described(protocol: Protocol) -> str:
     weights = "" if protocol.weights == "none" else f" ({protocol.weights[:12]})"
     generator = {None: "parameters not known", True: "averaged parameters", False: "plain parameters"}
     normalised = f", {protocol.normalization} statistics" if protocol.normalization else ""
+    by = generator[protocol.averaged] + normalised
+    labels = {None: "", "data": ", labels in the shares of the training data", "equal": ", labels in equal shares"}
     shape = "x".join(map(str, protocol.size))
     return (
-        f"{protocol.name}: {protocol.fake} samples ({generator[protocol.averaged]}{normalised}) against "
-        f"{protocol.real} of {protocol.dataset} [{protocol.split}], {shape}; features: {protocol.features}{weights}, "
+        f"{protocol.name}: {protocol.fake} samples ({by}{labels[protocol.labels]}) "
+        f"against {protocol.real} of {protocol.dataset} [{protocol.split}], {shape}; "
+        f"features: {protocol.features}{weights}, "
         f"resize: {protocol.resizer}; seed {protocol.seed}"
     )
 

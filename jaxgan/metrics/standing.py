@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from jaxgan.checks import check_key
+from jaxgan.checks import check_key, check_labels
 from jaxgan.sample import conditions
 from jaxgan.types import Game, Inputs, PyTree, TrainState
 
@@ -38,7 +38,7 @@ def standing_statistics(
     Returns:
       The state with other `model_state` and `ema_state`, to sample from.
     Raises:
-      ValueError: the game cannot rehearse, or the numbers do not fit.
+      ValueError: the game cannot rehearse, the numbers do not fit, or a label is out of range.
     References:
       Brock, Donahue, Simonyan. Large Scale GAN Training for High Fidelity Natural Image Synthesis. 2019, section 3.1.
     """
@@ -49,6 +49,7 @@ def standing_statistics(
         raise ValueError(f"standing_statistics needs batches >= 1 and batch_size >= 2; got {batches}, {batch_size}")
     n = batches * batch_size
     asked = {} if y is None else {"y": conditions("standing_statistics", y, n)}
+    check_labels(asked, game.networks or {})
     # A running average moves to m * old + (1 - m) * seen. From zeros it tells (1 - m) * seen; from ones, m as well.
     started = {value: _with_statistics(state, functools.partial(_filled, value)) for value in (0.0, 1.0)}
     rehearse = game.rehearse

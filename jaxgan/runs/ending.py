@@ -77,7 +77,7 @@ def summarise(run: Run, status: str, step: int, seconds: float, latest: Mapping[
 def read_summary(folder: Path) -> dict[str, Any]:
     """Reads the `summary.json` of a run; empty where there is none yet, or none that can be read."""
     try:
-        page = json.loads((folder / "summary.json").read_text())
+        page = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError):
         return {}
     return page if isinstance(page, dict) else {}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from jaxgan.data import Source, label_counts
 from jaxgan.priors import Prior
 from jaxgan.sample import save_grid
 from jaxgan.types import Game, TrainState, by_path
+
+Shares = Literal["data", "equal"]  # of labels among samples: those of the training data, or equal ones
 
 PICTURED = 100  # samples in a grid: ten rows of ten
 # Figures that are better when lower, and those that are better when higher.
@@ -27,6 +30,8 @@ class Experiment(NamedTuple):
     draw: Callable[[Path, Any], Path] | None = None  # (file, samples [n, ...]) -> the picture; None: draws none
     examine: Callable[[TrainState], dict[str, float]] | None = None  # figures of the networks, beside the samples'
     inputs: Callable[[int], Mapping[str, Any]] | None = None  # n -> what n samples are asked with; None: by `classes`
+    counts: tuple[int, ...] = ()  # training examples of each label, which a run fills in; (): not known
+    names: tuple[str, ...] = ()  # of the classes, likewise
 
 
 class Judgement(NamedTuple):
@@ -63,23 +68,64 @@ def best_of(judge: Judge | None, figure: str | None) -> Best | None:
     return Best(judge.best, judge.best not in HIGHER if judge.lower_is_better is None else judge.lower_is_better)
 
 
-def labels(classes: int, n: int) -> np.ndarray | None:
-    """Returns n labels in equal shares, [n] int32, in order; None without classes."""
-    return np.arange(n, dtype=np.int32) * classes // n if classes else None
-
-
-def sample_inputs(experiment: Experiment, n: int) -> dict[str, Any]:
-    """Returns what n samples are asked with: the keyword inputs of `jaxgan.sample`.
+def labels(classes: int, n: int, counts: Sequence[int] = ()) -> np.ndarray | None:
+    """Returns n labels in order, in shares that no draw changes.
 
     Args:
-      experiment: whose; its own `inputs`, or else labels in equal shares where it has classes.
+      classes: number of labels; 0: none.
+      n: how many.
+      counts: examples of each label, for labels in their shares; (): in equal shares.
+    Returns:
+      [n] int32, of each label its share of n but for less than one; None without classes.
+    """
+    if not classes:
+        return None
+    ends = np.cumsum(counts if len(counts) else np.ones(classes), dtype=np.int64)
+    # In whole numbers: label i is the one in whose range i / n falls.
+    return np.searchsorted(ends * n, np.arange(n, dtype=np.int64) * ends[-1], side="right").astype(np.int32)
+
+
+def shares(experiment: Experiment) -> Shares | None:
+    """Returns in which shares labels of judged samples come: the data's where they are known; None without labels."""
+    if experiment.inputs is not None or not experiment.classes:
+        return None
+    return "data" if len(experiment.counts) == experiment.classes else "equal"
+
+
+def in_words(shares: Shares | None) -> str:
+    """Returns what a protocol says of labels: words to follow others, or none."""
+    words = {"data": "; labels in the shares of the training data", "equal": "; labels in equal shares"}
+    return words[shares] if shares else ""
+
+
+def sample_inputs(experiment: Experiment, n: int, shares: Shares | None = "data") -> dict[str, Any]:
+    """Returns what n samples are asked with: the keyword inputs of `jaxgan.sample`.
+
+    A figure of samples against data is about the data's distribution, so that labels come in the data's shares.
+
+    Args:
+      experiment: whose; its own `inputs`, or else labels where it has classes.
       n: how many samples.
+      shares: of labels: the "data"'s, where the experiment knows them, or "equal".
     Returns:
       Name -> arrays [n, ...], or pytrees of such.
     """
     if experiment.inputs is not None:
         return dict(experiment.inputs(n))
-    return {"y": labels(experiment.classes, n)} if experiment.classes else {}
+    known = shares == "data" and len(experiment.counts) == experiment.classes
+    y = labels(experiment.classes, n, experiment.counts if known else ())
+    return {} if y is None else {"y": y}
+
+
+def with_labels(experiment: Experiment, source: Source) -> Experiment:
+    """Returns the experiment with what its training data say of labels: how many there are of each, and their names.
+
+    Raises:
+      ValueError: the data are labelled by something else than their classes.
+    """
+    if not experiment.classes or experiment.classes != source.classes:
+        return experiment
+    return experiment._replace(counts=label_counts(source), names=source.names)
 
 
 def principal(batch: Mapping[str, Any]) -> Any:

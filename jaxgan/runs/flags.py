@@ -101,5 +101,9 @@ def reported(work: Callable[[], int]) -> int:
     except (ValueError, OSError) as error:
         where = "".join(f"; {note}" for note in getattr(error, "__notes__", ()) if note.startswith(DURING))
         return fail((" ".join(str(error).split()) if "\n  " not in str(error) else str(error)) + where)
+    except ModuleNotFoundError as error:  # of an extra that is not installed; one of ours missing is a fault, and shown
+        if not error.name or error.name.split(".")[0] in ("jaxgan", "experiments"):
+            raise
+        return fail(f"this needs the package {error.name!r}, which is not installed: pip install {error.name}")
     except KeyboardInterrupt:
         return fail("interrupted", code=130)

@@ -17,6 +17,8 @@ from typing import Any
 
 import jax
 
+from jaxgan.data import Source, label_counts
+
 FORMAT = 2  # of config.json; a reader refuses others
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain", "tensorflow-datasets")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -72,7 +74,7 @@ def find_folder(root: Path, experiment: str, name: str | None, started: str | No
     return max(runs, key=lambda run: (run / str(started)).stat().st_mtime_ns)
 
 
-def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping[str, Any], classes: int) -> None:
+def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping[str, Any], source: Source) -> None:
     """Writes what the run is (`config.json`) and on what it runs (`environment.json`).
 
     Args:
@@ -80,7 +82,7 @@ def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping
       about: who made it: "experiment", "module", "sha256" and "command".
       config: of the experiment, a dataclass of JSON values.
       batch: what a step is given, dictionaries and tuples of arrays.
-      classes: number of labels that batches carry.
+      source: where batches come from: its classes, what they are called, and the digest of its examples.
     Raises:
       ValueError: the batch is made of other things.
     """
@@ -89,10 +91,49 @@ def describe(folder: Path, about: Mapping[str, Any], config: Any, batch: Mapping
         **about,
         "config": dataclasses.asdict(config),
         "batch": form(batch),
-        "classes": classes,
+        "classes": source.classes,
+        "data": data_page(source),
     }
     write_json(folder / "config.json", page)
     write_json(folder / "environment.json", environment())
+
+
+def data_page(source: Source) -> dict[str, Any]:
+    """Returns what `config.json` says of the data: its name, how many examples, the classes, and their digest."""
+    return {
+        "name": source.name,
+        "size": source.size,
+        "names": list(source.names),
+        "counts": list(label_counts(source)),
+        "digest": source.digest() if source.digest else None,
+    }
+
+
+def check_data(folder: Path, source: Source) -> None:
+    """Refuses to go on with a run whose data are no longer those that it was started with.
+
+    Examples may lie elsewhere, as long as they are the same. Runs of sources that do not know their digest are told
+    apart by the number of examples and by the classes; runs that kept nothing of this are taken as they are.
+
+    Raises:
+      ValueError: says what has changed.
+    """
+    before, now = read_config(folder).get("data"), data_page(source)
+    if not isinstance(before, dict):
+        return
+    changes = {"names": "classes", "size": "number of examples", "counts": "number of examples of each class"}
+    for name, words in changes.items():
+        if (old := before.get(name)) != now[name]:
+            changed = f"the {words} {'were' if name == 'names' else 'was'} {old or 'none'}, now {now[name] or 'none'}"
+            break
+    else:
+        if before.get("digest") == now["digest"]:
+            return
+        changed = f"the examples of {now['name']} are not the same (digest {before.get('digest')}, now {now['digest']})"
+    raise ValueError(
+        f"the data of {folder} have changed since it was started: {changed}; bring them back to go on, or start a run "
+        "of its own without --resume"
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -102,7 +143,7 @@ def read_config(folder: Path) -> dict[str, Any]:
       ValueError: the folder is none of a run, or of another version's.
     """
     try:
-        page = json.loads((folder / "config.json").read_text())
+        page = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         written = page.get("format", 1)
         if written == FORMAT:
             kinds = {"experiment": str, "module": str, "config": dict, "batch": dict, "classes": int}
@@ -190,7 +231,10 @@ def environment() -> dict[str, Any]:
 def write_json(path: Path, page: Mapping[str, Any]) -> None:
     """Writes a JSON file that is whole at any time."""
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(page, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(page, indent=2, ensure_ascii=False) + "\n"
+    # Names of files that are no UTF-8 hold lone surrogates: escaped they are JSON, and are read back as they were.
+    text = re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)
+    partial.write_text(text, encoding="utf-8")
     os.replace(partial, path)
 
 

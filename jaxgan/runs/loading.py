@@ -51,7 +51,9 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         shape = tuple(principal(example).shape[1:])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{run}/config.json does not fit {page['module']}: {error}") from error
-    experiment = module.build(config, shape, page["classes"])
+    data = page.get("data", {})
+    counts, names = (tuple(data.get(key, ())) for key in ("counts", "names"))
+    experiment = module.build(config, shape, page["classes"])._replace(counts=counts, names=names)
     target = jax.eval_shape(experiment.game.init, jax.random.key(config.seed), example)
     if not (run / "checkpoints").is_dir():
         raise ValueError(f"{run} has no checkpoints yet; wait for its first evaluation")
@@ -67,7 +69,7 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
 
 def _best(run: Path) -> Best:
     try:
-        page = json.loads((run / "summary.json").read_text())
+        page = json.loads((run / "summary.json").read_text(encoding="utf-8"))
         figure, lower = page["best_by"], page["lower_is_better"]
     except (OSError, KeyError, json.JSONDecodeError) as error:
         raise ValueError(f"{run}/summary.json does not say which figure is best by: {error}") from error

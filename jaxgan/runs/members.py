@@ -95,7 +95,7 @@ def read_table(folder: Path) -> dict[str, Any]:
       ValueError: there is none, or it is none that this version wrote.
     """
     try:
-        page = json.loads((folder / FILE).read_text())
+        page = json.loads((folder / FILE).read_text(encoding="utf-8"))
         if missing := {*ABOUT, "config", "running", "resumed"} - page.keys():
             raise ValueError(f"it lacks {sorted(missing)}")
     except (OSError, ValueError, AttributeError) as error:

@@ -20,7 +20,7 @@ import numpy as np
 import jaxgan as jg
 from jaxgan.parallel import batches, draw_band, interval, member, sweep
 from jaxgan.runs import folder as folders
-from jaxgan.runs.experiment import Experiment, Judge, principal, sample_inputs
+from jaxgan.runs.experiment import Experiment, Judge, in_words, principal, sample_inputs, shares, with_labels
 from jaxgan.runs.modules import Definition
 from jaxgan.types import TrainState, name_index
 
@@ -61,12 +61,13 @@ def run_seeds(definition: Definition, config: Any, many: Many) -> int:
     source, seeds = experiment.source(config), range(config.seed, config.seed + many.seeds)
     size = config.batch_size * getattr(config, "n_critic", 1)
     example = next(batches(source, size, seeds))
-    built = experiment.build(config, tuple(principal(example).shape[2:]), source.classes)
+    built = with_labels(experiment.build(config, tuple(principal(example).shape[2:]), source.classes), source)
     runs = sweep(built.game, seeds, mode=many.mode, devices=jax.devices() if many.spread else None)
     choice, states = runs.choose(example), runs.init(example)
     folder = folders.new_folder(many.out, f"{name}-seeds", many.id, config.seed)
     print(f"{many.seeds} seeds at once, {choice.mode}: {choice.reason}\nresults go to {folder}", flush=True)
     judge, stream, began = experiment.judge(config, folder), batches(source, size, seeds), time.monotonic()
+    protocol = judge.protocol + in_words(shares(built))
     steps = [config.steps * (k + 1) // many.evaluations for k in range(many.evaluations)]
     judged: list[list[dict[str, float]]] = []  # by evaluation and member
     for start, end in itertools.pairwise([0, *steps]):
@@ -80,7 +81,7 @@ def run_seeds(definition: Definition, config: Any, many: Many) -> int:
         "seeds": list(seeds),
         "mode": choice.mode,
         "reason": choice.reason,
-        "protocol": judge.protocol,
+        "protocol": protocol,
         "seconds": round(time.monotonic() - began, 1),
         "steps": steps,
         "figures": judged,
@@ -90,7 +91,7 @@ def run_seeds(definition: Definition, config: Any, many: Many) -> int:
     for figure in judged[-1][0]:
         curve = np.stack([_column(row, figure) for row in judged], axis=1)
         draw_band(folder / f"{figure}.png", np.array(steps), {name: curve}, figure.replace("_", " "))
-    print(f"{judge.protocol}\n{config.steps} steps of {many.seeds} seeds in {page['seconds']} s\n{folder}", flush=True)
+    print(f"{protocol}\n{config.steps} steps of {many.seeds} seeds in {page['seconds']} s\n{folder}", flush=True)
     return 0
 
 

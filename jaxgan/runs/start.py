@@ -28,7 +28,18 @@ from jaxgan.loop import NonFiniteError
 from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, local_rows, wait_for_all
 from jaxgan.runs import folder as folders
 from jaxgan.runs.ending import read_summary
-from jaxgan.runs.experiment import HIGHER, LOWER, PICTURED, Experiment, Judge, best_of, principal
+from jaxgan.runs.experiment import (
+    HIGHER,
+    LOWER,
+    PICTURED,
+    Experiment,
+    Judge,
+    best_of,
+    in_words,
+    principal,
+    shares,
+    with_labels,
+)
 from jaxgan.runs.folder import read_config
 from jaxgan.runs.loading import load
 from jaxgan.runs.modules import Definition
@@ -142,7 +153,7 @@ def prepare(plan: Plan, running: Running, spread_out: bool = True) -> Prepared:
     example: Batch = jg.data.batch_at(source, size, config.seed)(0)
     jg.data.check_batch(example, source.classes)
     folders.form(example)  # refuses what could not be described
-    built = plan.build(tuple(principal(example).shape[1:]), source.classes)
+    built = with_labels(plan.build(tuple(principal(example).shape[1:]), source.classes), source)
     target = jax.eval_shape(built.game.init, jax.random.key(config.seed), example)
     _check_first(plan.first, target)
     prepared = Prepared(plan, built, guarded(built.game), example, size, target)
@@ -170,13 +181,15 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
     """
     plan, built, spread = prepared.plan, prepared.built, prepared.spread
     config, source = plan.config, plan.source
+    if running.resume:
+        folders.check_data(folder, source)
     with locked(folder) if is_first() else nullcontext():
         if is_first() and not running.resume:
             _describe(folder, prepared)
             if built.draw is not None:
                 built.draw(folder / "samples" / "real.png", _real(source, built.classes))
         print(f"{'going on with ' if running.resume else ''}run {folder}", flush=True)
-        judge = _judge(plan, folder)
+        judge = _judge(plan, folder, in_words(shares(built)))
         best = best_of(judge, running.best_by)
         opened = checkpoint.open_checkpoints(
             folder / "checkpoints",
@@ -218,6 +231,8 @@ def member(folder: Path, plan: Plan, running: Running) -> Finished:
     folder.mkdir(parents=True, exist_ok=True)
     ends = {"finished": 0} | ({"diverged": 1} if plan.may_diverge else {})
     summary = read_summary(folder)
+    if (folder / "config.json").is_file():
+        folders.check_data(folder, plan.source)
     there = summary.get("step") == 0 or (folder / "checkpoints" / str(summary.get("step"))).is_dir()
     if summary.get("status") in ends and there and _same_config(folder, plan.config):
         with suppress(checkpoint.CheckpointError):  # what is damaged or gone is trained again
@@ -283,7 +298,7 @@ def _same_config(folder: Path, config: Any) -> bool:
 
 def _describe(folder: Path, prepared: Prepared) -> None:
     plan = prepared.plan
-    folders.describe(folder, plan.about, plan.config, prepared.example, plan.source.classes)
+    folders.describe(folder, plan.about, plan.config, prepared.example, plan.source)
 
 
 def _folder(name: str, config: Any, running: Running) -> Path:
@@ -301,13 +316,14 @@ def _judge_of(module: ModuleType, config: Any) -> Callable[[Path], Judge] | None
     return (lambda folder: module.judge(config, folder)) if hasattr(module, "judge") else None
 
 
-def _judge(plan: Plan, folder: Path) -> Judge | None:
+def _judge(plan: Plan, folder: Path, of_labels: str) -> Judge | None:
     """Makes the judge; of several processes the first trains it, and the others read what it wrote."""
     if plan.judge is None:
         return None
     judge = plan.judge(folder) if is_first() else None
     wait_for_all("judge")
-    return judge or plan.judge(folder)
+    judge = judge or plan.judge(folder)
+    return judge._replace(protocol=judge.protocol + of_labels)
 
 
 def _check(config: Any, running: Running, judged: bool) -> None:

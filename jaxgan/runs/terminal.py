@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import io
 import os
 import sys
 from collections.abc import Collection
@@ -28,6 +29,13 @@ def fail(message: str, code: int = 2) -> int:
     """Prints one line to standard error and returns the exit code."""
     print(f"error: {message}", file=sys.stderr, flush=True)
     return code
+
+
+def print_any_name() -> None:
+    """Lets the process print escaped what the terminal's encoding has no character for: names are any bytes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def leave(code: int) -> NoReturn:

@@ -78,3 +78,23 @@ def test_bad_arguments(prepared, tmp_path):
         data.tfds("smalldigits", data_dir=prepared, channels=2)
     with pytest.raises(ValueError, match="size is 0"):
         data.tfds("smalldigits", data_dir=prepared, size=0)
+
+
+def test_a_version_that_is_none_and_errors_of_any_kind_are_one_line(prepared):
+    with pytest.raises(ValueError, match=r"'mnist:9\.9\.9' cannot be opened: .*9\.9\.9.*; a name is SET"):
+        data.tfds("mnist:9.9.9", data_dir=prepared)
+    with pytest.raises(ValueError, match=r"cannot be opened|has no set"):
+        data.tfds("small digits/no config", data_dir=prepared)
+    for split in ("valid", "train[:x]", "train[:200%]", "", "train["):
+        with pytest.raises(ValueError, match=r"has no split .*have \['train'\]"):
+            data.tfds("smalldigits", split, data_dir=prepared)
+
+
+def test_labels_are_counted_and_named_without_decoding(prepared):
+    labels = small_digits()[1][:N]
+    source = data.tfds("smalldigits", data_dir=prepared, size=(8, 16))
+    assert source.counts == tuple(np.bincount(labels, minlength=10).tolist())
+    assert source.names == tuple("0123456789")
+    assert data.batch_at(source, 4, seed=0)(0)["x"].shape == (4, 8, 16, 1)
+    other = data.tfds("smalldigits", "train[:50%]", data_dir=prepared)
+    assert len({source.digest(), other.digest()}) == 2

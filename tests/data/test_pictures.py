@@ -257,3 +257,106 @@ def test_bad_folders(tmp_path, monkeypatch):
 def test_bad_arguments(pictures, arguments, message):
     with pytest.raises(ValueError, match=message):
         data.folder(pictures, **arguments)
+
+
+def test_hidden_files_and_folders_are_neither_pictures_nor_classes(pictures):
+    """Jupyter's .ipynb_checkpoints, macOS's ._name, thumbnails: copies that nobody meant."""
+    before = data.folder(pictures, labels=True)
+    for place in (".ipynb_checkpoints", "a/.thumbnails"):
+        (pictures / place).mkdir()
+        colour("red").save(pictures / place / "x.png")
+    colour("red").save(pictures / "a" / "._0.png")
+    after = data.folder(pictures, labels=True)
+    assert (
+        (after.size, after.classes, after.names) == (before.size, before.classes, before.names) == (10, 2, ("a", "b"))
+    )
+
+
+def test_linked_folders_are_read_and_circles_are_not(pictures, tmp_path_factory):
+    store = tmp_path_factory.mktemp("store")
+    (store / "owls").mkdir()
+    colour("blue").save(store / "owls" / "0.png")
+    (pictures / "owls").symlink_to(store / "owls", target_is_directory=True)
+    (store / "owls" / "up").symlink_to(pictures, target_is_directory=True)  # leads back through the link
+    (pictures / "a" / "all").symlink_to(pictures.parent, target_is_directory=True)  # holds the folder itself
+    source = data.folder(pictures, labels=True)
+    assert (source.size, source.names, source.counts) == (11, ("a", "b", "owls"), (5, 5, 1))
+
+
+def test_what_may_be_meant_and_is_not_read_is_said(pictures):
+    (pictures / "a" / "film.heic").write_bytes(b"")
+    (pictures / "lost").symlink_to(pictures / "nowhere")  # a class that is gone
+    (pictures / "labels.csv").write_text("")  # what lies beside pictures, and is none
+    with pytest.warns(UserWarning, match=r"files that are not read: a/film.heic, lost$") as caught:
+        assert data.folder(pictures).size == 10
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("memory", [2**30, 0])
+def test_two_sizes_are_no_corruption(pictures, memory):
+    """At a size of their own, which of several sizes is meant is not ours to choose: not even under "skip"."""
+    for k in range(3):
+        colour("red", size=(8, 6)).save(pictures / f"small{k}.png")
+    message = r"2 sizes, height x width: 10 of 32x32, 3 of 6x8: small0.png \(6x8 pixels, others 32x32; choose a size\)"
+    with pytest.raises(ValueError, match=message):
+        data.folder(pictures, size=None, memory=memory)
+    assert data.folder(pictures, size=8, memory=memory).size == 13
+
+
+def test_tiff_of_eight_and_sixteen_bits(tmp_path):
+    ramp = np.tile(np.arange(8, dtype=np.uint16) * 8192, (8, 1))
+    Image.fromarray(ramp).save(tmp_path / "deep.tif")
+    Image.fromarray((ramp >> 8).astype(np.uint8)).save(tmp_path / "plain.TIFF")
+    x = everything(data.folder(tmp_path, size=None, channels=1))["x"]
+    np.testing.assert_allclose((x[:, 0, :, 0] + 1) * 127.5, [np.arange(8) * 32] * 2, atol=1e-3)
+    Image.fromarray(ramp.astype(np.float32)).save(tmp_path / "floating.tif")
+    with pytest.raises(ValueError, match=r"floating.tif \(pixels are floating numbers of an unknown range"):
+        data.folder(tmp_path, on_corrupt="error")
+
+
+def test_transparency_is_kept_as_the_fourth_channel(tmp_path):
+    Image.new("RGBA", (8, 8), (200, 100, 50, 128)).save(tmp_path / "a.png")
+    colour((200, 100, 50), size=(8, 8)).save(tmp_path / "b.png")  # opaque
+    Image.new("P", (8, 8), 0).save(tmp_path / "c.png", transparency=bytes([0]))
+    x = everything(data.folder(tmp_path, size=8, channels=4))["x"]
+    np.testing.assert_allclose(((x + 1) * 127.5)[:2, 0, 0], [[200, 100, 50, 128], [200, 100, 50, 255]], atol=1e-3)
+    assert x[2, 0, 0, 3] == -1
+    data.check_batch({"x": x})
+
+
+@pytest.mark.parametrize("size", [(24, 32), [24, 32], "24x32", "24X32"])
+def test_rectangles_are_cropped_to_their_shape(tmp_path, size):
+    """96 x 128 pixels have the shape of 24 x 32; of 64 x 160, the middle 85 columns have."""
+    pixels = np.zeros((64, 160), np.uint8)
+    pixels[:, 80:] = 255
+    Image.fromarray(pixels).save(tmp_path / "wide.png")
+    Image.fromarray(np.tile(np.arange(96, dtype=np.uint8)[:, None], (1, 128))).save(tmp_path / "whole.png")
+    Image.fromarray(pixels.T).save(tmp_path / "tall.png")
+    source = data.folder(tmp_path, size=size, channels=1)
+    tall, whole, wide = (everything(source)["x"][..., 0] + 1) * 127.5
+    assert wide.shape == (24, 32)
+    np.testing.assert_allclose(whole[1:-1], np.tile((np.arange(24) * 4 + 1.5)[1:-1, None], (1, 32)), atol=0.6)
+    for image in (wide, tall.T):  # the edge between black and white stays in the middle
+        n = image.shape[1] // 2
+        assert image[:, : n - 4].max() < 1
+        assert image[:, n + 4 :].min() > 254
+
+
+@pytest.mark.parametrize("size", [(24, 32, 3), "24x", "x", "", (0, 8), 2.5, "24*32"])
+def test_sizes_that_are_none(pictures, size):
+    with pytest.raises(ValueError, match=r"size is .*; use 1\.\.4096 pixels: a side, \(height, width\), or in words"):
+        data.folder(pictures, size=size)
+
+
+def test_the_digest_is_of_the_examples_and_not_of_their_place(pictures, tmp_path_factory):
+    digest = data.folder(pictures, labels=True).digest()
+    moved = tmp_path_factory.mktemp("moved") / "elsewhere"
+    os.rename(pictures, moved)
+    assert data.folder(moved, labels=True).digest() == digest
+    colour("red").save(moved / "a" / "0.png")
+    assert data.folder(moved, labels=True).digest() != digest
+
+
+def test_unknown_limits_are_refused(pictures):
+    with pytest.raises(TypeError, match="no argument 'max_memory'; its limits are memory, max_corrupt"):
+        data.folder(pictures, max_memory=1)

@@ -115,3 +115,52 @@ def test_sources_in_memory_import_no_reader():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def labelled(y, **options):
+    return data.arrays(np.zeros((len(y), 2), np.float32), np.asarray(y), **options)
+
+
+def test_labels_are_counted_where_the_source_knows_and_drawn_where_not():
+    source = labelled([2, 0, 2, 2], classes=5)
+    assert data.label_counts(source) == source.counts == (1, 0, 3, 0, 0)
+    assert data.label_counts(source._replace(counts=())) == (1, 0, 3, 0, 0)  # a user's own says nothing: all are read
+    assert data.label_counts(data.unlabelled(source)) == data.unlabelled(source).counts == ()
+    heavier = data.weighted(source, [1, 3, 0, 0])  # shares 1/4 of class 2 and 3/4 of class 0
+    counts = np.array(data.label_counts(heavier))
+    assert counts.sum() == 4096
+    assert abs(counts[0] / 4096 - 0.75) < 0.03
+    assert counts[[1, 3, 4]].sum() == 0
+    wrong = source._replace(counts=(), classes=2)
+    with pytest.raises(ValueError, match="has 2 classes; its 'y' are no labels of these"):
+        data.label_counts(wrong)
+
+
+def test_integers_that_32_bits_do_not_hold_never_become_others():
+    """2**32 + 1 cut to 32 bits is 1, another class."""
+    source = labelled([7, 2**32 + 1, 3, 3])
+    y = data.batch_at(source, 4, seed=0)(0)["y"]
+    assert sorted(y.tolist()) == [3, 3, 7, 2**32 + 1]
+    with pytest.raises(ValueError, match=r"4294967297 at \d, which int32 does not"):
+        next(data.batches(source, 4, seed=0))
+    with pytest.raises(ValueError, match="labels must be int32"):
+        data.check_batch(data.batch_at(source, 4, seed=0)(0))
+    with pytest.raises(ValueError, match="x holds 4294967297 at 1"):
+        data.arrays(np.array([[0, 2**32 + 1]]))  # tokens
+    for y in ([7, 2**31 - 1], np.array([7, 2**31 - 1], np.uint64)):
+        source = labelled(y)
+        assert next(data.batches(source, 2, seed=0))["y"].dtype == np.int32
+        assert (source.classes, source.counts) == (2**31, ())  # too many to be counted
+
+
+def test_classes_have_names_and_a_digest_tells_data_apart():
+    source = labelled([1, 0], names=("cat", "dog"))
+    assert (source.classes, source.names) == (2, ("cat", "dog"))
+    assert labelled([0, 0], names=("cat", "dog")).classes == 2
+    with pytest.raises(ValueError, match="names has 1 classes, where labels have 2"):
+        labelled([1, 0], names=("cat",))
+    assert source.digest() == labelled([1, 0], names=("cat", "dog")).digest()
+    others = [labelled([0, 1], names=("cat", "dog")), labelled([1, 0], names=("dog", "cat")), labelled([1, 0])]
+    others += [data.weighted(source, [1, 2]), data.arrays(np.ones((2, 2), np.float32)), data.paired(a=source, b=source)]
+    assert len({each.digest() for each in [source, *others]}) == 7
+    assert data.ring().digest is None

@@ -13,6 +13,7 @@ PROTOCOL = Protocol(
 OTHER = {
     "name": "b", "dataset": "b", "split": "train", "real": 11, "fake": 21, "size": (8, 8, 3), "resizer": "clean",
     "features": "inception", "weights": "ab" * 32, "averaged": False, "normalization": "standing", "seed": 1,
+    "labels": "data",
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from experiments.__main__ import main
 from jaxgan.commands.main import main as jaxgan
 from jaxgan.runs import folder as folders
+from jaxgan.runs.flags import reported
 from tests.runs.conftest import bits, finish, start
 
 
@@ -158,3 +159,16 @@ def test_names_of_runs_stay_inside_the_folder(tmp_path):
 def test_artefacts_hold_nothing_of_the_environment(run, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hunter2hunter2")
     assert "hunter2" not in json.dumps(folders.environment())
+
+
+def test_a_package_that_is_not_installed_is_one_line_and_a_missing_module_of_ours_is_not(capsys):
+    def needs(name):
+        def work():
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        return work
+
+    assert reported(needs("tensorflow_datasets")) == 2
+    assert "needs the package 'tensorflow_datasets', which is not installed" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError, match=r"jaxgan\.lost"):
+        reported(needs("jaxgan.lost"))
