@@ -8,7 +8,8 @@ changes. Both networks are normalised spectrally, attend to themselves at one he
     BigGAN at 128 pixels        latents of 120, Generator(size=128, classes=1000), Discriminator(size=128, classes=1000)
     BigGAN-deep at 128 pixels   latents of 128, the same with deep=True and features=128
 
-Parameters at 128 pixels with 1000 classes: 70,433,988 and 87,982,370 (BigGAN); BigGAN-deep 50.4 and 34.6 million.
+Parameters at 128 pixels with 1000 classes: 70,433,988 and 87,982,370 (BigGAN); 50,244,484 and 34,590,210
+(BigGAN-deep).
 
 References:
   Brock, Donahue, Simonyan. Large Scale GAN Training for High Fidelity Natural Image Synthesis. ICLR 2019, appendix B.
