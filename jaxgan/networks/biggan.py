@@ -165,7 +165,7 @@ class Discriminator(nn.Module):
             return SpectralNorm(layer, epsilon=self.epsilon)(x, train)
 
         h = pooled(nn.relu(x), "sum")
-        return head(h, y, self.classes, normalize=normalize, kernel_init=_orthogonal, dtype=self.dtype)
+        return head(h, y, self.classes, normalize=normalize, kernel_init=_orthogonal)
 
     def _attend(self, x: Array, attention: int, train: bool) -> Array:
         if x.shape[1] != attention:
@@ -248,4 +248,5 @@ def _coded(module: Generator, code: Array, train: bool, x: Array) -> Array:
         dense = nn.Dense(x.shape[-1], use_bias=False, kernel_init=_orthogonal, dtype=module.dtype)
         return SpectralNorm(dense, epsilon=module.epsilon)(code, train)[:, None, None]
 
-    return x * (1 + linear()).astype(x.dtype) + linear().astype(x.dtype)
+    scale, offset = linear().astype(jnp.float32), linear().astype(jnp.float32)
+    return (x * (1 + scale) + offset).astype(x.dtype)  # in float32: neither x nor its scale is bounded

@@ -142,7 +142,7 @@ class Discriminator(nn.Module):
             return SpectralNorm(layer, self.iterations)(x, train)
 
         h = pooled(nn.relu(x), self.pool)
-        return head(h, y, self.classes, normalize=normalized if spectral else None, dtype=self.dtype)
+        return head(h, y, self.classes, normalize=normalized if spectral else None)
 
     def _maps(self) -> tuple[tuple[int, int], list[int], int]:
         """Returns the images' sides, the blocks' widths, and how many of the blocks halve the map."""

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Embedding, SpectralNorm
+from jaxgan.networks.layers import Embedding, SpectralNorm, inner
 
 Normalization = Literal["spectral", "none"]
 _init = nn.initializers.orthogonal()
@@ -72,7 +72,8 @@ class Discriminator(nn.Module):
 
     def _head(self, h: Array, y: Array | None, train: bool, name: str, normalization: Normalization) -> Array:
         """Logits [...] float32 of features [B, ..., F], the last axis gone."""
-        dense = nn.Dense(1, kernel_init=_init, dtype=self.dtype, name=f"{name}_logits")
+        dtype = self.dtype if name == "pixels" else None  # sums over a map are float32, and stay so
+        dense = nn.Dense(1, kernel_init=_init, dtype=dtype, name=f"{name}_logits")
         logits = _applied(dense, h, normalization, train)[..., 0].astype(jnp.float32)
         if y is not None:
             table = Embedding(
@@ -80,8 +81,7 @@ class Discriminator(nn.Module):
             )
             embedded = _applied(table, y, self.normalization if self.normalize_embeddings else "none", train)
             embedded = embedded.reshape(h.shape[0], *(1,) * (h.ndim - 2), h.shape[-1])
-            # A product of two maps that nothing bounds: in float32, whatever the layers compute in.
-            logits = logits + jnp.sum(embedded.astype(jnp.float32) * h.astype(jnp.float32), axis=-1)
+            logits = logits + inner(embedded, h)
         return logits
 
     def _conv(self, x: Array, features: int, side: int, train: bool) -> Array:

@@ -34,6 +34,15 @@ def test_shapes(size, channels, classes, architecture):
     assert (logits.shape, logits.dtype) == ((4,), jnp.float32)
 
 
+def test_truncation_may_end_at_a_layer():
+    """Towards a mean of 0 half the way: the first two of four layers get w / 2, the others w."""
+    generator, variables, z = made(truncation=0.5, truncation_cutoff=2)
+    styles = generator.apply(variables, z, train=False, method="mapping")
+    w = Generator(1, 8, **TINY).apply(variables, z, train=False, method="mapping")
+    np.testing.assert_allclose(styles[:, :2], w[:, :2] / 2, rtol=1e-6)
+    np.testing.assert_array_equal(styles[:, 2:], w[:, 2:])
+
+
 @functools.cache
 def started():
     """Variables and latents of a tiny generator, whatever its settings: none of those below changes how it starts."""
