@@ -230,6 +230,14 @@ def test_minibatch_stddev_by_hand():
     np.testing.assert_array_equal(result[..., 1], result[:, :1, :1, 1] * jnp.ones((4, 2, 2)))
 
 
+def test_minibatch_stddev_of_shares_of_the_features():
+    """Features (0, 0, 4, 8) and their negatives: deviations 0, 0, 4, 8, whose halves have means 0 and 6."""
+    x = jnp.array([[0.0, 0.0, 4.0, 8.0], [0.0, 0.0, -4.0, -8.0]]).reshape(2, 1, 1, 4)
+    np.testing.assert_allclose(minibatch_stddev(x, group=2, channels=2)[:, 0, 0, 4:], [[0, 6]] * 2, atol=2e-4)
+    with pytest.raises(ValueError, match="channels >= 1 that divide C; got 3"):
+        minibatch_stddev(x, group=2, channels=3)
+
+
 def test_minibatch_stddev_averages_over_pixels_and_features():
     x = jnp.zeros((2, 1, 2, 2)).at[1].set(jnp.array([[[2.0, 4.0], [6.0, 8.0]]]))  # deviations 1, 2, 3, 4
     np.testing.assert_allclose(minibatch_stddev(x, group=2)[0, 0, 0, 2], 2.5, rtol=1e-5)

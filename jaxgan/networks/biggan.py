@@ -8,7 +8,8 @@ changes. Both networks are normalised spectrally, attend to themselves at one he
     BigGAN at 128 pixels        latents of 120, Generator(size=128, classes=1000), Discriminator(size=128, classes=1000)
     BigGAN-deep at 128 pixels   latents of 128, the same with deep=True and features=128
 
-Parameters at 128 pixels with 1000 classes: 70,433,988 and 87,982,370 (BigGAN); BigGAN-deep 50.4 and 34.6 million.
+Parameters at 128 pixels with 1000 classes: 70,433,988 and 87,982,370 (BigGAN); 50,244,484 and 34,590,210
+(BigGAN-deep).
 
 References:
   Brock, Donahue, Simonyan. Large Scale GAN Training for High Fidelity Natural Image Synthesis. ICLR 2019, appendix B.
@@ -164,7 +165,7 @@ class Discriminator(nn.Module):
             return SpectralNorm(layer, epsilon=self.epsilon)(x, train)
 
         h = pooled(nn.relu(x), "sum")
-        return head(h, y, self.classes, normalize=normalize, kernel_init=_orthogonal, dtype=self.dtype)
+        return head(h, y, self.classes, normalize=normalize, kernel_init=_orthogonal)
 
     def _attend(self, x: Array, attention: int, train: bool) -> Array:
         if x.shape[1] != attention:
@@ -247,4 +248,5 @@ def _coded(module: Generator, code: Array, train: bool, x: Array) -> Array:
         dense = nn.Dense(x.shape[-1], use_bias=False, kernel_init=_orthogonal, dtype=module.dtype)
         return SpectralNorm(dense, epsilon=module.epsilon)(code, train)[:, None, None]
 
-    return x * (1 + linear()).astype(x.dtype) + linear().astype(x.dtype)
+    scale, offset = linear().astype(jnp.float32), linear().astype(jnp.float32)
+    return (x * (1 + scale) + offset).astype(x.dtype)  # in float32: neither x nor its scale is bounded

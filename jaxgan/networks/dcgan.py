@@ -22,7 +22,7 @@ from jaxgan.networks.layers import ConditionalBatchNorm, ConvTranspose, Spectral
 from jaxgan.networks.mlp import project
 
 Normalization = Literal["batch", "spectral", "none"]
-_init = nn.initializers.normal(0.02)  # the paper's, for every weight
+_init = nn.initializers.normal(0.02)  # the paper's, for every weight; here for all but the discriminator's head
 
 
 class Generator(nn.Module):

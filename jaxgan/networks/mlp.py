@@ -11,7 +11,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_condition
-from jaxgan.networks.layers.embedding import Embedding
+from jaxgan.networks.layers.embedding import Embedding, inner
 
 
 class Generator(nn.Module):
@@ -72,7 +72,7 @@ def project(h: Array, y: Array | None, classes: int, dtype: DTypeLike | None = N
     References:
       Miyato, Koyama. cGANs with Projection Discriminator. ICLR 2018, eq. 3.
     """
-    logits = nn.Dense(1, dtype=dtype, name="logits")(h)[:, 0]
+    logits = nn.Dense(1, dtype=dtype, name="logits")(h)[:, 0].astype(jnp.float32)
     if y is not None:
-        logits = logits + jnp.sum(Embedding(classes, h.shape[-1], dtype=dtype, name="projection")(y) * h, axis=-1)
-    return logits.astype(jnp.float32)
+        logits = logits + inner(Embedding(classes, h.shape[-1], dtype=dtype, name="projection")(y), h)
+    return logits

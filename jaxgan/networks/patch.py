@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Embedding, SpectralNorm, StridedConv, call
+from jaxgan.networks.layers import Embedding, SpectralNorm, StridedConv, call, inner
 
 Normalization = Literal["batch", "instance", "spectral", "none"]
 _init = nn.initializers.normal(0.02)  # the paper's, for every weight
@@ -49,12 +49,13 @@ class Discriminator(nn.Module):
         x = nn.leaky_relu(self._normalised(self._narrow(self._width(self.layers)), x, train, self.layers), 0.2)
         last = self._narrow(1, use_bias=True, name="logits")
         logits = (SpectralNorm(last)(x, train) if self.normalization == "spectral" else last(x))[..., 0]
+        logits = logits.astype(jnp.float32)
         if y is not None:
             embedded = Embedding(self.classes, x.shape[-1], dtype=self.dtype, name="projection")(y)
             # Over the same windows of 4x4 as the last convolution, so that both maps have one size.
             averages = nn.avg_pool(x, (4, 4), (1, 1), ((1, 1), (1, 1)))
-            logits = logits + jnp.sum(embedded[:, None, None] * averages, axis=-1)
-        return logits.astype(jnp.float32)
+            logits = logits + inner(embedded[:, None, None], averages)
+        return logits
 
     def _width(self, layer: int) -> int:
         return self.features * min(2**layer, 8)

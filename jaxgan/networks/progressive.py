@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_condition, check_images, check_latents
 from jaxgan.networks.layers.batch import minibatch_stddev
-from jaxgan.networks.layers.embedding import as_vectors
+from jaxgan.networks.layers.embedding import as_vectors, inner
 from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, pixel_norm
 from jaxgan.networks.layers.resampling import NEAREST, downsample, resolutions, upsample
 from jaxgan.types import PyTree
@@ -104,13 +104,13 @@ class Discriminator(nn.Module):
         h = self._layer(h, width, 3, "level_0_conv")
         dense = EqualizedDense(width, gain=_GAIN, dtype=self.dtype, name="dense")
         h = nn.leaky_relu(dense(h.reshape(h.shape[0], -1)), 0.2)
-        logits = EqualizedDense(1, dtype=self.dtype, name="logits")(h)[:, 0]
+        logits = EqualizedDense(1, dtype=self.dtype, name="logits")(h)[:, 0].astype(jnp.float32)
         if y is not None:
             embedded = EqualizedDense(width, use_bias=False, dtype=self.dtype, name="labels")(
                 as_vectors(y, self.classes)
             )
-            logits = logits + jnp.sum(embedded * h, axis=-1) / math.sqrt(width)
-        return logits.astype(jnp.float32)
+            logits = logits + inner(embedded, h) / math.sqrt(width)
+        return logits
 
     def _layer(self, x: Array, features: int, kernel_size: int, name: str) -> Array:
         conv = EqualizedConv(features, kernel_size, gain=_GAIN, dtype=self.dtype, name=name)

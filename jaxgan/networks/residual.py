@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 import flax.linen as nn
 import jax.numpy as jnp
 from jax import Array
-from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
-from jaxgan.networks.layers.embedding import Embedding
+from jaxgan.networks.layers.embedding import Embedding, inner
 
 # What a block is made of. Both make their layers inside the block that calls them.
 Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
@@ -90,9 +89,8 @@ def head(
     *,
     normalize: Callable[[nn.Module, Array], Array] | None = None,
     kernel_init: Initializer | None = None,
-    dtype: DTypeLike | None = None,
 ) -> Array:
-    """Projection head w . h + b + <embedding(y), h>, of which every layer may be normalised spectrally.
+    """Projection head w . h + b + <embedding(y), h>, of which every layer may be normalised spectrally; in float32.
 
     Args:
       h: features, [B, F].
@@ -101,7 +99,6 @@ def head(
       normalize: (layer, x) -> the layer's output by normalised weights: w, and the embeddings as one matrix
         [classes, F]; None: as they are.
       kernel_init: of both; None: Glorot's.
-      dtype: of the computation.
     Returns:
       logits, [B] float32.
     References:
@@ -113,10 +110,10 @@ def head(
         return layer(x) if normalize is None else normalize(layer, x)
 
     init = kernel_init or nn.initializers.xavier_uniform()
-    logits = applied(nn.Dense(1, kernel_init=init, dtype=dtype, name="logits"), h)[:, 0].astype(jnp.float32)
+    logits = applied(nn.Dense(1, kernel_init=init, name="logits"), h)[:, 0].astype(jnp.float32)
     if y is not None:
-        embedding = applied(Embedding(classes, h.shape[-1], embedding_init=init, dtype=dtype, name="projection"), y)
-        logits = logits + jnp.sum(embedding.astype(jnp.float32) * h, axis=-1)
+        embedding = applied(Embedding(classes, h.shape[-1], embedding_init=init, name="projection"), y)
+        logits = logits + inner(embedding, h)
     return logits
 
 

@@ -28,7 +28,7 @@ from jax.typing import DTypeLike
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents
 from jaxgan.networks.layers.batch import global_draw, minibatch_stddev
 from jaxgan.networks.layers.embedding import as_vectors
-from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, pixel_norm, scaled_leaky_relu
+from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, clamped, pixel_norm, scaled_leaky_relu
 from jaxgan.networks.layers.modulated import ModulatedConv, Noise
 from jaxgan.networks.layers.resampling import downsample, resolutions, upsample
 
@@ -64,6 +64,7 @@ class StyledConv(nn.Module):
     noise: bool = True
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    conv_clamp: float | None = None
 
     @nn.compact
     def __call__(self, x: Array, w: Array, train: bool) -> Array:
@@ -72,7 +73,7 @@ class StyledConv(nn.Module):
         if self.noise:
             x = Noise(self.axis_name)(x, train)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
-        return scaled_leaky_relu(x + bias.reshape(1, 1, 1, -1).astype(x.dtype))
+        return scaled_leaky_relu(x + bias.reshape(1, 1, 1, -1).astype(x.dtype), self.conv_clamp)
 
 
 class ToImage(nn.Module):
@@ -80,13 +81,14 @@ class ToImage(nn.Module):
 
     channels: int
     dtype: DTypeLike | None = None
+    conv_clamp: float | None = None
 
     @nn.compact
     def __call__(self, x: Array, w: Array) -> Array:
         """Maps x [B, H, W, I] and w [B, W] to [B, H, W, channels]."""
         x = ModulatedConv(self.channels, kernel_size=1, demodulate=False, dtype=self.dtype)(x, w)
         bias = self.param("bias", nn.initializers.zeros, (self.channels,), jnp.float32)
-        return x.astype(jnp.float32) + bias.reshape(1, 1, 1, -1)
+        return clamped(x.astype(jnp.float32) + bias.reshape(1, 1, 1, -1), self.conv_clamp)
 
 
 class Synthesis(nn.Module):
@@ -100,6 +102,7 @@ class Synthesis(nn.Module):
     noise: bool = True
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    conv_clamp: float | None = None
 
     @nn.compact
     def __call__(self, w: Array, train: bool) -> Array:
@@ -119,12 +122,12 @@ class Synthesis(nn.Module):
                 skip = EqualizedConv(width, 1, up=2, use_bias=False, dtype=self.dtype)(before)
                 x = (x + skip.astype(x.dtype)) * math.sqrt(0.5)
             if self.architecture == "skip" or level == last:
-                drawn = ToImage(self.channels, self.dtype)(x, style[first + 2])
+                drawn = ToImage(self.channels, self.dtype, self.conv_clamp)(x, style[first + 2])
                 image = drawn if image is None else upsample(image) + drawn
         return image  # type: ignore[return-value]  # the last level always draws
 
     def _layer(self, width: int, up: int) -> StyledConv:
-        return StyledConv(width, up, self.noise, self.axis_name, self.dtype)
+        return StyledConv(width, up, self.noise, self.axis_name, self.dtype, self.conv_clamp)
 
 
 class Generator(nn.Module):
@@ -148,6 +151,8 @@ class Generator(nn.Module):
     decay: float = 0.995  # of the tracked mean of w, per call in training
     axis_name: str | None = None  # the mapped axis that the batch is split over
     dtype: DTypeLike | None = None  # of the synthesis; the mapping and the images stay float32
+    truncation_cutoff: int | None = None  # how many layers, the first ones, are truncated; None: all
+    conv_clamp: float | None = None  # bound of every layer's activations; 256 in the authors' runs, for float16
 
     def setup(self) -> None:
         """Makes the two halves."""
@@ -161,6 +166,7 @@ class Generator(nn.Module):
             self.noise,
             self.axis_name,
             self.dtype,
+            self.conv_clamp,
         )
         self.average = self.variable("average", "w", jnp.zeros, (self.hidden[-1],), jnp.float32)
         self.lengths = self.variable(
@@ -180,9 +186,11 @@ class Generator(nn.Module):
         mean = self.average.value
         if train and not self.is_initializing():
             self.average.value = self.decay * mean + (1 - self.decay) * jnp.mean(jax.lax.stop_gradient(w), axis=0)
-        if not train and self.truncation != 1:
-            w = mean[None] + self.truncation * (w - mean[None])
         styles = jnp.broadcast_to(w[:, None], (w.shape[0], layers, w.shape[1]))
+        if not train and self.truncation != 1:
+            near = mean[None] + self.truncation * (w - mean[None])
+            truncated = jnp.arange(layers) < (layers if self.truncation_cutoff is None else self.truncation_cutoff)
+            styles = jnp.where(truncated[None, :, None], near[:, None], styles)
         if not train or self.mixing == 0 or self.is_initializing():
             return styles
         other, crossed = self._mixing(z, layers)
@@ -223,6 +231,8 @@ class Discriminator(nn.Module):
     mapping_layers: int = 8  # of the labels' mapping
     axis_name: str | None = None  # groups reach over the devices of this axis
     dtype: DTypeLike | None = None  # of the layers before the last map
+    group_channels: int = 1  # how many channels hold standard deviations, each of its share of the features
+    conv_clamp: float | None = None  # bound of every convolution's activations; 256 in the authors' runs, for float16
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
@@ -246,8 +256,9 @@ class Discriminator(nn.Module):
             h = h + self._block(x, widths[0], 1)
         h = h.astype(jnp.float32)
         if self.group:
-            h = minibatch_stddev(h, self.group, None if self.is_initializing() else self.axis_name)
-        h = scaled_leaky_relu(EqualizedConv(widths[0], name="last_conv")(h))
+            across = None if self.is_initializing() else self.axis_name
+            h = minibatch_stddev(h, self.group, across, self.group_channels)
+        h = scaled_leaky_relu(EqualizedConv(widths[0], name="last_conv")(h), self.conv_clamp)
         h = scaled_leaky_relu(EqualizedDense(widths[0], name="last_dense")(h.reshape(h.shape[0], -1)))
         if y is None:
             return EqualizedDense(1, name="logits")(h)[:, 0]
@@ -255,7 +266,8 @@ class Discriminator(nn.Module):
         return jnp.sum(EqualizedDense(widths[0], name="logits")(h) * mapped, axis=-1) / math.sqrt(widths[0])
 
     def _block(self, x: Array, features: int, kernel_size: int, down: int = 1) -> Array:
-        return scaled_leaky_relu(EqualizedConv(features, kernel_size, down=down, dtype=self.dtype)(x))
+        conv = EqualizedConv(features, kernel_size, down=down, dtype=self.dtype)
+        return scaled_leaky_relu(conv(x), self.conv_clamp)
 
 
 def _levels(module: Synthesis | Generator | Discriminator) -> tuple[tuple[tuple[int, int], ...], list[int]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -78,6 +80,36 @@ def every(k: int, penalty: Penalty) -> Penalty:
         return jax.lax.cond(turn.step % k == 0, pay, lambda: jnp.zeros(cost.shape, cost.dtype))
 
     return lazy
+
+
+class AfterAugmentation(NamedTuple):
+    """A penalty of the discriminator alone, at what it is shown; made by `after_augmentation`, for an adversary."""
+
+    penalty: Penalty
+
+    def __call__(self, *given: Any) -> Array:
+        """Refuses: only an adversary knows what was augmented."""
+        raise ValueError(
+            "after_augmentation says where a whole penalty is taken, and stands outermost: write "
+            "after_augmentation(every(16, r1(10.0))), not every(16, after_augmentation(r1(10.0)))"
+        )
+
+
+def after_augmentation(penalty: Penalty) -> AfterAugmentation:
+    """Takes a penalty of D at augmented images T(x); without it, it is of x -> D(T(x)) at x, as StyleGAN2-ADA's R1.
+
+    The two differ by what T does to a gradient: where it makes images smaller or fainter, slopes through it are
+    smaller. Without an augmentation they are the same.
+
+    Args:
+      penalty: the whole of it, such as `every(16, r1(10.0))`.
+    Returns:
+      What `systems.adversary` and every system take as their `penalty`.
+    References:
+      Karras et al. Training Generative Adversarial Networks with Limited Data. NeurIPS 2020 (the authors' code
+      differentiates by the image before its augmentation).
+    """
+    return AfterAugmentation(penalty)
 
 
 def check_at_least_zero(function: str, name: str, value: float | Array) -> None:

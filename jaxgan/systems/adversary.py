@@ -21,6 +21,7 @@ from jax import Array
 from jaxgan import losses
 from jaxgan.checks import check_function, check_penalty
 from jaxgan.game import frozen
+from jaxgan.penalties.weights import AfterAugmentation
 from jaxgan.systems.parts import image_logits, logit_metrics
 from jaxgan.types import (
     Augment,
@@ -49,7 +50,7 @@ class Adversarial(TypedDict, total=False):
     numbers them as it numbers these: with `replay="pool"` that of "discriminator_1" is "pool_1".
     """
 
-    penalty: Penalty | None  # added to the discriminator's loss, from `jaxgan.penalties`
+    penalty: Penalty | AfterAugmentation | None  # added to the discriminator's loss, from `jaxgan.penalties`
     augment: Augment | str | None  # of all that it sees, from `jaxgan.augment`; or the name of an `augment.Adaptive`
     replay: str | None  # name of a `networks.remedies.Replay`, through which it meets earlier samples again
     regularizer: str | None  # name of a memory of logits whose cost is added to its loss: a `penalties.LeCam`
@@ -83,7 +84,7 @@ def adversary(
     loss: LossOption,
     network: str = "discriminator",
     *,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AfterAugmentation | None = None,
     augment: Augment | str | None = None,
     replay: str | None = None,
     regularizer: str | None = None,
@@ -109,6 +110,8 @@ def adversary(
         (`losses.Equilibrium`).
       network: name of the discriminator.
       penalty: of the critic x -> logits at fixed conditions, at what is judged: an array, or a tuple where judged > 1.
+        With an augmentation T the critic is x -> D(T(x)), at data and samples before it, and T is the one of the data
+        in this turn, as in StyleGAN2-ADA; `penalties.after_augmentation(penalty)` is of D alone, at T(x).
       augment: of the first argument; or the name of an adaptive augmentation.
       replay: name of a pool of earlier samples, which come back with their conditions.
       regularizer: name of a memory called with real and fake logits, whose output is added to the loss.
@@ -135,6 +138,7 @@ def adversary(
             raise ValueError(_REPLAYED.format(replay))
         if replay:
             fake = _arguments(nets[replay](fake if fake[1:] else fake[0]))
+        data, made = real, fake
         real, fake = shown(nets, turn, real, "real"), shown(nets, turn, fake, "fake")
         others = [shown(nets, turn, _arguments(x), f"refused {k}") for k, (_, x) in enumerate(refused)]
         real_outputs, fake_outputs, *refused_outputs = (nets[network](*x) for x in (real, fake, *others))
@@ -152,9 +156,10 @@ def adversary(
             cost = nets[regularizer](*of_images)
             value, metrics = value + cost, metrics | {"regularizer": cost}
         if penalty is not None:
-            critic = _critic(nets[network], logits, real[judged:])
-            one, other = (x[0] if judged == 1 else x[:judged] for x in (real, fake))
-            cost = penalty(critic, one, other, turn)
+            critic, before = _critic(nets[network], logits, real[judged:]), (data, made)
+            pure = {augment: frozen(nets[augment])} if isinstance(augment, str) else {}
+            through = _behind(critic, lambda x: shown(pure, turn, x, "real"))
+            cost = _paid(penalty, (through, before), (critic, (real, fake)), judged, turn)
             value, metrics = value + cost, metrics | {"penalty": cost}
         return Verdict(value, metrics, real_outputs, fake_outputs, real, fake, tuple(refused_outputs))
 
@@ -246,6 +251,24 @@ def _critic(net: Any, logits: Callable[[Any], Any], conditions: Arguments) -> Cr
     """Returns what a penalty differentiates: a pure view x -> logits of images, at these conditions."""
     view = frozen(net)
     return lambda x: image_logits(logits(view(*_arguments(x), *conditions)))
+
+
+def _behind(critic: Critic, transform: Callable[[Arguments], Arguments]) -> Critic:
+    """Returns x -> critic(transform(x)), of one array or of a tuple of them."""
+    return lambda x: critic(transform(x) if isinstance(x, tuple) else transform((x,))[0])
+
+
+def _paid(
+    penalty: Penalty | AfterAugmentation,
+    before: tuple[Critic, tuple[Arguments, Arguments]],
+    after: tuple[Critic, tuple[Arguments, Arguments]],
+    judged: int,
+    turn: Turn,
+) -> Array:
+    """Returns a penalty at both sides before the augmentation, through it; or after it, where that is asked for."""
+    pay, (critic, sides) = (penalty.penalty, after) if isinstance(penalty, AfterAugmentation) else (penalty, before)
+    one, other = (x[0] if judged == 1 else x[:judged] for x in sides)
+    return pay(critic, one, other, turn)
 
 
 def _observed(nets: Nets, memory: Any, real_logits: Array) -> Metrics:

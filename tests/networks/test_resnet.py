@@ -51,7 +51,8 @@ def test_shapes(size, channels, classes):
     [
         (28, [1024, 1024, 1024], [1024] * 4),
         (32, [1024] * 4, [1024] * 4),
-        (64, [1024, 512, 256, 128, 64], [128, 256, 512, 1024, 1024]),
+        (64, [1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024]),  # the authors': it halves five times
+        (80, [1024, 512, 256, 128, 64], [128, 256, 512, 1024, 1024]),
         (128, [1024, 1024, 512, 256, 128, 64], [64, 128, 256, 512, 1024, 1024]),  # ch = 64 of the paper
     ],
 )
@@ -228,7 +229,7 @@ def test_attention_stands_at_its_height():
     assert params["SelfAttention_0"]["query"]["kernel"].shape == (1, 1, 8, 1)
     discriminator = resnet.Discriminator(64, features=64, attention=16)
     params = shapes(discriminator, images(64, 64, 3))[1]["params"]
-    assert params["SelfAttention_0"]["query"]["kernel"].shape == (1, 1, 16, 2)  # after the second of four
+    assert params["SelfAttention_0"]["query"]["kernel"].shape == (1, 1, 8, 1)  # after the second of five
     assert "SelfAttention_1" not in params
 
 

@@ -1,5 +1,7 @@
 """The U-Net discriminator: outputs, skips, labels; and its game against equations written out in NumPy."""
 
+import itertools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -21,6 +23,7 @@ def key():
 
 
 Y = jnp.array([0, 2], jnp.int32)
+HEADS = ("image", "pixels")
 
 
 @pytest.mark.parametrize("normalization", ["spectral", "none"])
@@ -42,6 +45,56 @@ def test_widths_double_and_skips_are_put_beside():
     assert [k[2:] for k in kernels if k[0] == 1] == [(1, 2), (2, 4), (4, 8), (8, 4), (8, 2), (4, 2)]
     assert params["image_logits"]["kernel"].shape == (8, 1)
     assert params["pixels_logits"]["kernel"].shape == (2, 1)
+
+
+def test_the_smallest_map_alone_is_sixteen_times_as_wide():
+    """At 256 pixels 1, 2, 4, 8, 8, 16; the decoder's 8, 8, 4, 2, 1, 1: a table of the authors' code."""
+    params = jax.eval_shape(Discriminator(1, 6, "none").init, key(), jnp.zeros((1, 64, 64, 1)))["params"]
+    outputs = [params[f"Conv_{3 * block + 1}"]["kernel"].shape[3] for block in range(12)]
+    assert outputs == [1, 2, 4, 8, 8, 16, 8, 8, 4, 2, 1, 1]
+
+
+def test_logits_are_those_of_the_authors_network_written_out(key):
+    """Two stages of 2 and 4 features, in float64: the pixels' logits come from a map with values below zero."""
+    network = Discriminator(2, 2, "none", 3)
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 1))
+    shapes = jax.eval_shape(network.init, key, jnp.zeros(x.shape), Y)["params"]
+    params = jax.tree.map(lambda leaf: 0.4 * np.random.default_rng(leaf.size).normal(size=leaf.shape), shapes)
+    logits, pixels = jax.jit(network.apply)({"params": params}, jnp.asarray(x, jnp.float32), Y)
+
+    def conv(number, x):
+        kernel, bias = params[f"Conv_{number}"]["kernel"], params[f"Conv_{number}"]["bias"]
+        side = kernel.shape[0]
+        padded = np.pad(x, ((0, 0), (side // 2, side // 2), (side // 2, side // 2), (0, 0)))
+        taps = itertools.product(range(side), repeat=2)
+        windows = (padded[:, i : i + x.shape[1], j : j + x.shape[2]] @ kernel[i, j] for i, j in taps)
+        return sum(windows) + bias
+
+    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+    double = lambda x: x.repeat(2, axis=1).repeat(2, axis=2)  # noqa: E731
+    halve = lambda x: (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4  # noqa: E731
+    first = halve(conv(1, relu(conv(0, x)))) + conv(2, halve(x))
+    deepest = halve(conv(4, relu(conv(3, relu(first)))) + conv(5, first))
+    up = conv(8, relu(conv(7, double(relu(deepest))))) + conv(6, double(deepest))
+    beside = np.concatenate([up, first], axis=-1)
+    last = conv(11, relu(conv(10, double(relu(beside))))) + conv(9, double(beside))
+    assert (last < 0).any()
+    whole, of_labels = relu(deepest).sum(axis=(1, 2)), [params[f"{n}_projection"]["embedding"] for n in HEADS]
+    plain = [params[f"{n}_logits"]["kernel"][:, 0] for n in HEADS]
+    biases = [params[f"{n}_logits"]["bias"] for n in HEADS]
+    np.testing.assert_allclose(logits, whole @ plain[0] + biases[0] + (of_labels[0][Y] * whole).sum(axis=1), rtol=1e-4)
+    expected = last @ plain[1] + biases[1] + (of_labels[1][Y][:, None, None] * last).sum(axis=3)
+    np.testing.assert_allclose(pixels, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_normalised():
+    """All but the pixels' convolution; label embeddings on demand, as the authors' are by default."""
+    for normalization, embeddings, extra in [("spectral", True, 2), ("spectral", False, 0), ("none", True, -7)]:
+        network = Discriminator(2, 1, normalization, 3, normalize_embeddings=embeddings)
+        variables = jax.eval_shape(network.init, key(), jnp.zeros((2, 4, 4, 1)), Y)
+        vectors = jax.tree_util.tree_leaves_with_path(variables.get("spectral", {}))
+        assert len(vectors) == 7 + extra  # six convolutions and the image's logit
+        assert not any("pixels_logits" in jax.tree_util.keystr(path) for path, _ in vectors)
 
 
 def test_examples_do_not_mix_and_every_pixel_sees_far():

@@ -22,7 +22,7 @@ from jaxgan.networks.layers.convolutions import (
     kernel_gradient,
     strided_conv,
 )
-from jaxgan.networks.layers.embedding import Embedding, as_vectors
+from jaxgan.networks.layers.embedding import Embedding, as_vectors, inner
 from jaxgan.networks.layers.equalized import (
     EqualizedConv,
     EqualizedDense,
@@ -54,6 +54,7 @@ __all__ = [
     "downsample",
     "fir",
     "global_draw",
+    "inner",
     "kernel_gradient",
     "laplacian_pyramid",
     "minibatch_stddev",

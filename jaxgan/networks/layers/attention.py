@@ -37,9 +37,11 @@ class SelfAttention(nn.Module):
         queries = _places(self._conv("query", narrow, x, train))
         keys = _places(_largest(self._conv("key", narrow, x, train)))
         values = _places(_largest(self._conv("value", half, x, train)))
-        weights = jnp.einsum("bqc,bkc->bqk", queries, keys).astype(jnp.float32)
+        # Products of two maps that nothing bounds: summed in float32, where float16 would hold no more than 65,504.
+        weights = jnp.einsum("bqc,bkc->bqk", queries, keys, preferred_element_type=jnp.float32)
         weights = jax.nn.softmax(weights, axis=-1).astype(values.dtype)
-        attended = jnp.einsum("bqk,bkc->bqc", weights, values).reshape(*x.shape[:3], half)
+        attended = jnp.einsum("bqk,bkc->bqc", weights, values, preferred_element_type=jnp.float32)
+        attended = attended.astype(values.dtype).reshape(*x.shape[:3], half)
         gamma = self.param("gamma", nn.initializers.zeros, (), jnp.float32)
         return x + gamma.astype(x.dtype) * self._conv("output", channels, attended, train).astype(x.dtype)
 

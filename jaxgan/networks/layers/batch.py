@@ -10,33 +10,38 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 
-def minibatch_stddev(x: Array, group: int = 4, axis_name: str | None = None) -> Array:
-    """Appends a channel that holds the mean standard deviation over a group of examples: D sees how varied a batch is.
+def minibatch_stddev(x: Array, group: int = 4, axis_name: str | None = None, channels: int = 1) -> Array:
+    """Appends channels with the mean standard deviation over a group of examples: D sees how varied a batch is.
 
-    Groups are strided: with G groups, example i belongs to group i mod G, as in the reference implementation.
+    Groups are strided: with G groups, example i belongs to group i mod G, as in the reference implementation. Of
+    several channels each is of its own share of the features, in their order.
 
     Args:
       x: features, [B, H, W, C].
       group: examples per group; the largest divisor of the batch size not above it is used.
       axis_name: gather the batch over the devices of this axis first, so that groups do not know the device count; a
         module passes None while `self.is_initializing()`, since a state is made outside the mapped axis.
+      channels: how many are appended, >= 1, a divisor of C.
     Returns:
-      [B, H, W, C + 1].
+      [B, H, W, C + channels].
     Raises:
-      ValueError: group is not positive, or x is not of rank 4.
+      ValueError: group is not positive, x is not of rank 4, or channels do not divide C.
     References:
       Karras, Aila, Laine, Lehtinen. Progressive Growing of GANs. ICLR 2018, section 3.
     """
     if group < 1 or x.ndim != 4:
         raise ValueError(f"minibatch_stddev needs group >= 1 and x [B, H, W, C]; got group={group}, shape {x.shape}")
+    if channels < 1 or x.shape[3] % channels:
+        raise ValueError(f"minibatch_stddev needs channels >= 1 that divide C; got {channels} and shape {x.shape}")
     whole = x if axis_name is None else lax.all_gather(x, axis_name, tiled=True)
     size = max(divisor for divisor in range(1, group + 1) if len(whole) % divisor == 0)
     grouped = whole.reshape(size, -1, *whole.shape[1:])
     spread = jnp.sqrt(jnp.var(grouped.astype(jnp.float32), axis=0) + 1e-8)
-    statistic = jnp.tile(jnp.mean(spread, axis=(1, 2, 3)), size)
+    shares = spread.reshape(*spread.shape[:3], channels, -1)
+    statistic = jnp.tile(jnp.mean(shares, axis=(1, 2, 4)), (size, 1))
     if axis_name is not None:
         statistic = lax.dynamic_slice_in_dim(statistic, lax.axis_index(axis_name) * len(x), len(x))
-    channel = jnp.broadcast_to(statistic.reshape(-1, 1, 1, 1), (*x.shape[:3], 1))
+    channel = jnp.broadcast_to(statistic[:, None, None], (*x.shape[:3], channels))
     return jnp.concatenate([x, channel.astype(x.dtype)], axis=-1)
 
 

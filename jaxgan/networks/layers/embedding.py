@@ -32,6 +32,14 @@ class Embedding(nn.Module):
         return jnp.take(table, y, axis=0) if y.ndim == 1 else jnp.matmul(y.astype(table.dtype), table)
 
 
+def inner(embedded: Array, h: Array) -> Array:
+    """Inner products <embedded, h> over the last axis, [...] float32, of arrays [..., F] that broadcast.
+
+    Products and sum are float32: of two narrow maps that nothing bounds, float16 would hold neither.
+    """
+    return jnp.sum(embedded.astype(jnp.float32) * h.astype(jnp.float32), axis=-1)
+
+
 def as_vectors(y: Array, classes: int) -> Array:
     """Returns a condition as vectors [B, classes] float32: labels [B] one hot, vectors as they are."""
     return nn.one_hot(y, classes, dtype=jnp.float32) if y.ndim == 1 else y.astype(jnp.float32)

@@ -71,9 +71,32 @@ class EqualizedConv(nn.Module):
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 
 
-def scaled_leaky_relu(x: Array) -> Array:
-    """Leaky ReLU of slope 0.2 times sqrt 2: a layer of unit gain then keeps the size of its activations."""
-    return nn.leaky_relu(x, 0.2) * math.sqrt(2)
+def scaled_leaky_relu(x: Array, clamp: float | None = None) -> Array:
+    """Leaky ReLU of slope 0.2 times sqrt 2: a layer of unit gain then keeps the size of its activations.
+
+    Args:
+      x: any shape.
+      clamp: bound of what is returned, [-clamp, clamp]; None: none.
+    Returns:
+      Like x.
+    """
+    return clamped(nn.leaky_relu(x, 0.2) * math.sqrt(2), clamp)
+
+
+def clamped(x: Array, clamp: float | None) -> Array:
+    """Returns x within [-clamp, clamp], or x itself where clamp is None; beyond the bounds no gradient passes.
+
+    Raises:
+      ValueError: clamp is not positive.
+    References:
+      Karras et al. Training Generative Adversarial Networks with Limited Data. NeurIPS 2020, appendix D.1 (256, for
+      float16).
+    """
+    if clamp is None:
+        return x
+    if not clamp > 0:
+        raise ValueError(f"activations are clamped to [-c, c] with c > 0, or None; got {clamp}")
+    return jnp.clip(x, -clamp, clamp)
 
 
 def pixel_norm(x: Array, epsilon: float = 1e-8) -> Array:

@@ -32,6 +32,10 @@ def modulated_conv(
     CPU, and the one that a batch shares memory in. `grouped` makes the kernels and convolves in groups instead: the
     same function, with scales that never enter the activations.
 
+    Where x is float16, kernel and style are first divided by their largest entries (the kernel's, of each output, also
+    by sqrt(k k I)), and the result is multiplied back in float32: the same function, whose products stay below
+    sqrt(k k I) times the largest of x, whatever the style.
+
     Args:
       x: [B, H, W, I].
       kernel: [k, k, I, O], k = 1 or 3.
@@ -46,6 +50,7 @@ def modulated_conv(
       ValueError: shapes do not fit.
     References:
       Karras et al. Analyzing and Improving the Image Quality of StyleGAN. CVPR 2020, section 2.2, eq. 1 and 3.
+      Karras et al. Training Generative Adversarial Networks with Limited Data. NeurIPS 2020, appendix D.1 (float16).
     """
     if x.ndim != 4 or kernel.ndim != 4 or style.shape != (x.shape[0], x.shape[3]) or kernel.shape[2] != x.shape[3]:
         raise ValueError(
@@ -53,18 +58,33 @@ def modulated_conv(
             f"{kernel.shape} and {style.shape}"
         )
     wide = jnp.promote_types(x.dtype, jnp.float32)
-    scale = None
+    kernel, style = kernel.astype(wide), style.astype(wide)
+    scale, epsilon = None, jnp.asarray(1e-8, wide)
+    if x.dtype == jnp.float16:
+        kernel, style, scale = _normalised(kernel, style)
+        epsilon = epsilon / jnp.square(scale)
     if demodulate:
-        power = jnp.sum(jnp.square(kernel.astype(wide)), axis=(0, 1))
-        scale = lax.rsqrt(jnp.square(style.astype(wide)) @ power + 1e-8)
+        scale = lax.rsqrt(jnp.square(style) @ jnp.sum(jnp.square(kernel), axis=(0, 1)) + epsilon)
     if grouped:
-        kernels = kernel[None] * style[:, None, None, :, None].astype(kernel.dtype)
+        kernels = kernel[None] * style[:, None, None, :, None]
         if scale is not None:
-            kernels = kernels * scale[:, None, None, None, :].astype(kernel.dtype)
+            kernels = kernels * scale[:, None, None, None, :]
         one = jax.vmap(lambda x, kernel: resampled_conv(x[None], kernel, up, taps=taps)[0])
-        return one(x, kernels)
-    y = resampled_conv(x * style[:, None, None].astype(x.dtype), kernel, up, taps=taps)
-    return y if scale is None else y * scale[:, None, None].astype(y.dtype)
+        return one(x, kernels.astype(x.dtype))
+    y = resampled_conv((x * style[:, None, None]).astype(x.dtype), kernel.astype(x.dtype), up, taps=taps)
+    return y if scale is None else (y * scale[:, None, None]).astype(x.dtype)
+
+
+def _normalised(kernel: Array, style: Array) -> tuple[Array, Array, Array]:
+    """Divides both by constants that bound what they multiply, and returns the product of these, [B, O].
+
+    The function does not depend on the constants, so no gradient passes through them.
+    """
+    floor = 1e-15  # where all are zero, and the outputs with them; its square times that of the other is a float32
+    largest = math.sqrt(math.prod(kernel.shape[:3])) * jnp.max(jnp.abs(kernel), axis=(0, 1, 2))
+    largest = lax.stop_gradient(jnp.maximum(largest, floor))
+    strongest = lax.stop_gradient(jnp.maximum(jnp.max(jnp.abs(style), axis=1, keepdims=True), floor))
+    return kernel / largest[None, None, None], style / strongest, strongest * largest[None]
 
 
 class ModulatedConv(nn.Module):
@@ -84,7 +104,7 @@ class ModulatedConv(nn.Module):
         style = EqualizedDense(x.shape[-1], bias_init=1.0, name="style")(w)
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(1.0), shape, jnp.float32) / math.sqrt(math.prod(shape[:3]))
-        x, kernel = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
+        x, _ = nn.dtypes.promote_dtype(x, kernel, dtype=self.dtype)
         return modulated_conv(
             x, kernel, style, demodulate=self.demodulate, up=self.up, taps=self.taps, grouped=self.grouped
         )

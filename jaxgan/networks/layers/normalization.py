@@ -186,4 +186,4 @@ class ConditionalBatchNorm(nn.Module):
         start = nn.initializers.zeros
         scale = 1 + Embedding(self.classes, x.shape[-1], start, name="scale")(y)
         offset = Embedding(self.classes, x.shape[-1], start, name="offset")(y)
-        return x * scale.reshape(shape).astype(x.dtype) + offset.reshape(shape).astype(x.dtype)
+        return (x * scale.reshape(shape) + offset.reshape(shape)).astype(x.dtype)  # in float32: nothing bounds either
