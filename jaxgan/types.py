@@ -185,7 +185,7 @@ def explained(value: Any, doc: str) -> Any:
         base = next(kind for kind in type(value).__mro__ if "_fields" in vars(kind))
         words = {"__doc__": doc, "__slots__": (), "__module__": base.__module__}
         return type(base.__name__, (base,), words)(*value)
-    if isinstance(value, FunctionType) and not value.__doc__:
+    if isinstance(value, functools.partial) or (isinstance(value, FunctionType) and not value.__doc__):
         value.__doc__ = doc
     return value
 

@@ -14,7 +14,6 @@ from jaxgan.commands import evaluate as module
 from jaxgan.commands.main import main as jaxgan
 from jaxgan.evaluation import MEASURES, Examples, chosen, evaluate
 from jaxgan.metrics import Protocol
-from jaxgan.runs.experiment import sample_inputs
 from jaxgan.runs.loading import load
 
 FEW = ["--n", "40", "--resamples", "10"]
@@ -205,7 +204,7 @@ def test_pictures_are_read_as_they_are_needed(tmp_path):
     again = module._pictures(a, module.Evaluate(judged=a, n=40), None)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert held < first.size / 2  # not even bytes of all pixels are kept
+    assert held < first.size  # not even bytes of all pixels are kept
     assert again.size == 40
 
 
@@ -229,7 +228,8 @@ def test_samples_of_many_chunks_are_those_of_their_labels(run, tmp_path, monkeyp
     words = ["evaluate", str(run), *FEW, "--resamples", "0", "--metrics", "frechet", "--out", str(tmp_path)]
     assert jaxgan(words) == 0
     assert [each["n"] for each in asked[:3]] == [16, 16, 8]
-    labels = sample_inputs(load(run).experiment, 40)["y"]
+    labels = module._asked(load(run).experiment, 40, 0)["y"]
+    assert np.bincount(labels).tolist() == [4] * 10
     np.testing.assert_array_equal(np.concatenate([each["y"] for each in asked[:3]]), labels)
 
 
