@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from jaxgan.pages import read_page
+
 try:
     import fcntl
 except ImportError:  # not a POSIX system
@@ -57,7 +59,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 def _holder(folder: Path) -> str:
     try:
-        page = json.loads((folder / FILE).read_text())
+        page = read_page(folder / FILE)
         return f"process {page['pid']} on {page['host']}, since {page['since']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

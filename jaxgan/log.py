@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from jaxgan.guard import SKIPPED
 from jaxgan.loop import Log
+from jaxgan.pages import parse_page
 
 
 @contextlib.contextmanager
@@ -178,7 +179,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _row(line: str) -> dict[str, Any] | None:
     with contextlib.suppress(ValueError):
-        row = json.loads(line)
+        row = parse_page(line)
         if isinstance(row, dict) and "step" in row and line.endswith("\n"):
             return row
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgan import svg
+from jaxgan.pages import parse_page
 
 Metrics = dict[str, tuple[list[int], list[float]]]  # by name: (steps, values), equally long, steps rising
 
@@ -169,7 +170,7 @@ def _replace(path: Path, write: Callable[[Path], Any]) -> Path:
 
 def _parse(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parse_page(text)
     except ValueError:
         return None
 

@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # Rooms by the order in which data flows; a room imports from rooms before it, and from itself.
 ORDER = (
-    {"types"},
+    {"types", "pages"},
     {"checks"},
     {"data", "priors"},
     {"networks"},

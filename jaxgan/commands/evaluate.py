@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -28,6 +27,7 @@ from jaxgan.metrics.extractors import Extractor
 from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.variation import NEARLY_CONSTANT
+from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
@@ -341,10 +341,8 @@ def _unused(path: Path) -> Path:
 def _stored(path: Path) -> dict[str, Figure]:
     """Reads the figures of an evaluation.json."""
     try:
-        return {
-            name: from_json(figure) for name, figure in json.loads(path.read_text(encoding="utf-8"))["figures"].items()
-        }
-    except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+        return {name: from_json(figure) for name, figure in read_page(path, figures=dict)["figures"].items()}
+    except (OSError, ValueError) as error:
         raise ValueError(f"{path} is no evaluation.json: {error}") from error
 
 

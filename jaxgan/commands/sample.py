@@ -95,6 +95,11 @@ def _check(flags: Sample) -> None:
         raise ValueError("--images DIR writes samples one by one; leave out --interpolate and --out")
     if flags.images and flags.images.exists() and not flags.images.is_dir():
         raise ValueError(f"--images {flags.images} is a file; name a folder")
+    if flags.out and flags.out.suffix and not flags.out.is_dir():
+        from PIL import Image
+
+        if flags.out.suffix.lower() not in Image.registered_extensions():
+            raise ValueError(f"--out {flags.out}: no picture is written as {flags.out.suffix!r}; name it .png")
 
 
 def _label(y: int | str, experiment: Experiment) -> int:

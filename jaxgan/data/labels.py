@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +11,7 @@ import numpy as np
 
 from jaxgan.data.check import check_conditions, narrow
 from jaxgan.data.pixels import SUFFIXES
+from jaxgan.pages import parse_page
 
 KINDS = (".csv", ".tsv", ".json")
 
@@ -111,7 +111,7 @@ def _table(text: str, suffix: str) -> tuple[list[tuple[str, Any]], list[str]]:
 
 
 def _json(text: str) -> tuple[list[tuple[str, Any]], list[str]]:
-    page = json.loads(text)
+    page = parse_page(text)
     if isinstance(page, dict) and isinstance(page.get("labels"), list | dict):
         page = page["labels"]
     rows = list(page.items()) if isinstance(page, dict) else page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import jax
 from jaxgan import checkpoint
 from jaxgan.guard import SKIPPED
 from jaxgan.loop import Ending
+from jaxgan.pages import read_page
 from jaxgan.parallel import is_first
 from jaxgan.report import curves, read_metrics, report
 from jaxgan.runs import folder as folders
@@ -77,16 +77,16 @@ def summarise(run: Run, status: str, step: int, seconds: float, latest: Mapping[
 def read_summary(folder: Path) -> dict[str, Any]:
     """Reads the `summary.json` of a run; empty where there is none yet, or none that can be read."""
     try:
-        page = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
+        return read_page(folder / "summary.json")
+    except (OSError, ValueError):
         return {}
-    return page if isinstance(page, dict) else {}
 
 
 def last_evaluation(folder: Path, start: int) -> dict[str, Any]:
     """Returns what the summary of a resumed run says of its last evaluation, unless that lies ahead again."""
     page = read_summary(folder)
     judged = page.get("judged_at_step")
-    if judged is None or judged > start:
+    figures, histogram = page.get("figures"), page.get("histogram")
+    if not isinstance(judged, int) or judged > start or not isinstance(figures, dict):
         return {}
-    return {"step": judged, "figures": page["figures"], "histogram": page["histogram"]}
+    return {"step": judged, "figures": figures, "histogram": histogram if isinstance(histogram, list) else None}

@@ -7,7 +7,7 @@ import io
 import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -34,11 +34,15 @@ def parse(signature: Callable[..., Parsed], words: Sequence[str], program: str, 
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            return tyro.cli(signature, args=list(words), prog=program, description=description or "")
+            parsed = tyro.cli(signature, args=list(words), prog=program, description=description or "")
     except SystemExit as end:
         if not end.code:
             raise
         raise ValueError(_one_line(complaint.getvalue())) from None
+    for part in parsed if isinstance(parsed, tuple) else (parsed,):
+        for field in fields(part) if is_dataclass(part) else ():
+            check_size(f"--{field.name.replace('_', '-')}", getattr(part, field.name))
+    return parsed
 
 
 def parse_two(
@@ -84,6 +88,16 @@ def _small(kind: type, values: Mapping[str, Any]) -> Any:
     return kind(**dict.fromkeys(needed, tyro.MISSING) | dict(values))
 
 
+def check_size(flag: str, value: Any) -> None:
+    """Refuses an integer that needs more than 64 bits, which no array or key can hold.
+
+    Raises:
+      ValueError: names the flag.
+    """
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError(f"{flag} must be an integer of at most 64 bits; got {float(value):.3g}")
+
+
 def _one_line(complaint: str) -> str:
     """Folds a framed message of several lines into one."""
     framed = re.sub(r"\x1b\[[0-9;]*m", "", complaint).splitlines()[1:]  # the first line is the frame's title
@@ -105,5 +119,7 @@ def reported(work: Callable[[], int]) -> int:
         if not error.name or error.name.split(".")[0] in ("jaxgan", "experiments"):
             raise
         return fail(f"this needs the package {error.name!r}, which is not installed: pip install {error.name}")
+    except MemoryError as error:
+        return fail(f"out of memory: {error or 'smaller sizes or fewer examples need less'}")
     except KeyboardInterrupt:
         return fail("interrupted", code=130)

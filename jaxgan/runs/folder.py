@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
@@ -9,15 +10,17 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxgan.data import Source, label_counts
+from jaxgan.pages import read_page
 
 FORMAT = 2  # of config.json; a reader refuses others
 PACKAGES = ("jaxgan", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "numpy", "grain", "tensorflow-datasets")
@@ -49,6 +52,41 @@ def new_folder(root: Path, experiment: str, name: str | None, seed: int) -> Path
             continue
         return folder
     raise ValueError(f"the run {root / experiment / wanted} exists; go on with it by --resume, or choose another --id")
+
+
+def missing(path: Path) -> list[Path]:
+    """Returns which of a folder and those around it do not exist, the innermost first."""
+    return [each for each in (path, *path.parents) if not each.exists()]
+
+
+@contextlib.contextmanager
+def withdrawn(folder: Path, around: Sequence[Path] | None) -> Iterator[None]:
+    """Takes a new folder away again where bad input is found in it before anything has been trained or tabulated.
+
+    What can be refused without a folder is refused before (`runs.start.prepare`); a judge and a table's games cannot.
+
+    Args:
+      folder: of a run or of tables.
+      around: the folders that were `missing` before, taken away too; None: it is not new, and stays.
+    """
+    try:
+        yield
+    except ValueError:
+        if around is not None and not _has_results(folder):
+            shutil.rmtree(folder)
+            for each in around:
+                with contextlib.suppress(OSError):  # others have put something there
+                    each.rmdir()
+        raise
+
+
+def _has_results(folder: Path) -> bool:
+    """Says whether a run has logged or saved, or a table has been done."""
+    trained = any(path.stat().st_size for path in folder.rglob("metrics.jsonl"))
+    if trained or any(folder.rglob("checkpoints/[0-9]*")):
+        return True
+    pages = list(folder.glob("table.json"))
+    return bool(pages and read_page(pages[0]).get("tables"))
 
 
 def find_folder(root: Path, experiment: str, name: str | None, started: str | None = "config.json") -> Path:
@@ -143,14 +181,10 @@ def read_config(folder: Path) -> dict[str, Any]:
       ValueError: the folder is none of a run, or of another version's.
     """
     try:
-        page = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        written = page.get("format", 1)
+        written = read_page(folder / "config.json").get("format", 1)
         if written == FORMAT:
-            kinds = {"experiment": str, "module": str, "config": dict, "batch": dict, "classes": int}
-            if wrong := [name for name, kind in kinds.items() if not isinstance(page.get(name), kind)]:
-                raise KeyError(wrong[0])
-            return page
-    except (OSError, KeyError, AttributeError, json.JSONDecodeError) as error:
+            return read_page(folder / "config.json", experiment=str, module=str, config=dict, batch=dict, classes=int)
+    except (OSError, ValueError) as error:
         raise ValueError(f"{folder} is not the folder of a run (runs/EXPERIMENT/ID): {error}") from error
     raise ValueError(
         f"{folder}/config.json has format {written}; this version reads {FORMAT}: use the version that made the run, "

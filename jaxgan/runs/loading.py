@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, NamedTuple
 
 import jax
+from flax.errors import FlaxError
 
 from jaxgan import checkpoint
+from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Best, Experiment, principal
 from jaxgan.runs.folder import example_of, read_config
 from jaxgan.runs.modules import made_by
+from jaxgan.runs.settings import check_numbers
 from jaxgan.types import TrainState
+
+# What building a game of another's config and batch may raise: what the page says is not what this code once wrote.
+UNFIT = (ArithmeticError, AttributeError, FlaxError, LookupError, TypeError, ValueError)
 
 
 class Trained(NamedTuple):
@@ -48,13 +53,14 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         raise ValueError(f"{run} is one of the games of {page['experiment']!r}, which that experiment alone can make")
     try:
         config, example = module.Config(**page["config"]), example_of(page["batch"])
+        check_numbers(config)
         shape = tuple(principal(example).shape[1:])
-    except (KeyError, TypeError, AttributeError) as error:
+        data = page.get("data", {})
+        counts, names = tuple(map(int, data.get("counts", ()))), tuple(map(str, data.get("names", ())))
+        experiment = module.build(config, shape, page["classes"])._replace(counts=counts, names=names)
+        target = jax.eval_shape(experiment.game.init, jax.random.key(config.seed), example)
+    except UNFIT as error:
         raise ValueError(f"{run}/config.json does not fit {page['module']}: {error}") from error
-    data = page.get("data", {})
-    counts, names = (tuple(data.get(key, ())) for key in ("counts", "names"))
-    experiment = module.build(config, shape, page["classes"])._replace(counts=counts, names=names)
-    target = jax.eval_shape(experiment.game.init, jax.random.key(config.seed), example)
     if not (run / "checkpoints").is_dir():
         raise ValueError(f"{run} has no checkpoints yet; wait for its first evaluation")
     with closing(checkpoint.open_checkpoints(run / "checkpoints", read_only=True)) as manager:
@@ -69,10 +75,10 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
 
 def _best(run: Path) -> Best:
     try:
-        page = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        page = read_page(run / "summary.json", best_by=str | None, lower_is_better=bool | None)
         figure, lower = page["best_by"], page["lower_is_better"]
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"{run}/summary.json does not say which figure is best by: {error}") from error
-    if figure is None:
+    if figure is None or lower is None:
         raise ValueError(f"{run} has no judge, and so no best checkpoint; use --step latest or a number")
     return Best(figure, lower)

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jaxgan.data import Source
+from jaxgan.pages import read_page
 from jaxgan.report import read_metrics
 from jaxgan.runs.experiment import Experiment
 from jaxgan.runs.settings import Running
@@ -95,7 +95,7 @@ def read_table(folder: Path) -> dict[str, Any]:
       ValueError: there is none, or it is none that this version wrote.
     """
     try:
-        page = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        page = read_page(folder / FILE, config=dict, running=dict, resumed=int)
         if missing := {*ABOUT, "config", "running", "resumed"} - page.keys():
             raise ValueError(f"it lacks {sorted(missing)}")
     except (OSError, ValueError, AttributeError) as error:

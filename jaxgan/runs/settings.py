@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import jax
 import tyro
 
 from jaxgan import checkpoint
 from jaxgan.runs.experiment import Best, Experiment, Judge
+from jaxgan.runs.flags import check_size
 from jaxgan.types import Batch, Metrics, TrainState
 
 From = Annotated[
@@ -52,6 +55,7 @@ class Running:
     process: int | None = None  # which one this is, likewise
 
 
+COUNTS = ("batch_size", "n_critic", "latent", "judged", "judge_steps", "channels", "seeds")
 BRIEF = {"evaluations": 1, "log_every": 1}  # of `Running`, in a run of a few steps
 
 
@@ -76,3 +80,43 @@ def compiled_quickly(smoke: bool) -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_disable_most_optimizations", before)
+
+
+def check_numbers(config: Any) -> None:
+    """Refuses numbers of a config that cannot be meant, by the names that fields usually have.
+
+    Raises:
+      ValueError: a value is of another type than its field, a number is not finite or needs more than 64 bits, a rate
+        is below 0, a decay not in [0, 1], or a size or count below 1.
+    """
+    kinds = get_type_hints(type(config))
+    for field, value in asdict(config).items():
+        if not fits(value, kinds[field]):
+            raise ValueError(f"{field} must be {kinds[field]}; got {value!r}")
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            continue
+        flag = f"--{field.replace('_', '-')}"
+        check_size(flag, value)
+        if not math.isfinite(value):
+            raise ValueError(f"{flag} must be a finite number; got {value}")
+        if field.endswith("learning_rate") and value < 0:
+            raise ValueError(f"{flag} must not be below 0; got {value}")
+        if field in ("b1", "b2", "ema") and not 0 <= value <= 1:
+            raise ValueError(f"{flag} must lie in [0, 1]; got {value}")
+        if (field in COUNTS or field.endswith(("features", "width"))) and value < 1:
+            raise ValueError(f"{flag} must be at least 1; got {value}")
+
+
+def fits(value: Any, kind: Any) -> bool:
+    """Says whether a value read from JSON is of a field's type; types other than JSON's are not looked into."""
+    if get_origin(kind) is Annotated:
+        return fits(value, get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return any(fits(value, each) for each in get_args(kind))
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return not isinstance(kind, type) or kind not in (bool, str, NoneType) or isinstance(value, kind)

@@ -7,7 +7,6 @@ what the games of a table experiment are made by (`jaxgan.runs.members`).
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, replace
@@ -43,11 +42,9 @@ from jaxgan.runs.experiment import (
 from jaxgan.runs.folder import read_config
 from jaxgan.runs.loading import load
 from jaxgan.runs.modules import Definition
-from jaxgan.runs.settings import Run, Running
+from jaxgan.runs.settings import Run, Running, check_numbers
 from jaxgan.runs.training import Finished, train_run
 from jaxgan.types import Batch, Game, TrainState
-
-COUNTS = ("batch_size", "n_critic", "latent", "judged", "judge_steps", "channels", "seeds")
 
 
 class Plan(NamedTuple):
@@ -95,7 +92,10 @@ def run(definition: Definition, config: Any, running: Running) -> int:
         if running.resume:
             raise ValueError("--from begins a run and --resume goes on with one; choose")
         prepared = _begun(prepared, running.start_from, definition)
-    return run_in(_folder(definition.name, config, running), prepared, running).code
+    around = folders.missing(running.out / definition.name)
+    folder = _folder(definition.name, config, running)
+    with folders.withdrawn(folder, around if is_first() and not running.resume else None):
+        return run_in(folder, prepared, running).code
 
 
 def _begun(prepared: Prepared, run: Path, definition: Definition) -> Prepared:
@@ -340,26 +340,6 @@ def _check(config: Any, running: Running, judged: bool) -> None:
         raise ValueError("--until-plateau and --until-quality need a figure: --best-by, or an experiment with a judge")
     if running.watchdog is not None and running.watchdog < 0:
         raise ValueError(f"--watchdog must be 0 (off) or more seconds; got {running.watchdog}")
-
-
-def check_numbers(config: Any) -> None:
-    """Refuses numbers of a config that cannot be meant, by the names that fields usually have.
-
-    Raises:
-      ValueError: a number is not finite, a rate is below 0, a decay not in [0, 1], or a size or count below 1.
-    """
-    for field, value in asdict(config).items():
-        if not isinstance(value, int | float) or isinstance(value, bool):
-            continue
-        flag = f"--{field.replace('_', '-')}"
-        if not math.isfinite(value):
-            raise ValueError(f"{flag} must be a finite number; got {value}")
-        if field.endswith("learning_rate") and value < 0:
-            raise ValueError(f"{flag} must not be below 0; got {value}")
-        if field in ("b1", "b2", "ema") and not 0 <= value <= 1:
-            raise ValueError(f"{flag} must lie in [0, 1]; got {value}")
-        if (field in COUNTS or field.endswith(("features", "width"))) and value < 1:
-            raise ValueError(f"{flag} must be at least 1; got {value}")
 
 
 def _real(source: Source, classes: int) -> np.ndarray:

@@ -106,9 +106,10 @@ def run_tables(definition: Definition, config: Any, where: Where) -> Tabulated:
     if hasattr(experiment, "check"):
         experiment.check(config)  # before a folder is made
     at_least(where, max_skips=1, watchdog=0)
+    around = folders.missing(where.out / definition.name)
     folder, page = _begun(definition, config, where)
     began, tables = time.monotonic(), list[Table]()
-    with locked(folder):
+    with folders.withdrawn(folder, None if where.resume else around), locked(folder):
         _write(folder, page)
         print(f"{'going on with' if where.resume else 'results go to'} {folder}", flush=True)
         try:

@@ -28,6 +28,7 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from jaxgan.metrics.extractors import pth
+from jaxgan.pages import parse_page
 
 INCEPTION = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 EFFICIENTNET_LITE0 = "57934424"  # the first digits, as in the file's name
@@ -35,6 +36,7 @@ NPZ_LIMIT = 4 * 2**30  # bytes that an .npz may unpack to
 METADATA = (
     "__metadata__"  # the entry of an .npz that holds `write`'s record, as JSON; a name that .safetensors reserves
 )
+
 RECORD = "jaxgan"  # where the metadata of a .safetensors hold it: one text, as several would be stored in any order
 DTYPES = {  # of .safetensors; those that are not here are refused
     **{"F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1"},
@@ -201,7 +203,7 @@ def _read_safetensors(data: bytes) -> tuple[dict[str, np.ndarray], dict[str, str
     wide = {name for name, entry in entries if entry["dtype"] == "BF16"}
     arrays |= {name: (arrays[name].astype(np.uint32) << 16).view(np.float32) for name in wide}
     (length,) = struct.unpack("<Q", data[:8])  # the library gives metadata of files, not of bytes
-    return arrays, _record(json.loads(data[8 : 8 + length]).get(METADATA, {}).get(RECORD, "{}"))
+    return arrays, _record(parse_page(data[8 : 8 + length]).get(METADATA, {}).get(RECORD, "{}"))
 
 
 def _safetensors(arrays: Mapping[str, np.ndarray], record: str) -> bytes:
@@ -214,7 +216,7 @@ def _safetensors(arrays: Mapping[str, np.ndarray], record: str) -> bytes:
 
 
 def _record(text: str) -> dict[str, str]:
-    record = json.loads(text)
+    record = parse_page(text)
     if not isinstance(record, dict):
         raise ValueError("the file's record of its hashes is not a dictionary")
     return record
