@@ -6,7 +6,8 @@ import contextlib
 import io
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Annotated, Any, TypeVar
 
@@ -104,12 +105,33 @@ def _one_line(complaint: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"[^\x20-\x7e]", " ", " ".join(framed))).strip()
 
 
+@contextlib.contextmanager
+def _warned_once() -> Iterator[None]:
+    """Shows each warning once, in one line: a command may read the same pictures for training and for its judge."""
+    before, said = (warnings.showwarning, warnings.formatwarning), set[str]()
+
+    def show(message: Warning | str, *where: Any, **more: Any) -> None:
+        if str(message) not in said:
+            said.add(str(message))
+            before[0](message, *where, **more)
+
+    def line(message: Warning | str, *where: Any, **more: Any) -> str:
+        return f"warning: {' '.join(str(message).split())}\n"
+
+    warnings.showwarning, warnings.formatwarning = show, line
+    try:
+        yield
+    finally:
+        warnings.showwarning, warnings.formatwarning = before
+
+
 def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
     for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
     try:
-        return work()
+        with _warned_once():
+            return work()
     except NonFiniteError as error:
         return fail(str(error), code=1)
     except (ValueError, OSError) as error:
