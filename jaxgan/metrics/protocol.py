@@ -132,12 +132,17 @@ def from_json(page: Mapping[str, Any]) -> Figure:
     """Reads what `to_json` wrote.
 
     Raises:
-      ValueError: a field is missing or unknown.
+      ValueError: a field is missing, unknown or of another type.
     """
     try:
+        counts, words = ("real", "fake", "seed"), ("name", "dataset", "split", "resizer", "features", "weights")
         protocol = dict(page["protocol"])
+        typed = [(protocol[name], int) for name in counts] + [(protocol[name], str) for name in words]
+        typed += [(size, int) for size in protocol["size"]] + [(page["metric"], str), (page["better"], str)]
+        if wrong := [value for value, kind in typed if not isinstance(value, kind)]:
+            raise TypeError(f"{wrong[0]!r} is of another type")
         protocol["size"] = tuple(protocol["size"])
         numbers = {name: math.nan if page[name] is None else float(page[name]) for name in ("value", "low", "high")}
         return Figure(page["metric"], **numbers, better=page["better"], protocol=Protocol(**protocol))
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"not a figure with its protocol: {error}") from error

@@ -148,7 +148,8 @@ def _saver(run: Run, config: Any, evaluations: Evaluations, survived: Survived) 
 
     def save(step: int, state: TrainState) -> None:
         figures = None
-        if run.best and evaluations.latest.get("step") == step and not math.isnan(evaluations.quality[-1]):
+        judged = run.best and evaluations.latest.get("step") == step and evaluations.quality  # rows may have been lost
+        if run.best and judged and not math.isnan(evaluations.quality[-1]):
             figures = {run.best.figure: evaluations.quality[-1]}
         with survived():  # the save before: its failure must not cost this one
             checkpoint.wait(run.manager)
