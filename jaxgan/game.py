@@ -102,7 +102,7 @@ def game(
       networks: by name; each owned by a player of the system, or declared frozen by it.
       system: who plays, from `jaxgan.systems` or made by hand.
       ema: by network, the decay per train step in [0, 1], or a schedule of the step: `generate` uses the average,
-        of parameters and model state. A number d is warmed up: after n steps the decay is min(d, (1 + n) / (10 + n)).
+        of parameters and model state. A number d < 1 is warmed up: after n steps it is min(d, (1 + n) / (10 + n)).
       dynamics: how the turns are played; `alternating()` if None.
       axis_name: the mapped axis over which gradients, model state and metrics are averaged (`pmap`, `shard_map`).
       microbatches: parts that a minibatch is cut into to save memory; their gradients are averaged. The result is that

@@ -201,6 +201,8 @@ def _decay(decay: float | Schedule, step: Array) -> float | Array:
     """Returns the decay of this step: a number is warmed up, so that an average does not remember the first weights."""
     if callable(decay):
         return decay(step)
+    if decay == 1:  # keeps the initial weights
+        return 1.0
     return jnp.minimum(decay, (1 + step) / (10 + step))
 
 
