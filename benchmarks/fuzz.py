@@ -55,8 +55,6 @@ PROGRAMS = {"jaxgan": "jaxgan.commands.main", "experiments": "experiments.__main
 GOLDEN = Path(__file__).parents[1] / "tests" / "metrics" / "extractors" / "golden"
 SHARES = {"flags": 4, "settings": 6, "pictures": 2, "weights": 3, "checkpoints": 1, "pages": 3}  # of the cases
 NEVER = ("--help", "--distributed")  # the second would wait for other processes
-# Threads of a checkpoint's read that failed print this some time later, which the end of a process forestalls.
-CLOSED = re.compile(r"Traceback .*?RuntimeError: Event loop is closed\n", re.DOTALL)
 HUGE = ("--n", "--samples", "--resamples", "--eigenvalues")  # a large number of these is long work, and not wrong
 QUIET = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)  # of which Python says nothing
 
@@ -319,7 +317,6 @@ def _until_training(experiment: str) -> Iterator[None]:
 
 def _wording(err: str) -> str | None:
     """Says what is wrong with the message of bad input; its first line may have an indented list below."""
-    err = CLOSED.sub("", err)
     lines = [line for line in err.splitlines() if not line.startswith(("warning: ", "  "))]
     one = len(lines) == 1 and lines[0].startswith("error: ") and len(lines[0]) > len("error: ")
     return None if one and "Traceback" not in err else f"not one line of an error: {err[:300]!r}"

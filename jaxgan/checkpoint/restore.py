@@ -76,7 +76,7 @@ def restore(
             damages[candidate] = str(damage or "another process found it damaged")
     if step in damages:
         raise CheckpointError(f"checkpoint {step} in {folder} cannot be read: {damages[step]}")
-    if damages:
+    if damages and not (manager.read_only and len(damages) == len(have)):  # nothing moved, and an error says it all
         _put_aside(manager, damages)
     if len(damages) == len(have):
         listed = "; ".join(f"checkpoint {candidate}: {damage}" for candidate, damage in damages.items())

@@ -6,9 +6,11 @@ import contextlib
 import io
 import logging
 import re
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
+from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -108,11 +110,11 @@ def _one_line(complaint: str) -> str:
 @contextlib.contextmanager
 def _warned_once() -> Iterator[None]:
     """Shows each warning once, in one line: a command may read the same pictures for training and for its judge."""
-    before, said = (warnings.showwarning, warnings.formatwarning), set[str]()
+    before, shown = (warnings.showwarning, warnings.formatwarning), set[str]()
 
     def show(message: Warning | str, *where: Any, **more: Any) -> None:
-        if str(message) not in said:
-            said.add(str(message))
+        if str(message) not in shown:
+            shown.add(str(message))
             before[0](message, *where, **more)
 
     def line(message: Warning | str, *where: Any, **more: Any) -> str:
@@ -125,10 +127,18 @@ def _warned_once() -> Iterator[None]:
         warnings.showwarning, warnings.formatwarning = before
 
 
+def _without_closed_loops(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Prints what nobody caught, but for the threads of a checkpoint's read that failed: its error is said already."""
+    if str(error) != "Event loop is closed":
+        sys.__excepthook__(kind, error, trace)
+
+
 def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
     for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _without_closed_loops
     try:
         with _warned_once():
             return work()
