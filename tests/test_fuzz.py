@@ -34,7 +34,7 @@ def test_no_case_is_a_fault(base, tmp_path):
         case, outcome = fuzz.one(0, number, base, tmp_path)
         assert outcome.fault is None, f"case {number}: {case}: {outcome.fault}\n{outcome.printed}"
         ends.add(outcome.end)
-    assert {"0", "2", "accepted"} <= ends
+    assert {"0", "2"} <= ends <= {"0", "1", "2", "accepted"}  # which come among so few depends on the flags there are
 
 
 def test_faults_are_seen(base, monkeypatch):
