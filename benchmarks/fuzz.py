@@ -169,15 +169,12 @@ def flags(program: str, command: Sequence[str]) -> dict[str, str]:
             contextlib.suppress(SystemExit),
         ):
             importlib.import_module(PROGRAMS[program]).main([*command, "--help"])
-        found = re.findall(
-            r"^\W*(--[\w-]+)(?:, (--[\w-]+))?(?: (\S+(?: \[STR \.\.\.\]\])?))?", said.getvalue(), re.MULTILINE
-        )
-        _KNOWN[key] = {
-            name: kind.rstrip(",") if re.match(r"[A-Z\[{]+", kind) and not off else ""
-            for on, off, kind in found
-            for name in (on, off)
-            if name and name not in NEVER
-        }
+        found: dict[str, str] = {}
+        for line in said.getvalue().splitlines():
+            head = re.split(" {2,}", line.strip("\N{BOX DRAWINGS LIGHT VERTICAL}| "))[0]  # words about it stand apart
+            if re.match("--[a-z]", head):
+                found |= {name: kind for name, _, kind in (part.partition(" ") for part in head.split(", "))}
+        _KNOWN[key] = {name: kind for name, kind in found.items() if name not in NEVER}
     return _KNOWN[key]
 
 

@@ -153,9 +153,11 @@ def chosen(names: Iterable[str], available: set[str]) -> list[str]:
       names: of MEASURES, or "all".
       available: of "images", "probabilities", "training".
     Raises:
-      ValueError: a name is unknown, or a metric needs what is not available.
+      ValueError: there is no name, one is unknown, or a metric needs what is not available.
     """
     asked = list(dict.fromkeys(names))
+    if not asked:
+        raise ValueError(f"no metric is asked for; choose of {', '.join(MEASURES)}, or all")
     if "all" in asked:
         return [name for name, measure in MEASURES.items() if measure.needs <= available]
     for name in asked:
