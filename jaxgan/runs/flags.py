@@ -6,11 +6,9 @@ import contextlib
 import io
 import logging
 import re
-import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, fields, is_dataclass
-from types import TracebackType
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -127,18 +125,10 @@ def _warned_once() -> Iterator[None]:
         warnings.showwarning, warnings.formatwarning = before
 
 
-def _without_closed_loops(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Prints what nobody caught, but for the threads of a checkpoint's read that failed: its error is said already."""
-    if str(error) != "Event loop is closed":
-        sys.__excepthook__(kind, error, trace)
-
-
 def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
     for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
-    if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _without_closed_loops
     try:
         with _warned_once():
             return work()
