@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jaxgan as jg
-from experiments.digits.dcgan import build as build_digits
 from experiments.full_size.judge import JudgedBy, image_judge
+from experiments.yours.folder import SMOKE, build
 from jaxgan.data import Source
-from jaxgan.runs.experiment import Experiment, Judge
+from jaxgan.runs.experiment import Judge
+
+__all__ = ["MAY_DIFFER", "SMOKE", "Config", "build", "judge", "source"]
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,6 @@ class Config:
     ema: float = 0.998  # decay of the averaged generator, per step
 
 
-SMOKE = {
-    "steps": 4,
-    "batch_size": 8,
-    "generator_features": 2,
-    "discriminator_features": 2,
-    "judged": 8,
-    "judged_by": "pixels",
-}
 MAY_DIFFER = ("steps",)
 
 
@@ -67,11 +61,6 @@ def source(config: Config) -> Source:
         flip=config.flip,
     )
     return images if config.labels else jg.data.unlabelled(images)
-
-
-def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
-    """The game of `digits`, of the images' size, channels and classes."""
-    return build_digits(config, shape, classes)
 
 
 def judge(config: Config, folder: Path) -> Judge:
