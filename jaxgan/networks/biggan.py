@@ -28,6 +28,7 @@ from jaxgan.networks.inputs import check_condition, check_images, check_latents,
 from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.normalization import SpectralNorm
+from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.residual import (
     Convolve,
     DownBlock,
@@ -185,12 +186,12 @@ class DeepUpBlock(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Returns x [B, H, W, C] with `features` of it, doubled if it does."""
         hidden = max(1, x.shape[-1] // 4)
-        resize = upsample if self.double else lambda x: x
         h = self.convolve(nn.relu(self.normalize(x)), hidden, 1)
-        h = self.convolve(resize(nn.relu(self.normalize(h))), hidden, 3)
+        h = self.convolve(nn.relu(self.normalize(h)), hidden, 3, up=2 if self.double else 1)
         h = self.convolve(nn.relu(self.normalize(h)), hidden, 3)
         h = self.convolve(nn.relu(self.normalize(h)), self.features, 1)
-        return h + resize(x[..., : self.features])
+        x = x[..., : self.features]
+        return h + (upsample(x) if self.double else x)
 
 
 class DeepDownBlock(nn.Module):
@@ -227,9 +228,17 @@ def _attention(module: Generator | Discriminator, sides: tuple[int, int], height
 
 
 def _convolve(
-    x: Array, features: int, side: int, *, epsilon: float, train: bool, dtype: DTypeLike | None = None
+    x: Array,
+    features: int,
+    side: int,
+    up: int = 1,
+    down: int = 1,
+    *,
+    epsilon: float,
+    train: bool,
+    dtype: DTypeLike | None = None,
 ) -> Array:
-    conv = nn.Conv(features, (side, side), kernel_init=_orthogonal, dtype=dtype)
+    conv = Conv(features, (side, side), up, down, kernel_init=_orthogonal, dtype=dtype)
     return SpectralNorm(conv, epsilon=epsilon)(x, train)
 
 

@@ -13,7 +13,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_strides
-from jaxgan.networks.layers import StridedConv
+from jaxgan.networks.layers import Conv, StridedConv
 
 
 class DetailGenerator(nn.Module):
@@ -31,8 +31,8 @@ class DetailGenerator(nn.Module):
         plane = nn.Dense(height * width, dtype=self.dtype)(z).reshape(-1, height, width, 1)
         h = jnp.concatenate([low.astype(plane.dtype), plane], axis=-1)
         for _ in range(self.layers):
-            h = nn.leaky_relu(nn.Conv(self.features, (5, 5), dtype=self.dtype)(h), 0.2)
-        last = nn.Conv(low.shape[-1], (5, 5), kernel_init=nn.initializers.normal(1e-3), dtype=self.dtype)
+            h = nn.leaky_relu(Conv(self.features, (5, 5), dtype=self.dtype)(h), 0.2)
+        last = Conv(low.shape[-1], (5, 5), kernel_init=nn.initializers.normal(1e-3), dtype=self.dtype)
         return last(h).astype(jnp.float32)
 
 

@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Embedding, SpectralNorm, StridedConv, call, inner
+from jaxgan.networks.layers import Conv, Embedding, SpectralNorm, StridedConv, call, inner
 
 Normalization = Literal["batch", "instance", "spectral", "none"]
 _init = nn.initializers.normal(0.02)  # the paper's, for every weight
@@ -63,13 +63,11 @@ class Discriminator(nn.Module):
     def _biased(self, layer: int) -> bool:
         return layer == 0 or self.normalization != "batch"
 
-    def _narrow(self, features: int, use_bias: bool | None = None, name: str | None = None) -> nn.Conv:
+    def _narrow(self, features: int, use_bias: bool | None = None, name: str | None = None) -> Conv:
         """A convolution of stride 1 whose map is one smaller than its input."""
         biased = self._biased(self.layers) if use_bias is None else use_bias
         padding = ((1, 1), (1, 1))
-        return nn.Conv(
-            features, (4, 4), padding=padding, use_bias=biased, kernel_init=_init, dtype=self.dtype, name=name
-        )
+        return Conv(features, (4, 4), padding=padding, use_bias=biased, kernel_init=_init, dtype=self.dtype, name=name)
 
     def _normalised(self, conv: nn.Module, x: Array, train: bool, layer: int) -> Array:
         if self.normalization == "spectral":

@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_latents, check_sides, check_strides
-from jaxgan.networks.layers import ConvTranspose, StridedConv
+from jaxgan.networks.layers import Conv, ConvTranspose, StridedConv
 from jaxgan.networks.layers.resampling import height_and_width
 
 
@@ -66,10 +66,10 @@ class BoxGenerator(nn.Module):
         caption, mask = _condition(self, y, rows, columns)
         first = jnp.concatenate([z, caption], axis=-1)
         inside = nn.relu(nn.Dense(width, dtype=self.dtype)(first))[:, None, None] * mask
-        local = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(jnp.concatenate([inside, _places(mask)], -1))) * mask
+        local = nn.relu(Conv(width, (3, 3), dtype=self.dtype)(jnp.concatenate([inside, _places(mask)], -1))) * mask
         whole = nn.relu(nn.Dense(rows * columns * self.features, dtype=self.dtype)(first))
         x = jnp.concatenate([local, whole.reshape(-1, rows, columns, self.features), mask], axis=-1)
-        x = nn.relu(nn.Conv(width, (3, 3), dtype=self.dtype)(x))
+        x = nn.relu(Conv(width, (3, 3), dtype=self.dtype)(x))
         x = nn.relu(ConvTranspose(self.features * 2, dtype=self.dtype)(x))
         x = ConvTranspose(self.channels, dtype=self.dtype)(x)
         return jnp.tanh(x.astype(jnp.float32))
@@ -93,7 +93,7 @@ class BoxDiscriminator(nn.Module):
         caption, mask = _condition(self, y, *h.shape[1:3])
         written = nn.Dense(self.features, dtype=self.dtype)(caption)[:, None, None] * mask
         h = jnp.concatenate([h, written, mask], axis=-1)
-        h = nn.leaky_relu(nn.Conv(self.features * 2, (3, 3), dtype=self.dtype)(h), 0.2)
+        h = nn.leaky_relu(Conv(self.features * 2, (3, 3), dtype=self.dtype)(h), 0.2)
         inside = jnp.sum(h * mask, axis=(1, 2)) / (jnp.sum(mask, axis=(1, 2)) + 1e-3)
         h = jnp.concatenate([h.reshape(h.shape[0], -1), inside, caption.astype(h.dtype)], axis=-1)
         h = nn.leaky_relu(nn.Dense(self.hidden, dtype=self.dtype)(h), 0.2)

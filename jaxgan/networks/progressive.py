@@ -55,8 +55,8 @@ class Generator(nn.Module):
         x = self._layer(x, 0, "level_0_conv")
         before = x
         for level in range(1, len(levels)):
-            before, x = x, upsample(x, NEAREST)
-            x = self._layer(x, level, f"level_{level}_first")
+            before = x
+            x = self._layer(x, level, f"level_{level}_first", up=2)
             x = self._layer(x, level, f"level_{level}_second")
         image = self._image(x, len(levels) - 1)
         if len(levels) == 1:
@@ -64,8 +64,8 @@ class Generator(nn.Module):
         coarse = upsample(self._image(before, len(levels) - 2), NEAREST)
         return (1 - alpha) * coarse + alpha * image
 
-    def _layer(self, x: Array, level: int, name: str) -> Array:
-        conv = EqualizedConv(_width(self, level), gain=_GAIN, dtype=self.dtype, name=name)
+    def _layer(self, x: Array, level: int, name: str, up: int = 1) -> Array:
+        conv = EqualizedConv(_width(self, level), up=up, taps=NEAREST, gain=_GAIN, dtype=self.dtype, name=name)
         return pixel_norm(nn.leaky_relu(conv(x), 0.2))
 
     def _image(self, x: Array, level: int) -> Array:

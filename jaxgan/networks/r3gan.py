@@ -20,6 +20,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_condition, check_images, check_latents
 from jaxgan.networks.layers.embedding import Embedding
+from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.layers.resampling import downsample, resolutions, upsample
 
 _GAIN = math.sqrt(2 / (1 + 0.2**2))  # keeps the variance through a leaky ReLU of slope 0.2
@@ -123,17 +124,9 @@ class Block(nn.Module):
 
 def _conv(
     features: int, side: int, gain: float, dtype: DTypeLike | None, groups: int = 1, name: str | None = None
-) -> nn.Conv:
+) -> Conv:
     start = _fan_in(gain) if gain else nn.initializers.zeros
-    return nn.Conv(
-        features,
-        (side, side),
-        use_bias=False,
-        feature_group_count=groups,
-        kernel_init=start,
-        dtype=dtype,
-        name=name,
-    )
+    return Conv(features, (side, side), groups=groups, use_bias=False, kernel_init=start, dtype=dtype, name=name)
 
 
 def _pointwise(x: Array, features: int, dtype: DTypeLike | None) -> Array:

@@ -12,7 +12,9 @@ from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.embedding import Embedding, inner
 
 # What a block is made of. Both make their layers inside the block that calls them.
-Convolve = Callable[[Array, int, int], Array]  # (x [B, H, W, C], features, side of the kernel) -> [B, H, W, features]
+# (x [B, H, W, C], features, side of the kernel, up=1, down=1) -> [B, H up / down, W up / down, features], of x doubled
+# by copies before if up is 2, halved by means over 2x2 after if down is.
+Convolve = Callable[..., Array]
 Normalize = Callable[[Array], Array]  # x [B, H, W, C] -> the same shape
 
 
@@ -26,7 +28,7 @@ class UpBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Doubles the map."""
-        h = self.convolve(upsample(nn.relu(self.normalize(x))), self.features, 3)
+        h = self.convolve(nn.relu(self.normalize(x)), self.features, 3, up=2)
         h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
         # A 1x1 convolution of copies is copies of the convolution, at a quarter of the cost.
         return h + upsample(self.convolve(x, self.features, 1))
@@ -45,9 +47,9 @@ class DownBlock(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Halves the map, if it does."""
         h = self.convolve(nn.relu(self.normalize(x)), self.hidden, 3)
-        h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
+        h = self.convolve(nn.relu(self.normalize(h)), self.features, 3, down=2 if self.halve else 1)
         if self.halve:  # on the shortcut means come first: the same value, as its convolution is 1x1
-            return downsample(h) + self.convolve(downsample(x), self.features, 1)
+            return h + self.convolve(downsample(x), self.features, 1)
         return h + (x if x.shape[-1] == self.features else self.convolve(x, self.features, 1))
 
 
@@ -60,8 +62,8 @@ class FirstBlock(nn.Module):
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Halves the image x [B, H, W, C]."""
-        h = self.convolve(nn.relu(self.convolve(x, self.features, 3)), self.features, 3)
-        return downsample(h) + self.convolve(downsample(x), self.features, 1)
+        h = self.convolve(nn.relu(self.convolve(x, self.features, 3)), self.features, 3, down=2)
+        return h + self.convolve(downsample(x), self.features, 1)
 
 
 def upsample(x: Array) -> Array:

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -33,8 +33,8 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
-from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm
+from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.residual import (
     DownBlock,
     FirstBlock,
@@ -169,18 +169,11 @@ _he = nn.initializers.variance_scaling(2.0, "fan_avg", "uniform")  # of the bloc
 
 
 def _convolve(
-    x: Array,
-    features: int,
-    side: int,
-    *,
-    spectral: bool,
-    train: bool,
-    iterations: int = 1,
-    dtype: DTypeLike | None = None,
-    kernel_init: Initializer | None = None,
+    x: Array, features: int, side: int, *, spectral: bool, train: bool, iterations: int = 1, **settings: Any
 ) -> Array:
-    start = kernel_init or (_he if side > 1 else _glorot)
-    conv = nn.Conv(features, (side, side), kernel_init=start, dtype=dtype)
+    """Convolves, with further settings of `Conv`."""
+    start = {"kernel_init": _he if side > 1 else _glorot}
+    conv = Conv(features, (side, side), **(start | settings))
     return SpectralNorm(conv, iterations)(x, train) if spectral else conv(x)
 
 

@@ -14,7 +14,8 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Embedding, SpectralNorm, inner
+from jaxgan.networks.layers import Conv, Embedding, SpectralNorm, inner
+from jaxgan.networks.residual import downsample, upsample
 
 Normalization = Literal["spectral", "none"]
 _init = nn.initializers.orthogonal()
@@ -61,13 +62,13 @@ class Discriminator(nn.Module):
     def _down(self, x: Array, features: int, train: bool, first: bool) -> Array:
         """A residual block, and half the sides."""
         h = x if first else nn.relu(x)  # the image itself is not rectified
-        h = self._conv(nn.relu(self._conv(h, features, 3, train)), features, 3, train)
-        return nn.avg_pool(h + self._conv(x, features, 1, train), (2, 2), (2, 2))
+        h = self._conv(nn.relu(self._conv(h, features, 3, train)), features, 3, train, down=2)
+        return h + self._conv(downsample(x), features, 1, train)  # means and a 1x1 convolution commute
 
     def _up(self, x: Array, features: int, train: bool) -> Array:
         """A residual block at twice the sides."""
-        shortcut = _double(self._conv(x, features, 1, train))  # 1x1: the same before and after doubling
-        h = self._conv(_double(nn.relu(x)), features, 3, train)
+        shortcut = upsample(self._conv(x, features, 1, train))  # 1x1: the same before and after doubling
+        h = self._conv(nn.relu(x), features, 3, train, up=2)
         return self._conv(nn.relu(h), features, 3, train) + shortcut
 
     def _head(self, h: Array, y: Array | None, train: bool, name: str, normalization: Normalization) -> Array:
@@ -84,10 +85,9 @@ class Discriminator(nn.Module):
             logits = logits + inner(embedded, h)
         return logits
 
-    def _conv(self, x: Array, features: int, side: int, train: bool) -> Array:
-        return _applied(
-            nn.Conv(features, (side, side), kernel_init=_init, dtype=self.dtype), x, self.normalization, train
-        )
+    def _conv(self, x: Array, features: int, side: int, train: bool, up: int = 1, down: int = 1) -> Array:
+        conv = Conv(features, (side, side), up, down, kernel_init=_init, dtype=self.dtype)
+        return _applied(conv, x, self.normalization, train)
 
     def _check(self, x: Array) -> None:
         check_choice(self, "normalization", get_args(Normalization))
@@ -100,8 +100,3 @@ class Discriminator(nn.Module):
 def _applied(layer: nn.Module, x: Array, normalization: Normalization, train: bool) -> Array:
     y: Array = SpectralNorm(layer)(x, train) if normalization == "spectral" else layer(x)
     return y
-
-
-def _double(x: Array) -> Array:
-    """Repeats every pixel, [B, H, W, F] -> [B, 2 H, 2 W, F]."""
-    return jnp.repeat(jnp.repeat(x, 2, axis=1), 2, axis=2)

@@ -111,8 +111,9 @@ def test_coded_normalisation_by_hand(key):
     np.testing.assert_allclose(y, normal * (1 + scale[:, None, None]) + offset[:, None, None], rtol=1e-3, atol=1e-4)
 
 
-def scaled(x, features, side):
+def scaled(x, features, side, up=1):
     """A convolution whose output is known: the sum over features, times the kernel's side; copied."""
+    x = jnp.repeat(jnp.repeat(x, up, axis=1), up, axis=2)
     return jnp.broadcast_to(side * jnp.sum(x, axis=-1, keepdims=True), (*x.shape[:-1], features))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgan.networks import residual, resnet
+from jaxgan.networks.layers import Conv
 
 Z = jnp.zeros((3, 5))
 Y = jnp.zeros((3,), jnp.int32)
@@ -128,8 +129,8 @@ def block(module, key, shape):
     return module.apply({"params": params}, x), np.asarray(x, np.float64), conv
 
 
-def plain(x, features, side):
-    return nn.Conv(features, (side, side))(x)
+def plain(x, features, side, up=1, down=1):
+    return Conv(features, (side, side), up, down)(x)
 
 
 def relu(x):

@@ -1,7 +1,8 @@
 """Layers that GANs need and Flax lacks, or has in a form that is slow here; images are [B, H, W, C].
 
-convolutions   strided and transposed, with fast derivatives of every order
-resampling     upfirdn: filters that enlarge and reduce, alone or with a convolution
+convolutions   plain, strided and transposed, with fast derivatives of every order
+resampling     upfirdn: filters that enlarge and reduce
+resampled      convolutions with such a filter before or after
 embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
 modulated      convolutions whose weights a style scales; noise
@@ -18,8 +19,11 @@ from jaxgan.networks.layers.calling import call
 from jaxgan.networks.layers.convolutions import (
     ConvTranspose,
     StridedConv,
+    conv,
+    conv_kernel_gradient,
     conv_transpose,
     kernel_gradient,
+    same,
     strided_conv,
 )
 from jaxgan.networks.layers.embedding import Embedding, as_vectors, inner
@@ -33,10 +37,12 @@ from jaxgan.networks.layers.equalized import (
 from jaxgan.networks.layers.modulated import ModulatedConv, Noise, modulated_conv
 from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm, spectral_norms
 from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
-from jaxgan.networks.layers.resampling import downsample, fir, resampled_conv, upfirdn, upsample
+from jaxgan.networks.layers.resampled import Conv, resampled_conv
+from jaxgan.networks.layers.resampling import downsample, fir, upfirdn, upsample
 
 __all__ = [
     "ConditionalBatchNorm",
+    "Conv",
     "ConvTranspose",
     "Dropout",
     "Embedding",
@@ -50,6 +56,8 @@ __all__ = [
     "adaptive_instance_norm",
     "as_vectors",
     "call",
+    "conv",
+    "conv_kernel_gradient",
     "conv_transpose",
     "downsample",
     "fir",
@@ -62,6 +70,7 @@ __all__ = [
     "pixel_norm",
     "reconstruct",
     "resampled_conv",
+    "same",
     "scaled_leaky_relu",
     "spectral_norms",
     "strided_conv",

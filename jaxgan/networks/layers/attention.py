@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.normalization import SpectralNorm
+from jaxgan.networks.layers.resampled import Conv
 
 
 class SelfAttention(nn.Module):
@@ -46,7 +47,7 @@ class SelfAttention(nn.Module):
         return x + gamma.astype(x.dtype) * self._conv("output", channels, attended, train).astype(x.dtype)
 
     def _conv(self, name: str, features: int, x: Array, train: bool) -> Array:
-        conv = nn.Conv(features, (1, 1), use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype, name=name)
+        conv = Conv(features, (1, 1), use_bias=False, kernel_init=self.kernel_init, dtype=self.dtype, name=name)
         return SpectralNorm(conv, epsilon=self.epsilon)(x, train) if self.spectral else conv(x)
 
 

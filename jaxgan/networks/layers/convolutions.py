@@ -1,4 +1,11 @@
-"""Strided and transposed convolutions with derivatives of every order on the fast path; images are [B, H, W, C]."""
+"""Convolutions with derivatives of every order on the fast path; images are [B, H, W, C].
+
+A convolution, its input's gradient and its kernel's are the three partial derivatives of one trilinear form, so that
+any derivative of one is another of the three, to every order: `conv` and `conv_kernel_gradient` with stride 1,
+`strided_conv`, `conv_transpose` and `kernel_gradient` with any. Autodiff of `lax` convolutions gives the same values,
+in forms that may take tens of times as long on a CPU; which form each product has where is the matter of this file, and
+measured in docs/decisions/convolutions.md.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +19,64 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
 
+Pads = tuple[tuple[int, int], tuple[int, int]]  # zeros before and after, of height and of width
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
+_FEW = 4  # outputs up to which one matrix product and shifted sums are quicker than a convolution, on CPU
 
 
-# Transposed convolution, strided convolution and the kernel's gradient are the three partial derivatives of one
-# trilinear form <g, transpose(x, k)>, so that any derivative of one is another of the three, to every order. Left to
-# autodiff, the gradient of `lax.conv_transpose` w.r.t. its kernel is a convolution with a dilated left side, which has
-# no fast path on CPU (docs/decisions/convolutions.md).
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def conv(x: Array, kernel: Array, pads: Pads, groups: int = 1) -> Array:
+    """Convolution with stride 1.
+
+    Reverse-mode differentiable to any order; forward mode is refused by JAX (`custom_vjp`), as by all that follow.
+
+    Args:
+      x: [B, H, W, I].
+      kernel: [k, l, I / groups, O].
+      pads: zeros before and after; `same(kernel.shape)` keeps height and width.
+      groups: of the features; output o sees the inputs of its own group.
+    Returns:
+      [B, H + pads - k + 1, W + pads - l + 1, O].
+    """
+    if _on_cpu() and groups == 1 and kernel.shape[3] <= _FEW and x.dtype.itemsize >= 4:  # sums of half digits lose some
+        return _summed(x, kernel, pads)
+    if _on_cpu() and groups > 1:
+        return _in_turn(x, kernel, pads, groups)
+    return _plain(x, kernel, pads, groups)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def conv_kernel_gradient(x: Array, g: Array, pads: Pads, groups: int = 1) -> Array:
+    """Gradient of <g, conv(x, kernel, pads, groups)> w.r.t. the kernel [k, l, I / groups, O]."""
+    if groups > 1 and _on_cpu():
+        return _gradients_in_turn(x, g, pads, groups)
+    if groups > 1:
+        size = [x.shape[axis + 1] + sum(pads[axis]) - g.shape[axis + 1] + 1 for axis in range(2)]
+        kernel = jax.ShapeDtypeStruct((*size, x.shape[3] // groups, g.shape[3]), x.dtype)
+        (gradient,) = jax.linear_transpose(lambda kernel: _plain(x, kernel, pads, groups), kernel)(g)
+        return gradient
+    return _over_batch(x, g, pads, 1)
+
+
+conv.defvjp(
+    lambda x, kernel, pads, groups: (conv(x, kernel, pads, groups), (x, kernel)),
+    lambda pads, groups, saved, g: (
+        conv(g, _turned(saved[1], groups), _adjoint(pads, saved[1].shape), groups),
+        conv_kernel_gradient(saved[0], g, pads, groups),
+    ),
+)
+conv_kernel_gradient.defvjp(
+    lambda x, g, pads, groups: (conv_kernel_gradient(x, g, pads, groups), (x, g)),
+    lambda pads, groups, saved, kernel: (
+        conv(saved[1], _turned(kernel, groups), _adjoint(pads, kernel.shape), groups),
+        conv(saved[0], kernel, pads, groups),
+    ),
+)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def conv_transpose(x: Array, kernel: Array, stride: int) -> Array:
     """Transposed convolution with "SAME" padding: the adjoint of `strided_conv` with the same kernel.
-
-    Reverse-mode differentiable to any order; forward mode is refused by JAX (`custom_vjp`).
 
     Args:
       x: [B, H, W, I].
@@ -34,10 +85,11 @@ def conv_transpose(x: Array, kernel: Array, stride: int) -> Array:
     Returns:
       [B, stride H, stride W, O].
     """
+    if _on_cpu() and kernel.shape[2] > _FEW and min(kernel.shape[:2]) >= stride > 1:
+        return _interleaved(x, _turned(kernel, 1), stride)
     pads = [_transposed_pad(k, stride) for k in kernel.shape[:2]]
-    flipped = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
     return lax.conv_general_dilated(
-        x, flipped, (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
+        x, _turned(kernel, 1), (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
     )
 
 
@@ -51,15 +103,7 @@ def strided_conv(g: Array, kernel: Array, stride: int) -> Array:
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def kernel_gradient(g: Array, x: Array, stride: int, size: tuple[int, int]) -> Array:
     """Gradient of <g, conv_transpose(x, kernel)> w.r.t. the kernel [k, k, O, I]: a convolution, right side dilated."""
-    pads = [_pad(k, stride) for k in size]
-    return lax.conv_general_dilated(
-        g,
-        x,
-        window_strides=(1, 1),
-        padding=pads,
-        rhs_dilation=(stride, stride),
-        dimension_numbers=lax.ConvDimensionNumbers((3, 0, 1, 2), (3, 0, 1, 2), (2, 3, 0, 1)),
-    )
+    return _over_batch(g, x, (_pad(size[0], stride), _pad(size[1], stride)), stride)
 
 
 conv_transpose.defvjp(
@@ -83,6 +127,114 @@ kernel_gradient.defvjp(
         strided_conv(saved[0], kernel, stride),
     ),
 )
+
+
+def same(shape: tuple[int, ...]) -> Pads:
+    """Padding with which a convolution of stride 1 with a kernel of shape [k, l, ...] keeps height and width."""
+    return _pad(shape[0], 1), _pad(shape[1], 1)
+
+
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
+
+
+def _plain(x: Array, kernel: Array, pads: Pads, groups: int) -> Array:
+    return lax.conv_general_dilated(x, kernel, (1, 1), pads, dimension_numbers=_DIMENSIONS, feature_group_count=groups)
+
+
+def _over_batch(x: Array, g: Array, pads: Pads, dilation: int) -> Array:
+    """Contracts x [B, H, W, I] with g [B, h, w, O] over batch and places: a convolution of I images -> [k, l, I, O].
+
+    XLA's CPU compiler puts a convolution's axes into the order of its quick kernels only outside of loops and
+    conditions; elsewhere a kernel's gradient takes 70 times as long. So they are put in order here.
+    """
+    x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
+    kernel = lax.conv_general_dilated(
+        x, g, (1, 1), pads, rhs_dilation=(dilation, dilation), dimension_numbers=_DIMENSIONS
+    )
+    return kernel.transpose(1, 2, 0, 3)
+
+
+def _in_turn(x: Array, kernel: Array, pads: Pads, groups: int) -> Array:
+    """A convolution in groups, as a loop of plain ones: XLA's own is up to four times as slow on CPU."""
+    inputs, outputs = kernel.shape[2], kernel.shape[3] // groups
+
+    def one(group: Array) -> Array:
+        part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
+        return _plain(part, lax.dynamic_slice_in_dim(kernel, group * outputs, outputs, 3), pads, 1)
+
+    return _side_by_side(lax.map(one, jnp.arange(groups)))
+
+
+def _gradients_in_turn(x: Array, g: Array, pads: Pads, groups: int) -> Array:
+    """The kernel's gradient of a convolution in groups, likewise: XLA's own takes a hundred times as long on CPU."""
+    inputs, outputs = x.shape[3] // groups, g.shape[3] // groups
+
+    def one(group: Array) -> Array:
+        part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
+        return _over_batch(part, lax.dynamic_slice_in_dim(g, group * outputs, outputs, 3), pads, 1)
+
+    return _side_by_side(lax.map(one, jnp.arange(groups)))
+
+
+def _side_by_side(parts: Array) -> Array:
+    """[G, ..., F] -> [..., G F]."""
+    parts = jnp.moveaxis(parts, 0, -2)
+    return parts.reshape(*parts.shape[:-2], -1)
+
+
+def _summed(x: Array, kernel: Array, pads: Pads) -> Array:
+    """A convolution as one matrix product, [B H W, I] by [I, k l O], and the sum of its shifted parts."""
+    k, l = kernel.shape[:2]
+    parts = jnp.einsum("bhwi,klio->bhwklo", x, kernel)
+    zero = jnp.zeros((), x.dtype)
+
+    def moved(row: int, column: int) -> Array:
+        (top, bottom), (left, right) = pads
+        edges = ((0, 0, 0), (top - row, bottom - (k - 1 - row), 0), (left - column, right - (l - 1 - column), 0))
+        return lax.pad(parts[:, :, :, row, column], zero, (*edges, (0, 0, 0)))
+
+    return functools.reduce(jnp.add, [moved(row, column) for row in range(k) for column in range(l)])
+
+
+def _interleaved(x: Array, kernel: Array, stride: int) -> Array:
+    """A transposed convolution as stride^2 plain ones, each of which makes every stride-th pixel."""
+    (b, height, width, _), features = x.shape, kernel.shape[3]
+
+    def phase(axis: int, offset: int) -> tuple[slice, tuple[int, int]]:
+        """The taps that meet pixels, and not the zeros between them, at outputs `offset` of each stride."""
+        low, _ = _transposed_pad(kernel.shape[axis], stride)
+        first = (low - offset) % stride
+        taps = len(range(first, kernel.shape[axis], stride))
+        before = (low - offset - first) // stride
+        return slice(first, None, stride), (before, taps - 1 - before)
+
+    rows = []
+    for row in range(stride):
+        down, vertical = phase(0, row)
+        columns = []
+        for column in range(stride):
+            across, horizontal = phase(1, column)
+            columns.append(conv(x, kernel[down, across], (vertical, horizontal)))
+        rows.append(jnp.stack(columns, axis=3))
+    return jnp.stack(rows, axis=2).reshape(b, stride * height, stride * width, features)
+
+
+def _turned(kernel: Array, groups: int) -> Array:
+    """The kernel of a convolution's adjoint: turned by 180 degrees, inputs and outputs of each group exchanged."""
+    k, l, inputs, outputs = kernel.shape
+    kernel = jnp.flip(kernel, (0, 1))
+    if groups == 1:
+        return kernel.swapaxes(2, 3)
+    kernel = kernel.reshape(k, l, inputs, groups, outputs // groups).transpose(0, 1, 4, 3, 2)
+    return kernel.reshape(k, l, outputs // groups, groups * inputs)
+
+
+def _adjoint(pads: Pads, shape: tuple[int, ...]) -> Pads:
+    """The padding of the adjoint of a convolution with this padding and a kernel of this shape."""
+    (top, bottom), (left, right) = pads
+    k, l = shape[0] - 1, shape[1] - 1
+    return (k - top, k - bottom), (l - left, l - right)
 
 
 def _pad(size: int, stride: int) -> tuple[int, int]:

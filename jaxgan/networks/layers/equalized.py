@@ -9,7 +9,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import DTypeLike
 
-from jaxgan.networks.layers.resampling import BILINEAR, Filter, resampled_conv
+from jaxgan.networks.layers.resampled import resampled_conv
+from jaxgan.networks.layers.resampling import BILINEAR, Filter
 
 
 class EqualizedDense(nn.Module):
@@ -66,7 +67,7 @@ class EqualizedConv(nn.Module):
         kernel = self.param("kernel", nn.initializers.normal(1.0), shape, jnp.float32)
         kernel = kernel * (self.gain / math.sqrt(math.prod(shape[:3])))
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, bias, _ = nn.dtypes.promote_dtype(x, bias, kernel, dtype=self.dtype)
         y = resampled_conv(x, kernel, self.up, self.down, self.taps)
         return y if bias is None else y + bias.reshape(1, 1, 1, -1)
 

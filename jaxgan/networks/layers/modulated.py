@@ -12,7 +12,8 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.batch import global_draw
 from jaxgan.networks.layers.equalized import EqualizedDense
-from jaxgan.networks.layers.resampling import BILINEAR, Filter, resampled_conv
+from jaxgan.networks.layers.resampled import resampled_conv
+from jaxgan.networks.layers.resampling import BILINEAR, Filter
 
 
 def modulated_conv(
