@@ -1,12 +1,13 @@
 """Many train steps in one call: `lax.scan` over whole steps, where that pays.
 
-A tiny network's step takes less time than its dispatch from Python; a scan dispatches once for all steps. Convolutions
-on CPU are the opposite case: inside a loop their gradients lose XLA's fast path, so there it is refused.
+A tiny network's step takes less time than its dispatch from Python; a scan dispatches once for all steps. Gradients of
+`lax` convolutions on CPU are the opposite case: inside a loop XLA leaves their axes in an order that has no fast path,
+so there it is refused. The layers of `jaxgan.networks` bring the axes into order themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -44,10 +45,11 @@ def segments(game: Any, steps: int, *, force: bool = False) -> Step:
             raise ValueError(f"segments of {steps} steps take arrays [{steps}, B, ...], one batch a step; got {shapes}")
         if not force and jax.default_backend() == "cpu":
             first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), batches)
-            if convolves(step, state, first):
+            if convolves(step, state, first, slow_in_loops=True):
                 raise ValueError(
-                    "this train step has convolutions, whose gradients lose their fast path inside a loop on CPU; "
-                    "call jax.jit(game.train_step, donate_argnums=0) once for each step, or pass force=True"
+                    "this train step has convolutions that lose their fast path inside a loop on CPU, such as the "
+                    "gradients of nn.Conv; make its networks of jaxgan.networks.layers.Conv, or call "
+                    "jax.jit(game.train_step, donate_argnums=0) once for each step, or pass force=True"
                 )
         return lax.scan(step, state, batches)
 
@@ -62,25 +64,32 @@ def stack(trees: Iterable[PyTree]) -> Any:
     return _stack(list(trees))
 
 
-def convolves(function: Callable[..., Any], *arguments: Any) -> bool:
+def convolves(function: Callable[..., Any], *arguments: Any, slow_in_loops: bool = False) -> bool:
     """Tells whether a function has a convolution, also inside the functions that it calls; nothing is run.
 
     Args:
       function: of pytrees of arrays; one compiled by `jax.jit` is traced no more than once for equal shapes.
       *arguments: arrays, or their `jax.ShapeDtypeStruct`.
+      slow_in_loops: ask only for convolutions whose axes are in an order that XLA's CPU compiler is slow in inside a
+        loop or a condition.
     """
-    return _has_convolution(jax.make_jaxpr(function)(*arguments))
+    convolutions = _convolutions(jax.make_jaxpr(function)(*arguments))
+    return any(not slow_in_loops or tuple(numbers) != _IN_ORDER for numbers in convolutions)
 
 
-def _has_convolution(part: Any) -> bool:
+_IN_ORDER = lax.conv_dimension_numbers((1, 1, 1, 1), (1, 1, 1, 1), ("NHWC", "HWIO", "NHWC"))
+
+
+def _convolutions(part: Any) -> Iterator[lax.ConvDimensionNumbers]:
     """Searches whatever may hold equations: a jaxpr, a closed one, or a list of them (the branches of a `cond`)."""
     if isinstance(part, list | tuple):
-        return any(map(_has_convolution, part))
-    jaxpr = getattr(part, "jaxpr", part)
-    return any(
-        equation.primitive.name == "conv_general_dilated" or any(map(_has_convolution, equation.params.values()))
-        for equation in getattr(jaxpr, "eqns", ())
-    )
+        for one in part:
+            yield from _convolutions(one)
+    for equation in getattr(getattr(part, "jaxpr", part), "eqns", ()):
+        if equation.primitive.name == "conv_general_dilated":
+            yield equation.params["dimension_numbers"]
+        for value in equation.params.values():
+            yield from _convolutions(value)
 
 
 @jax.jit

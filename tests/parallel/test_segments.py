@@ -54,13 +54,28 @@ def test_one_trace_and_donation():
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(first.params))
 
 
-def test_convolutions_are_refused_on_cpu_unless_forced():
+def test_layers_of_the_library_are_scanned_on_cpu_to_the_same_bits():
     game, batches = images_game(), images(2)
     state = game.init(jax.random.key(0), {"x": batches["x"][0]})
-    with pytest.raises(ValueError, match=r"convolutions.*once for each step, or pass force=True"):
-        segments(game, 2)(state, batches)
-    state, _ = segments(game, 2, force=True)(state, batches)
-    assert state.step == 2
+    other, step = state, jax.jit(game.train_step)
+    for k in range(2):
+        other, _ = step(other, {"x": batches["x"][k]})
+    state, _ = segments(game, 2)(state, batches)
+    chex.assert_trees_all_equal(plain(other), plain(state))
+
+
+def test_gradients_of_flax_convolutions_are_refused_on_cpu_unless_forced():
+    def step(state, batch):
+        slope = jax.grad(
+            lambda kernel: CONV.apply({"params": {"kernel": kernel, "bias": jnp.zeros((1,))}}, batch).sum()
+        )
+        return state - slope(state), {}
+
+    kernel, batches = jnp.ones((3, 3, 1, 1)), jnp.stack([X, X])
+    with pytest.raises(ValueError, match=r"gradients of nn.Conv; .* once for each step, or pass force=True"):
+        segments(step, 2)(kernel, batches)
+    state, _ = segments(step, 2, force=True)(kernel, batches)
+    assert state.shape == (3, 3, 1, 1)
 
 
 def test_convolutions_are_scanned_on_accelerators(monkeypatch):
