@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments import EXPERIMENTS, TABLES
+from jaxgan.runs.compiled import keep_compiled
 from jaxgan.runs.terminal import fail, first_line, hint, leave, print_any_name
 
 
@@ -38,4 +39,4 @@ def _file(module: str) -> Path:
 
 if __name__ == "__main__":
     print_any_name()
-    leave(main())
+    leave(main(keep_compiled(sys.argv[1:])))

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 
 from experiments import EXPERIMENTS
+from jaxgan.runs.compiled import keep_compiled
 from jaxgan.runs.terminal import fail, hint, leave, print_any_name
 
 
@@ -30,4 +31,4 @@ def main(words: Sequence[str] | None = None) -> int:
 
 if __name__ == "__main__":
     print_any_name()
-    leave(main())
+    leave(main(keep_compiled(sys.argv[1:])))

@@ -7,7 +7,8 @@ model state of the others stay bit for bit as they were. So no loss needs `stop_
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
@@ -50,6 +51,7 @@ from jaxgan.types import (
 __all__ = ["averaged", "frozen", "game"]
 
 
+_SUMS = re.compile(r"stablehlo\.(reduce|dot|convolution|custom_call|scatter|fft)")  # of a lowered program
 # What `help` says of a game's functions.
 _INIT = """Draws the initial train state.
 
@@ -126,7 +128,7 @@ def game(
     networks = {name: net.network if isinstance(net, Pretrained) else net for name, net in networks.items()}
     board = Board(networks, system, axis_name, microbatches)
     updates = max(player.updates for player in system.players.values())
-    initialise = jax.jit(functools.partial(_initial, board, tuple(ema)))
+    initialise = _compiled_once(functools.partial(_initial, board, tuple(ema)))
 
     def init(key: Array, batch: Batch | Minibatches) -> TrainState:
         check_key("init", key)
@@ -158,6 +160,25 @@ def game(
     init, train_step = explained(init, _INIT), explained(train_step, _TRAIN_STEP)
     generate, rehearse = explained(generate, _GENERATE), explained(rehearse, _REHEARSE)
     return Game(init, train_step, generate, updates, axis_name, rehearse, networks, system, stays)
+
+
+def _compiled_once(function: Callable[..., TrainState]) -> Callable[..., TrainState]:
+    """Compiles what runs a single time, for which a compiler should not work longer than that saves.
+
+    To draw a convolution's kernel takes the CPU's compiler five times as long at its highest level as at its first, to
+    the same bits. Only sums, as of a spectral norm's first power iteration, are rounded in an order of the level's.
+    """
+    plain = jax.jit(function)
+    quick = jax.jit(function, compiler_options={"xla_backend_optimization_level": 1})
+
+    def compiled(*given: Any) -> TrainState:
+        traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((jnp.zeros(()), given)))
+        if traced:  # then the outermost `jit` alone says how all is compiled
+            return plain(*given)
+        full = jax.default_backend() != "cpu" or jax.config.read("jax_disable_most_optimizations")
+        return (plain if full or _SUMS.search(plain.lower(*given).as_text()) else quick)(*given)
+
+    return compiled
 
 
 def _initial(

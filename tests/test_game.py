@@ -524,6 +524,33 @@ def test_seeds_are_a_vmap_over_states():
         chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], swept.params), alone.params, rtol=1e-4, atol=1e-6)
 
 
+@pytest.fixture
+def fully_compiled():
+    """XLA's optimizations, for one test."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.mark.parametrize(("discriminator", "quick"), [(jg.networks.mlp.Discriminator((8,)), True), (Spectral(), False)])
+def test_initialisation_is_compiled_quickly_where_that_keeps_its_bits(discriminator, quick, key, fully_compiled):
+    """A power iteration sums, which a compiler does in an order of its own at each level of optimisation."""
+    made, jit = [], jax.jit
+
+    def noted(*given, **options):
+        made.append((jit(*given, **options), options))
+        return made[-1][0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "jit", noted)
+        game = jg.game(plain_networks() | {"discriminator": discriminator}, system(), ema={"generator": 0.9})
+    alone = game.init(key, batch_of(4))
+    assert [bool(options) for program, options in made if program._cache_size()] == [quick]
+    inside = jax.jit(lambda: game.init(key, batch_of(4)))()
+    chex.assert_trees_all_equal(*(each._replace(key=jax.random.key_data(each.key)) for each in (alone, inside)))
+
+
 # Several devices
 
 

@@ -81,9 +81,9 @@ def low_pass() -> np.ndarray:
 
     Its two phases have equal sums, so that a constant image stays as it is.
     """
-    import scipy.signal  # a second of start-up for whoever does not come here
-
-    return scipy.signal.firwin(TAPS, 0.5, window=("kaiser", 4.0))
+    offset = np.arange(TAPS) - (TAPS - 1) / 2
+    taps = 0.5 * np.sinc(0.5 * offset) * np.kaiser(TAPS, 4.0)
+    return taps / taps.sum()
 
 
 @functools.lru_cache(maxsize=32)

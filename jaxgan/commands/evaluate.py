@@ -14,7 +14,6 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-import scipy.special
 import tyro
 
 import jaxgan as jg
@@ -329,7 +328,9 @@ def _from_extractor(extractor: Extractor, probabilities: Callable[[np.ndarray], 
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:
-    return scipy.special.softmax(logits.astype(np.float64), axis=1)
+    from scipy.special import softmax  # a tenth of a second of start-up for whoever does not come here
+
+    return softmax(logits.astype(np.float64), axis=1)
 
 
 def _unused(path: Path) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from jaxgan.runs.compiled import FLAG, keep_compiled
 from jaxgan.runs.terminal import fail, first_line, hint, leave, print_any_name
 
 COMMANDS = {  # by name, the file beside this one
@@ -33,6 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print("usage: jaxgan COMMAND RUN [--flag value ...]     (COMMAND --help explains the flags)\n")
         for name, file in COMMANDS.items():
             print(f"  {name:16} {first_line(Path(__file__).with_name(f'{file}.py'))}")
+        print(f"\n  {FLAG}, beside any flags, keeps nothing of what is compiled for the next start")
         return 0
     if words[0] not in COMMANDS:
         return fail(f"unknown command {words[0]!r}; {hint(words[0], COMMANDS)}")
@@ -42,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def console() -> NoReturn:
     """Runs the command line as a program of its own."""
     print_any_name()
-    leave(main())
+    leave(main(keep_compiled(sys.argv[1:])))
 
 
 if __name__ == "__main__":

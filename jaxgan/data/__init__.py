@@ -3,7 +3,7 @@
 A `Source` is what examples are; the protocol is the same for all of them.
 
 - `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`, `label_counts`: the protocol
-  (source.py)
+  (source.py); the order of large sets needs no list of it (shuffled.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
 - `paired`, `unpaired`: several sources side by side (combined.py)
 - `digits`: real handwritten digits, no download (embedded.py)

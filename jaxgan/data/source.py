@@ -18,8 +18,10 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgan.data.check import narrow
+from jaxgan.data.shuffled import permuted
 from jaxgan.types import Batch
 
+LISTED = 2**20  # examples, at most, of which the order of an epoch is a list in memory
 COUNTABLE = 2**20  # classes, at most, of which examples are counted
 COUNTED = 4096  # examples whose labels are counted where the source does not say how many there are
 
@@ -150,6 +152,8 @@ def _uniform(seed: int, position: np.ndarray) -> np.ndarray:
 def indices(seed: int, size: int, position: np.ndarray) -> np.ndarray:
     """Which example each draw takes: every epoch is a fresh permutation, and no example is dropped between epochs.
 
+    Of more than LISTED examples it is computed place by place, in memory that does not grow with them.
+
     Args:
       seed: of the order, >= 0.
       size: number of examples.
@@ -160,7 +164,9 @@ def indices(seed: int, size: int, position: np.ndarray) -> np.ndarray:
     epoch, place = np.divmod(np.asarray(position, np.int64), size)
     index = np.empty_like(place)
     for e in np.unique(epoch):
-        index[epoch == e] = _permutation(seed, size, int(e))[place[epoch == e]]
+        here = place[epoch == e]
+        large = size > LISTED
+        index[epoch == e] = permuted(seed, int(e), size, here) if large else _permutation(seed, size, int(e))[here]
     return index
 
 

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from scipy.special import rel_entr
 
 TOLERANCE = 1e-3  # of the sum of a row: what a softmax in half precision leaves
 
@@ -54,4 +53,6 @@ def inception_score(probabilities: ArrayLike, splits: int = 10) -> InceptionScor
 
 
 def _score(p: np.ndarray) -> float:
+    from scipy.special import rel_entr  # a tenth of a second of start-up for whoever does not come here
+
     return float(np.exp(rel_entr(p, p.mean(axis=0, keepdims=True)).sum(axis=1).mean()))

@@ -8,7 +8,6 @@ import jax
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from scipy.special import ndtr
 
 from jaxgan.checks import check_key
 from jaxgan.metrics.check import checked
@@ -84,6 +83,8 @@ def ndb(bins: Bins, fake: ArrayLike, level: float = 0.05) -> NDB:
     pooled = (bins.counts + histogram) / (n + m)
     error = np.sqrt(pooled * (1.0 - pooled) * (1.0 / n + 1.0 / m))
     z = np.divide(q - p, error, out=np.zeros_like(p), where=error > 0.0)  # 0: one bin that holds everything
+    from scipy.special import ndtr  # a tenth of a second of start-up for whoever does not come here
+
     different = int(np.count_nonzero(2.0 * ndtr(-np.abs(z)) < level))
     return NDB(different, different / len(p), _jensen_shannon(p, q), z, histogram)
 

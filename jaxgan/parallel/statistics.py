@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jax.typing import ArrayLike
-from scipy import special
 
 
 class Interval(NamedTuple):
@@ -37,6 +36,8 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     References:
       Student. The Probable Error of a Mean. Biometrika 1908.
     """
+    from scipy.special import stdtrit  # a tenth of a second of start-up for whoever does not come here
+
     x = np.asarray(values, np.float64)
     if x.ndim < 1 or len(x) < 2 or not 0 < confidence < 1:
         raise ValueError(
@@ -44,7 +45,7 @@ def interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
         )
     x = np.where(np.isfinite(x), x, np.nan)
     mean, error = x.mean(axis=0), x.std(axis=0, ddof=1) / math.sqrt(len(x))
-    margin = special.stdtrit(len(x) - 1, 0.5 + confidence / 2) * error
+    margin = stdtrit(len(x) - 1, 0.5 + confidence / 2) * error
     return Interval(mean, mean - margin, mean + margin)
 
 

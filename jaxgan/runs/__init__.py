@@ -13,7 +13,8 @@ command, expected result, minutes), a frozen dataclass `Config` of numbers and s
 
 Experiments that compare many small games end in tables; their form is that of `jaxgan.runs.tables`.
 
-- `terminal`, `modules`: names, one-line answers and whose code is imported, all without JAX
+- `terminal`, `modules`, `compiled`: names, one-line answers, whose code is imported, and where compiled programs are
+  kept for the next start, all without JAX
 - `settings`, `experiment`, `folder`, `flags`: how a run is set, what it is made of, leaves behind and is called with
 - `start` (`run`, and `member` for a run below another's folder), `training`, `ending`, `survival`: the run itself
 - `loading`: a run read back; `tables`, `members`: many games that end in tables, and each of them as a run

@@ -26,6 +26,7 @@ from jaxgan.lock import locked
 from jaxgan.loop import NonFiniteError
 from jaxgan.parallel import Parallel, data_parallel, end_together, is_first, local_rows, wait_for_all
 from jaxgan.runs import folder as folders
+from jaxgan.runs.compiled import say_where_kept
 from jaxgan.runs.ending import read_summary
 from jaxgan.runs.experiment import (
     HIGHER,
@@ -94,6 +95,7 @@ def run(definition: Definition, config: Any, running: Running) -> int:
         prepared = _begun(prepared, running.start_from, definition)
     around = folders.missing(running.out / definition.name)
     folder = _folder(definition.name, config, running)
+    say_where_kept()
     with folders.withdrawn(folder, around if is_first() and not running.resume else None):
         return run_in(folder, prepared, running).code
 

@@ -30,6 +30,7 @@ import numpy as np
 from jaxgan.lock import locked
 from jaxgan.parallel import interval
 from jaxgan.runs import folder as folders
+from jaxgan.runs.compiled import say_where_kept
 from jaxgan.runs.members import FILE, StoppedError, read_table
 from jaxgan.runs.modules import Definition
 from jaxgan.runs.start import about
@@ -111,6 +112,7 @@ def run_tables(definition: Definition, config: Any, where: Where) -> Tabulated:
     began, tables = time.monotonic(), list[Table]()
     with folders.withdrawn(folder, None if where.resume else around), locked(folder):
         _write(folder, page)
+        say_where_kept()
         print(f"{'going on with' if where.resume else 'results go to'} {folder}", flush=True)
         try:
             for table in experiment.tabulate(config, folder):

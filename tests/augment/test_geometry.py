@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import signal
 
 from jaxgan.augment import geometry
 
@@ -37,6 +38,10 @@ def test_blits_are_mirrored_then_turned_then_moved(height, width, turns):
         padded = np.pad(image, ((3, 3), (3, 3), (0, 0)), mode="reflect")
         expected = padded[3 - down : 3 - down + height, 3 - right : 3 - right + width]
         np.testing.assert_array_equal(found[n], expected)
+
+
+def test_the_filter_is_scipys():
+    np.testing.assert_array_equal(geometry.low_pass(), signal.firwin(12, 0.5, window=("kaiser", 4.0)))
 
 
 def definition(image, matrix, shift):
