@@ -54,6 +54,7 @@ def interleaved(
     seconds: float = float("inf"),
     calls: int = 1,
     warm: int = 1,
+    pause: float = 0.0,
     clocks: Clocks = (time.perf_counter, time.process_time),
 ) -> dict[str, list[Time]]:
     """Times all ways in turns.
@@ -64,6 +65,7 @@ def interleaved(
       seconds: no round begins later than this, but for the first three.
       calls: of a way in a row, whose mean is one time; for what takes less than a millisecond.
       warm: calls of each way before the first round, untimed.
+      pause: seconds of sleep before each time, in which the other ways' threads come to rest.
       clocks: for tests.
     Returns:
       By name, the mean times of each round.
@@ -82,6 +84,7 @@ def interleaved(
         if done >= 3 and wall() - began > seconds:
             break
         for name in list(ways) if done % 2 == 0 else reversed(list(ways)):
+            time.sleep(pause)
             first, spent = wall(), cpu()
             for _ in range(calls):
                 ways[name]()
