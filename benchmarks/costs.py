@@ -51,7 +51,7 @@ def cost(name: str) -> dict[str, Any]:
     counted, traces = operations.counted(case.game.train_step)
     parallel = data_parallel(case.game._replace(train_step=counted), "sharded")
     state = jax.eval_shape(case.game.init, jax.random.key(0), case.batch)
-    batch = case.batch if isinstance(case.batch, tuple) else (case.batch,)
+    batch = games.minibatches(case)
     lowered = parallel.step.lower(state, batch)
     after, _ = lowered.out_info
     parallel.step.lower(jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), after), batch)

@@ -64,11 +64,11 @@ def dcgan_r1(batch: int = 64, features: int = 64, *, size: int = 32) -> Measured
     return dcgan(batch, features, "none", 1.0, size=size)
 
 
-def sngan(batch: int = 16, features: int = 256, n_critic: int = 1, *, size: int = 32) -> Measured:
-    """SNGAN of CIFAR-10: the discriminator has half the features."""
+def sngan(batch: int = 16, features: int = 256, n_critic: int = 1, *, size: int = 32, remat: bool = False) -> Measured:
+    """SNGAN, as of CIFAR-10: the discriminator has half the features."""
     networks = {
-        "generator": resnet.Generator(size=size, features=features),
-        "discriminator": resnet.Discriminator(size=size, features=max(1, features // 2)),
+        "generator": made(resnet.Generator, remat, size=size, features=features),
+        "discriminator": made(resnet.Discriminator, remat, size=size, features=max(1, features // 2)),
     }
     return _residual(networks, pictures(batch, size), n_critic, loss=jg.losses.hinge)
 
@@ -95,23 +95,31 @@ def stylegan2(
     *,
     size: int = 32,
     widest: int | None = None,
-    style: int = 128,
-    layers: int = 2,
+    lazy: bool = False,
     dtype: Any = None,
     remat: bool = False,
 ) -> Measured:
-    """StyleGAN2 with R1 at every step, without style mixing and path length regularisation."""
+    """StyleGAN2 with R1 at every step and a mapping of two layers; `lazy`: as published.
+
+    That is R1 at every 16th step, path length regularisation at every fourth, style mixing, eight layers of 512.
+    """
     settings: dict[str, Any] = {"size": size, "features": features, "dtype": dtype}
     settings |= {"max_features": 4 * features if widest is None else widest}
     networks = {
-        "generator": made(stylegan2_networks.Generator, remat, hidden=(style,) * layers, mixing=0.0, **settings),
+        "generator": made(
+            stylegan2_networks.Generator,
+            remat,
+            hidden=(512,) * 8 if lazy else (128,) * 2,
+            mixing=0.9 if lazy else 0.0,
+            **settings,
+        ),
         "discriminator": made(stylegan2_networks.Discriminator, remat, **settings),
     }
     system = jg.systems.stylegan2(
-        prior=jg.priors.normal(64),
+        prior=jg.priors.normal(512 if lazy else 64),
         optimizer=optax.adam(2.5e-3, b1=0.0, b2=0.99),
-        penalty=jg.penalties.r1(1.0),
-        path_weight=0.0,
+        penalty=jg.penalties.every(16 if lazy else 1, jg.penalties.r1(1.0)),
+        path_weight=2.0 if lazy else 0.0,
     )
     return Measured(jg.game(networks, system), {"x": pictures(batch, size)})
 
@@ -263,6 +271,11 @@ def step(case: Measured, compiled: Callable[..., Any] | None = None) -> Callable
         return jax.block_until_ready(metrics)  # what one program returns is ready at one time
 
     return run
+
+
+def minibatches(case: Measured) -> tuple[Any, ...]:
+    """Returns the batch as the tuple of its minibatches."""
+    return case.batch if isinstance(case.batch, tuple) else (case.batch,)
 
 
 def lowered(case: Measured) -> jax.stages.Lowered:

@@ -92,20 +92,21 @@ def dot(shape: Sequence[int], contracted: Sequence[int]) -> int:
 # --- of a program as it was written: its jaxpr
 
 
-def analytic(function: Callable[..., Any], *arguments: Any) -> int:
+def analytic(function: Callable[..., Any], *arguments: Any, branch: Callable[[list[int]], int] = max) -> int:
     """Counts the operations of a function as it is written, without what its results do not need.
 
-    A loop of unknown length counts once, a branch as its most expensive way.
+    A loop of unknown length counts once.
 
     Args:
       function: what is traced.
       *arguments: arrays or their shapes.
+      branch: which of a condition's ways counts, by their operations: max, or min for a step that rarely does more.
     Returns:
       Operations.
     """
     closed = jax.make_jaxpr(function)(*arguments)
     needed, _ = _needed(closed.jaxpr)
-    return _equations(needed)
+    return _equations(needed, branch)
 
 
 def _needed(jaxpr: Any) -> tuple[Any, Any]:
@@ -114,20 +115,20 @@ def _needed(jaxpr: Any) -> tuple[Any, Any]:
     return partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars), instantiate=True)
 
 
-def _equations(jaxpr: Any) -> int:
-    return sum(_equation(each.primitive.name, each) for each in jaxpr.eqns)
+def _equations(jaxpr: Any, branch: Callable[[list[int]], int]) -> int:
+    return sum(_equation(each.primitive.name, each, branch) for each in jaxpr.eqns)
 
 
-def _equation(name: str, equation: Any) -> int:
+def _equation(name: str, equation: Any, branch: Callable[[list[int]], int]) -> int:
     if name == "dot_general":
         (contracted, _), _ = equation.params["dimension_numbers"]
         lhs = equation.invars[0].aval.shape
         return dot(equation.outvars[0].aval.shape, [lhs[axis] for axis in contracted])
     if name == "conv_general_dilated":
         return _convolution_of(equation)
-    inside = [_equations(jaxpr) for jaxpr in _jaxprs(equation.params.values())]
+    inside = [_equations(jaxpr, branch) for jaxpr in _jaxprs(equation.params.values())]
     if name == "cond":
-        return max(inside)
+        return branch(inside)
     return sum(inside) * (equation.params["length"] if name == "scan" else 1)
 
 

@@ -102,8 +102,8 @@ def report(name: str, result: dict[str, Any]) -> str:
 
 def restored(stored: dict[str, Any]) -> pairs.Comparison:
     """Reads a comparison back from JSON."""
-    quartiles = [pairs.Quartiles(**stored[field]) for field in pairs.Comparison._fields if field != "rounds"]
-    return pairs.Comparison(*quartiles, stored["rounds"])
+    wall, cpu, wall_ratio, cpu_ratio = (pairs.Quartiles(**stored[field]) for field in pairs.Comparison._fields[:4])
+    return pairs.Comparison(wall, cpu, wall_ratio, cpu_ratio, stored["rounds"])
 
 
 def arguments() -> argparse.Namespace:
