@@ -118,7 +118,7 @@ def stylegan2(
     system = jg.systems.stylegan2(
         prior=jg.priors.normal(512 if lazy else 64),
         optimizer=optax.adam(2.5e-3, b1=0.0, b2=0.99),
-        penalty=jg.penalties.every(16 if lazy else 1, jg.penalties.r1(1.0)),
+        penalty=jg.penalties.every(16, jg.penalties.r1(1.0)) if lazy else jg.penalties.r1(1.0),
         path_weight=2.0 if lazy else 0.0,
     )
     return Measured(jg.game(networks, system), {"x": pictures(batch, size)})

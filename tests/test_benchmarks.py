@@ -13,7 +13,7 @@ import pytest
 from jax import lax
 
 from benchmarks import __main__ as command
-from benchmarks import games, operations, pairs
+from benchmarks import accelerator, costs, games, memory, operations, pairs, peers, scaling
 
 ROOT = Path(__file__).parents[1]
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -186,8 +186,10 @@ def test_games_say_what_they_take():
 
 def test_every_benchmark_is_listed_and_names_its_command():
     lines = command.benchmarks()
-    assert {"averages", "checkpoints", "sweep", "limit", "costs"} <= set(lines)
-    assert not {"pairs", "games", "operations"} & set(lines)
+    assert {"averages", "checkpoints", "sweep", "limit", "costs", "peers", "scaling", "memory", "accelerator"} <= set(
+        lines
+    )
+    assert not {"pairs", "games", "operations", "naive", "sides", "torch_steps"} & set(lines)
     for name, line in lines.items():
         assert line, name
         text = (ROOT / "benchmarks" / f"{name}.py").read_text()
@@ -228,3 +230,92 @@ def test_limit_smoke(tmp_path):
     assert code == 0, errors
     assert "ring" in out
     assert json.loads(path.read_text())["results"]["ring"]["operations"] > 5000
+
+
+def test_scaling_counts_what_devices_send(tmp_path):
+    path = tmp_path / "scaling.json"
+    flags = ("--batches", "4", "--widths", "--devices", "2", "--batch", "4", "--width", "4", "--rounds", "1")
+    code, out, errors = run("scaling", "--game", "ring", *flags, "--json", str(path))
+    assert code == 0, errors
+    assert "2 all-reduce" in out
+    two = scaling.Spread(**json.loads(path.read_text())["results"]["devices"]["2"])
+    weights = games.parameters(games.measured("ring", batch=4, features=4))
+    assert two.gradients == 4 * weights
+    assert two.gradients <= two.sent <= 1.3 * two.gradients  # and a few metrics
+
+
+def test_memory_names_the_games_that_cannot_recompute(optimized):
+    case = games.tiny("ring")
+    ring = memory.need(games.lowered(case).compile())
+    assert ring.peak >= ring.arguments > 4 * 3 * games.parameters(case)  # with Adam's two moments
+    with pytest.raises(ValueError, match="remat"):
+        memory.recomputed("ring", {"features": 4}, 1, 1.0)
+
+
+def test_a_networks_missing_field_is_named():
+    with pytest.raises(ValueError, match=r"mlp\.Generator has no field `remat`"):
+        games.made(games.mlp.Generator, True)
+    assert games.made(games.mlp.Generator, False, shape=(3,)).shape == (3,)
+
+
+def test_accelerator_smoke(tmp_path):
+    path = tmp_path / "accelerator.json"
+    code, out, errors = run("accelerator", "--smoke", "--cases", "dcgan64", "--json", str(path))
+    assert code == 0, errors
+    assert "device: cpu" in out
+    each = json.loads(path.read_text())["results"]["dcgan64, bfloat16"]
+    assert each["share_of_peak"] is None
+    assert each["steps"] >= 3
+    assert 0 <= each["waiting"] <= 1
+    assert each["operations"] > 1e6
+
+
+def test_accelerator_ends_a_case_that_takes_too_long():
+    assert "did not end within its 0 seconds" in accelerator.elsewhere("dcgan64", "float32", 0.01, True)["missing"]
+
+
+def test_peaks_are_of_the_longer_name_first():
+    assert accelerator.peak("NVIDIA H200", "bfloat16") == 989.4e12
+    assert accelerator.peak("NVIDIA H100 PCIe", "float32") == 378e12
+    assert accelerator.peak("NVIDIA A100-SXM4-80GB", "float32") == 156e12
+    assert accelerator.peak("cpu", "float32") is None
+
+
+def test_full_size_games_are_as_large_as_published():
+    """By shapes alone: BigGAN's parameters are those of its author's networks."""
+    game, sizes = accelerator.SIZES["biggan128"]
+    assert games.parameters(games.measured(game, **sizes | {"batch": 2})) == 70_433_988 + 87_982_370
+    assert set(accelerator.SMOKE) == set(accelerator.SIZES)
+
+
+def test_peers_says_what_is_missing(tmp_path):
+    code, _, errors = run("peers", "--environment", str(tmp_path))
+    assert code == 1
+    assert errors == f"no environment in {tmp_path}; make it with --make, or name another one\n"
+    code, _, errors = run("peers", "--environment", str(tmp_path), "--r3gan", str(tmp_path / "clone"))
+    assert code == 1
+    assert "is no folder; clone the repository" in errors
+
+
+def test_peers_reports_tables_losses_and_reasons():
+    each = pairs.compared({"jaxgan": [pairs.Time(1, 1)], "torch eager": [pairs.Time(2, 3)]}, "jaxgan")
+    stored = pairs.named(each)
+    assert {way: peers.restored(s) for way, s in stored.items()} == each
+    losses = {"jaxgan": (1.4, 0.7), "torch eager": (1.3, 0.8)}
+    result = {
+        "parameters": 10,
+        "losses": losses,
+        "comparisons": stored,
+        "missing": {"torch compiled": "OSError: no g++"},
+    }
+    text = peers.report("dcgan", result)
+    assert "3.00 [3.00 3.00]" in text
+    assert "torch eager 1.30 0.80" in text
+    assert "torch compiled was not measured: OSError: no g++" in text
+
+
+def test_programs_to_be_counted_compile_as_a_users_do():
+    clean = costs.environment({"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": "--xla_foo", "HOME": "/home"})
+    assert clean["HOME"] == "/home"
+    assert "JAX_DISABLE_MOST_OPTIMIZATIONS" not in clean
+    assert clean["XLA_FLAGS"] == "--xla_force_host_platform_device_count=2"
