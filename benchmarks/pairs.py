@@ -128,12 +128,12 @@ def table(title: str, comparisons: Mapping[str, Comparison], base: str) -> str:
     rounds = next(iter(comparisons.values())).rounds
     lines = [
         f"{title}: medians of {rounds} rounds in turns; ratios to {base} pair by pair, median [quartiles]",
-        f"{'way':32} {'wall ms':>9} {'CPU ms':>9} {'wall ratio':>18} {'CPU ratio':>18}",
+        f"{'way':40} {'wall ms':>9} {'CPU ms':>9} {'wall ratio':>21} {'CPU ratio':>21}",
     ]
     for name, each in comparisons.items():
         ratios = [f"{r.median:.2f} [{r.low:.2f} {r.high:.2f}]" for r in (each.wall_ratio, each.cpu_ratio)]
         milliseconds = f"{1e3 * each.wall.median:9.2f} {1e3 * each.cpu.median:9.2f}"
-        lines.append(f"{name:32} {milliseconds} {ratios[0]:>18} {ratios[1]:>18}")
+        lines.append(f"{name:40} {milliseconds} {ratios[0]:>21} {ratios[1]:>21}")
     return "\n".join(lines)
 
 
