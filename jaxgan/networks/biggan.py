@@ -26,6 +26,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
+from jaxgan.networks.layers.calling import call_block
 from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.normalization import SpectralNorm
 from jaxgan.networks.layers.resampled import Conv
@@ -82,6 +83,7 @@ class Generator(nn.Module):
     momentum: float = 0.9  # of the batch statistics' running averages
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -99,12 +101,13 @@ class Generator(nn.Module):
         for features, code in zip(widths[1:], codes, strict=True):
             normalize = functools.partial(_coded, self, code, train)
             if self.deep:
-                x = DeepUpBlock(x.shape[-1], False, normalize, convolve)(x)
-                x = DeepUpBlock(features, True, normalize, convolve)(x)
+                x = call_block(DeepUpBlock(x.shape[-1], False, normalize, convolve), x, remat=self.remat)
+                x = call_block(DeepUpBlock(features, True, normalize, convolve), x, remat=self.remat)
             else:
-                x = UpBlock(features, normalize, convolve)(x)
+                x = call_block(UpBlock(features, normalize, convolve), x, remat=self.remat)
             if x.shape[1] == attention:
-                x = SelfAttention(True, self.epsilon, _orthogonal, self.dtype)(x, train)
+                layer = SelfAttention(True, self.epsilon, _orthogonal, self.dtype)
+                x = call_block(layer, x, remat=self.remat, train=train)
         x = nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
         return jnp.tanh(convolve(nn.relu(x), self.channels, 3).astype(jnp.float32))
 
@@ -137,6 +140,7 @@ class Discriminator(nn.Module):
     classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     epsilon: float = 1e-6  # of spectral normalisation
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -151,14 +155,15 @@ class Discriminator(nn.Module):
         if self.deep:
             x, done = convolve(x, first, 3), 0
         else:
-            x, done = FirstBlock(first, convolve)(x), 1
+            x, done = call_block(FirstBlock(first, convolve), x, remat=self.remat), 1
             x = self._attend(x, attention, train)
         for block, features in enumerate(widths, start=done):
             if self.deep:
-                x = DeepDownBlock(features, block < halved, convolve)(x)
-                x = DeepDownBlock(features, False, convolve)(x)
+                x = call_block(DeepDownBlock(features, block < halved, convolve), x, remat=self.remat)
+                x = call_block(DeepDownBlock(features, False, convolve), x, remat=self.remat)
             else:
-                x = DownBlock(features, features, block < halved, lambda x: x, convolve)(x)
+                made = DownBlock(features, features, block < halved, lambda x: x, convolve)
+                x = call_block(made, x, remat=self.remat)
             if block < halved:
                 x = self._attend(x, attention, train)
 
@@ -171,7 +176,8 @@ class Discriminator(nn.Module):
     def _attend(self, x: Array, attention: int, train: bool) -> Array:
         if x.shape[1] != attention:
             return x
-        return SelfAttention(True, self.epsilon, _orthogonal, self.dtype)(x, train)
+        layer = SelfAttention(True, self.epsilon, _orthogonal, self.dtype)
+        return call_block(layer, x, remat=self.remat, train=train)
 
 
 class DeepUpBlock(nn.Module):

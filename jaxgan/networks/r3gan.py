@@ -19,6 +19,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_condition, check_images, check_latents
+from jaxgan.networks.layers.calling import call_block
 from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.layers.resampling import downsample, resolutions, upsample
@@ -37,6 +38,7 @@ class Generator(nn.Module):
     group: int = 16  # features of a group of the 3 x 3 convolutions; of fewer features all are one group
     classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None) -> Array:
@@ -53,7 +55,7 @@ class Generator(nn.Module):
             if level:
                 x = upsample(_pointwise(x, width, self.dtype))
             for _ in range(self.blocks):
-                x = self._block(len(widths))(x)
+                x = call_block(self._block(len(widths)), x, remat=self.remat)
         return _conv(self.channels, 1, 1.0, self.dtype, name="image")(x).astype(jnp.float32)
 
     def _block(self, levels: int) -> Block:
@@ -70,6 +72,7 @@ class Discriminator(nn.Module):
     group: int = 16
     classes: int = 0
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
@@ -80,7 +83,8 @@ class Discriminator(nn.Module):
         h = _conv(widths[-1], 1, 1.0, self.dtype, name="image")(x)
         for level in range(len(widths) - 1, -1, -1):
             for _ in range(self.blocks):
-                h = Block(self.expansion, self.group, self.blocks * len(widths), self.dtype)(h)
+                block = Block(self.expansion, self.group, self.blocks * len(widths), self.dtype)
+                h = call_block(block, h, remat=self.remat)
             if level:
                 h = _pointwise(downsample(h), widths[level - 1], self.dtype)
         basis = self.param(

@@ -33,6 +33,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
+from jaxgan.networks.layers.calling import call_block
 from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm
 from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.residual import (
@@ -61,6 +62,7 @@ class Generator(nn.Module):
     momentum: float = 0.9  # of the batch statistics' running averages
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -78,9 +80,9 @@ class Generator(nn.Module):
         x = SpectralNorm(dense)(z, train) if self.spectral else dense(z)
         x = x.reshape(-1, height, width, widths[0])
         for features in widths[1:]:
-            x = UpBlock(features, conditional, convolve)(x)
+            x = call_block(UpBlock(features, conditional, convolve), x, remat=self.remat)
             if x.shape[1] == self.attention:
-                x = SelfAttention(self.spectral, dtype=self.dtype)(x, train)
+                x = call_block(SelfAttention(self.spectral, dtype=self.dtype), x, remat=self.remat, train=train)
         x = convolve(nn.relu(normalize(x)), self.channels, 3, kernel_init=_glorot)
         return jnp.tanh(x.astype(jnp.float32))
 
@@ -116,6 +118,7 @@ class Discriminator(nn.Module):
     momentum: float = 0.9
     axis_name: str | None = None
     dtype: DTypeLike | None = None
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -132,11 +135,12 @@ class Discriminator(nn.Module):
         normalize = functools.partial(_normalize, self.normalization, self, None, train)
         for block, features in enumerate(widths):
             if block == 0:
-                x = FirstBlock(features, convolve)(x)
+                x = call_block(FirstBlock(features, convolve), x, remat=self.remat)
             else:
-                x = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)(x)
+                made = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)
+                x = call_block(made, x, remat=self.remat)
             if x.shape[1] == self.attention and block < halved:
-                x = SelfAttention(spectral, dtype=self.dtype)(x, train)
+                x = call_block(SelfAttention(spectral, dtype=self.dtype), x, remat=self.remat, train=train)
 
         def normalized(layer: nn.Module, x: Array) -> Array:
             return SpectralNorm(layer, self.iterations)(x, train)

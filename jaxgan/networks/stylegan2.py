@@ -27,6 +27,7 @@ from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents
 from jaxgan.networks.layers.batch import global_draw, minibatch_stddev
+from jaxgan.networks.layers.calling import call_block
 from jaxgan.networks.layers.embedding import as_vectors
 from jaxgan.networks.layers.equalized import EqualizedConv, EqualizedDense, clamped, pixel_norm, scaled_leaky_relu
 from jaxgan.networks.layers.modulated import ModulatedConv, Noise
@@ -103,6 +104,7 @@ class Synthesis(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike | None = None
     conv_clamp: float | None = None
+    remat: bool = False
 
     @nn.compact
     def __call__(self, w: Array, train: bool) -> Array:
@@ -116,8 +118,8 @@ class Synthesis(nn.Module):
         for level, width in enumerate(widths):
             before, first = x, 2 * level - 1  # number of the level's first layer
             if level:
-                x = self._layer(width, 2)(x, style[first], train)
-            x = self._layer(width, 1)(x, style[first + 1], train)
+                x = self._layer(x, style[first], train, width, 2)
+            x = self._layer(x, style[first + 1], train, width, 1)
             if level and self.architecture == "residual":
                 skip = EqualizedConv(width, 1, up=2, use_bias=False, dtype=self.dtype)(before)
                 x = (x + skip.astype(x.dtype)) * math.sqrt(0.5)
@@ -126,8 +128,9 @@ class Synthesis(nn.Module):
                 image = drawn if image is None else upsample(image) + drawn
         return image  # type: ignore[return-value]  # the last level always draws
 
-    def _layer(self, width: int, up: int) -> StyledConv:
-        return StyledConv(width, up, self.noise, self.axis_name, self.dtype, self.conv_clamp)
+    def _layer(self, x: Array, w: Array, train: bool, width: int, up: int) -> Array:
+        layer = StyledConv(width, up, self.noise, self.axis_name, self.dtype, self.conv_clamp)
+        return call_block(layer, x, w, train=train, remat=self.remat)
 
 
 class Generator(nn.Module):
@@ -153,6 +156,7 @@ class Generator(nn.Module):
     dtype: DTypeLike | None = None  # of the synthesis; the mapping and the images stay float32
     truncation_cutoff: int | None = None  # how many layers, the first ones, are truncated; None: all
     conv_clamp: float | None = None  # bound of every layer's activations; 256 in the authors' runs, for float16
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     def setup(self) -> None:
         """Makes the two halves."""
@@ -167,6 +171,7 @@ class Generator(nn.Module):
             self.axis_name,
             self.dtype,
             self.conv_clamp,
+            self.remat,
         )
         self.average = self.variable("average", "w", jnp.zeros, (self.hidden[-1],), jnp.float32)
         self.lengths = self.variable(
@@ -233,6 +238,7 @@ class Discriminator(nn.Module):
     dtype: DTypeLike | None = None  # of the layers before the last map
     group_channels: int = 1  # how many channels hold standard deviations, each of its share of the features
     conv_clamp: float | None = None  # bound of every convolution's activations; 256 in the authors' runs, for float16
+    remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None) -> Array:
@@ -244,12 +250,8 @@ class Discriminator(nn.Module):
         for level in range(len(widths) - 1, 0, -1):
             if self.architecture == "skip" and level < len(widths) - 1:
                 h = h + self._block(x, widths[level], 1)
-            before = h
-            h = self._block(h, widths[level], 3)
-            h = self._block(h, widths[level - 1], 3, down=2)
-            if self.architecture == "residual":
-                skip = EqualizedConv(widths[level - 1], 1, down=2, use_bias=False, dtype=self.dtype)(before)
-                h = (h + skip) * math.sqrt(0.5)
+            widening = {"width": widths[level], "next_width": widths[level - 1]}
+            h = call_block(self, h, remat=self.remat, method="_level", **widening)
             if self.architecture == "skip":
                 x = downsample(x)
         if self.architecture == "skip" and len(widths) > 1:
@@ -264,6 +266,16 @@ class Discriminator(nn.Module):
             return EqualizedDense(1, name="logits")(h)[:, 0]
         mapped = Mapping((widths[0],) * self.mapping_layers, self.classes, name="labels")(None, y)
         return jnp.sum(EqualizedDense(widths[0], name="logits")(h) * mapped, axis=-1) / math.sqrt(widths[0])
+
+    def _level(self, h: Array, width: int, next_width: int) -> Array:
+        """Two convolutions of a map, [B, H, W, width] -> [B, H / 2, W / 2, next_width], and what leads past them."""
+        before = h
+        h = self._block(h, width, 3)
+        h = self._block(h, next_width, 3, down=2)
+        if self.architecture != "residual":
+            return h
+        skip = EqualizedConv(next_width, 1, down=2, use_bias=False, dtype=self.dtype)(before)
+        return (h + skip) * math.sqrt(0.5)
 
     def _block(self, x: Array, features: int, kernel_size: int, down: int = 1) -> Array:
         conv = EqualizedConv(features, kernel_size, down=down, dtype=self.dtype)
