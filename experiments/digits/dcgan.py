@@ -39,6 +39,7 @@ class Config:
     b2: float = 0.99  # Adam's decay of squared gradients
     gamma: float = 1.0  # weight of R1
     ema: float = 0.999  # decay of the averaged generator, per step
+    shared: bool = False  # one batch of samples for both turns, as `dynamics.alternating` explains
     precision: Literal["float32", "bfloat16", "float16"] = "float32"  # what the networks compute in
     judge_steps: int = 1000  # training steps of the classifier that judges
 
@@ -60,7 +61,8 @@ def held_out(config: Config) -> Source:
 def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
     """DCGAN networks in the non-saturating game with R1, for any config with the fields from `size` to `ema`.
 
-    Networks compute in the config's `precision`, where it has this field, and under float16 with loss scaling.
+    Networks compute in the config's `precision`, where it has this field, and under float16 with loss scaling; turns
+    are `shared`, where it has that.
     """
     adam = optax.adam(config.learning_rate, b1=config.b1, b2=config.b2)
     precision = getattr(config, "precision", "float32")
@@ -84,7 +86,9 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
         prior=prior,
         optimizer=jg.precision.scaled(adam) if precision == "float16" else adam,
     )
-    return Experiment(jg.game(networks, system, ema={"generator": config.ema}), prior, classes, draw_images)
+    dynamics = jg.dynamics.alternating(shared=getattr(config, "shared", False))
+    game = jg.game(networks, system, ema={"generator": config.ema}, dynamics=dynamics)
+    return Experiment(game, prior, classes, draw_images)
 
 
 def judge(config: Config, folder: Path) -> Judge:

@@ -13,12 +13,17 @@ Round = Callable[[Rules, tuple[str, ...], int, TrainState, Batch], tuple[TrainSt
 
 
 @explains
-def alternating() -> Dynamics:
+def alternating(*, shared: bool = False) -> Dynamics:
     """Players move one after the other, in the system's order; each sees the moves made before its own.
 
     A player with k updates moves k times in its turn, each time on a fresh minibatch (the last k of them) and with a
-    fresh key.
+    fresh key. With `shared` the key is that of the minibatch, for all players: they play on the same latents, noise and
+    augmentations, as in the common loop that makes one batch of samples for both turns. The generator does not move
+    before its own turn, so that its forward pass of both is one, which the compiler then computes once: a twelfth of a
+    DCGAN's step (docs/performance.md). It judges itself by latents that the discriminator has just learned from.
 
+    Args:
+      shared: one key for the turns of a minibatch.
     Returns:
       Dynamics, (rules, state, minibatches) -> (state, metrics); a player's metrics are those of its last update.
     References:
@@ -28,8 +33,9 @@ def alternating() -> Dynamics:
     def play(rules: Rules, state: TrainState, minibatches: Minibatches) -> tuple[TrainState, Metrics]:
         metrics: Metrics = {}
         for name, player in rules.players.items():
-            for update, minibatch in enumerate(minibatches[-player.updates :]):
-                gradient, model_state, observed = rules.gradient(name, update, state, minibatch)
+            first = len(minibatches) - player.updates if shared else 0
+            for update, minibatch in enumerate(minibatches[-player.updates :], start=first):
+                gradient, model_state, observed = rules.gradient(name, update, state, minibatch, together=shared)
                 state = rules.move(name, gradient, state._replace(model_state=model_state), observed["loss"])
             metrics |= prefixed(name, observed)
         return state, metrics

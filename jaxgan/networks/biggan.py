@@ -28,7 +28,7 @@ from jaxgan.networks.inputs import check_condition, check_images, check_latents,
 from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.calling import call_block
 from jaxgan.networks.layers.embedding import Embedding
-from jaxgan.networks.layers.normalization import SpectralNorm
+from jaxgan.networks.layers.normalization import BatchNorm, SpectralNorm
 from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.residual import (
     Convolve,
@@ -108,7 +108,7 @@ class Generator(nn.Module):
             if x.shape[1] == attention:
                 layer = SelfAttention(True, self.epsilon, _orthogonal, self.dtype)
                 x = call_block(layer, x, remat=self.remat, train=train)
-        x = nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
+        x = BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
         return jnp.tanh(convolve(nn.relu(x), self.channels, 3).astype(jnp.float32))
 
     def _codes(self, z: Array, y: Array | None, doublings: int) -> list[Array]:
@@ -250,7 +250,7 @@ def _convolve(
 
 def _coded(module: Generator, code: Array, train: bool, x: Array) -> Array:
     """Batch normalisation, scaled and moved by linear functions of a code [B, K]: around 1, and around 0."""
-    x = nn.BatchNorm(
+    x = BatchNorm(
         not train,
         momentum=module.momentum,
         use_bias=False,

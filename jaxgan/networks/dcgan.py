@@ -18,7 +18,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
-from jaxgan.networks.layers import ConditionalBatchNorm, ConvTranspose, SpectralNorm, StridedConv
+from jaxgan.networks.layers import BatchNorm, ConditionalBatchNorm, ConvTranspose, SpectralNorm, StridedConv
 from jaxgan.networks.mlp import project
 
 Normalization = Literal["batch", "spectral", "none"]
@@ -91,8 +91,8 @@ class Discriminator(nn.Module):
         return _batch_norm(self.momentum, self.axis_name, self.dtype, train)(conv(x)) if batch else conv(x)
 
 
-def _batch_norm(momentum: float, axis_name: str | None, dtype: DTypeLike | None, train: bool) -> nn.BatchNorm:
+def _batch_norm(momentum: float, axis_name: str | None, dtype: DTypeLike | None, train: bool) -> BatchNorm:
     scale = nn.initializers.normal(0.02)
-    return nn.BatchNorm(
+    return BatchNorm(
         not train, momentum=momentum, axis_name=axis_name, dtype=dtype, scale_init=lambda *args: 1 + scale(*args)
     )

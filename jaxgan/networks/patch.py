@@ -16,7 +16,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Conv, Embedding, SpectralNorm, StridedConv, call, inner
+from jaxgan.networks.layers import BatchNorm, Conv, Embedding, SpectralNorm, StridedConv, call, inner
 
 Normalization = Literal["batch", "instance", "spectral", "none"]
 _init = nn.initializers.normal(0.02)  # the paper's, for every weight
@@ -77,7 +77,7 @@ class Discriminator(nn.Module):
             return x
         if self.normalization == "instance":
             return nn.InstanceNorm(use_bias=False, use_scale=False, dtype=self.dtype)(x)
-        return nn.BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
+        return BatchNorm(not train, momentum=self.momentum, axis_name=self.axis_name, dtype=self.dtype)(x)
 
     def _check(self, x: Array) -> None:
         check_choice(self, "normalization", get_args(Normalization))

@@ -34,7 +34,7 @@ from jax.typing import DTypeLike
 from jaxgan.networks.inputs import check_choice, check_condition, check_images, check_latents, halvings
 from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.calling import call_block
-from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm
+from jaxgan.networks.layers.normalization import BatchNorm, ConditionalBatchNorm, SpectralNorm
 from jaxgan.networks.layers.resampled import Conv
 from jaxgan.networks.residual import (
     DownBlock,
@@ -185,7 +185,7 @@ def _normalize(kind: str, module: Generator | Discriminator, y: Array | None, tr
     if kind == "batch" and y is not None:
         return ConditionalBatchNorm(module.classes, module.momentum, module.axis_name, module.dtype)(x, y, train)
     if kind == "batch":
-        return nn.BatchNorm(not train, momentum=module.momentum, axis_name=module.axis_name, dtype=module.dtype)(x)
+        return BatchNorm(not train, momentum=module.momentum, axis_name=module.axis_name, dtype=module.dtype)(x)
     if kind == "layer":  # over the whole example, with a scale and offset for each feature
         return nn.LayerNorm(reduction_axes=(1, 2, 3), feature_axes=-1, dtype=module.dtype)(x)
     return x

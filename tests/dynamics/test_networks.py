@@ -9,6 +9,7 @@ import optax
 import pytest
 
 import jaxgan as jg
+from benchmarks import operations
 from jaxgan import dynamics
 from jaxgan.guard import is_finite
 from jaxgan.networks import dcgan, mlp
@@ -170,3 +171,50 @@ def test_unrolling_on_networks_foresees():
     state = game.init(jax.random.key(0), BATCH)
     seen, blind = (jax.jit(g.train_step)(state, BATCH)[0].params["generator"] for g in (game, plain))
     assert any(np.any(np.abs(a - b) > 1e-5) for a, b in zip(jax.tree.leaves(seen), jax.tree.leaves(blind), strict=True))
+
+
+def played(shared, n_critic):
+    """The latents of every player's last update, in their metrics."""
+    system = jg.systems.gan(
+        loss=jg.losses.non_saturating, prior=jg.priors.normal(3), optimizer=optax.sgd(0.1), n_critic=n_critic
+    )
+
+    def drawing(player):
+        def loss(nets, batch, turn):
+            value, metrics = player.loss(nets, batch, turn)
+            return value, metrics | {"drawn": jg.priors.normal(3)(turn.named("z"), 8).sum()}
+
+        return player._replace(loss=loss)
+
+    system = system._replace(players={name: drawing(player) for name, player in system.players.items()})
+    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": mlp.Discriminator((4,))}
+    game = jg.game(networks, system, dynamics=dynamics.alternating(shared=shared))
+    batch = {"x": np.repeat(BATCH["x"], n_critic, axis=0)}
+    _, metrics = jax.jit(game.train_step)(game.init(jax.random.key(0), batch), batch)
+    return metrics["discriminator/drawn"], metrics["generator/drawn"]
+
+
+@pytest.mark.parametrize("n_critic", [1, 3])
+def test_shared_turns_draw_the_same(n_critic):
+    """Of several updates of the discriminator the last shares its draws with the generator."""
+    discriminator, generator = played(True, n_critic)
+    assert discriminator == generator
+    discriminator, generator = played(False, n_critic)
+    assert discriminator != generator
+
+
+def test_shared_turns_compute_one_forward_pass_less(optimized):
+    """The compiled step lacks the generator's multiplications of one turn; those of batch normalisation stay right."""
+    networks = {"generator": dcgan.Generator(1, 16, features=4), "discriminator": dcgan.Discriminator(16, features=4)}
+    system = jg.systems.gan(loss=jg.losses.non_saturating, prior=jg.priors.normal(8), optimizer=optax.sgd(0.1))
+    batch = {"x": np.random.default_rng(0).uniform(-1, 1, (4, 16, 16, 1)).astype(np.float32)}
+    counts = {}
+    for shared in (False, True):
+        game = jg.game(networks, system, dynamics=dynamics.alternating(shared=shared))
+        state = game.init(jax.random.key(0), batch)
+        program = operations.compiled(jax.jit(game.train_step).lower(state, batch).compile().as_text())
+        counts[shared] = program.convolutions + program.dots
+    z = jax.random.normal(jax.random.key(0), (4, 8))
+    variables = networks["generator"].init(jax.random.key(0), z)
+    forward = operations.analytic(lambda v, z: networks["generator"].apply(v, z, train=False), variables, z)
+    assert counts[False] - counts[True] == pytest.approx(forward, rel=0.02)

@@ -6,7 +6,7 @@ resampled      convolutions with such a filter before or after
 embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
 modulated      convolutions whose weights a style scales; noise
-normalization  spectral normalisation of weights, conditional batch normalisation
+normalization  spectral normalisation of weights, batch normalisation, plain and conditional
 attention      self-attention with a gate that starts closed
 pyramid        Laplacian pyramids
 batch          minibatch standard deviation; dropout by global draws
@@ -35,12 +35,13 @@ from jaxgan.networks.layers.equalized import (
     scaled_leaky_relu,
 )
 from jaxgan.networks.layers.modulated import ModulatedConv, Noise, modulated_conv
-from jaxgan.networks.layers.normalization import ConditionalBatchNorm, SpectralNorm, spectral_norms
+from jaxgan.networks.layers.normalization import BatchNorm, ConditionalBatchNorm, SpectralNorm, spectral_norms
 from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
 from jaxgan.networks.layers.resampled import Conv, resampled_conv
 from jaxgan.networks.layers.resampling import downsample, fir, upfirdn, upsample
 
 __all__ = [
+    "BatchNorm",
     "ConditionalBatchNorm",
     "Conv",
     "ConvTranspose",

@@ -12,6 +12,7 @@ import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
+from jaxgan.networks.layers.calling import Initializer
 from jaxgan.networks.layers.embedding import Embedding
 from jaxgan.types import PyTree
 
@@ -161,6 +162,58 @@ def _sigma(matrix: Array, scaled: Array, u: Array) -> Array:
     return jnp.vdot(_unit(_times(scaled, u)), _times(matrix, u), precision="highest")
 
 
+class BatchNorm(nn.Module):
+    """Batch normalisation, with the variables and values of `nn.BatchNorm`.
+
+    Means and variances are [C] wherever they are used. Flax gives them axes of length 1, which XLA moves about
+    differently where a gradient is taken and where not: a forward pass that two turns have in common, as under
+    `dynamics.alternating(shared=True)`, then stays two.
+
+    References:
+      Ioffe, Szegedy. Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift.
+      ICML 2015, algorithm 1.
+    """
+
+    use_running_average: bool  # normalise by the running averages, not by the batch
+    momentum: float = 0.9  # of the running averages
+    axis_name: str | None = None  # statistics over all devices of this axis: global, as on one device
+    dtype: DTypeLike | None = None
+    use_scale: bool = True
+    use_bias: bool = True
+    scale_init: Initializer = nn.initializers.ones
+    epsilon: float = 1e-5  # added to the variance
+
+    @nn.compact
+    def __call__(self, x: Array) -> Array:
+        """Normalises x [B, ..., C] over all axes but the last; statistics are float32 at least."""
+        features, wide = (x.shape[-1],), x.astype(jnp.promote_types(x.dtype, jnp.float32))
+        averages = [
+            self.variable("batch_stats", name, start, features, jnp.float32)
+            for name, start in (("mean", jnp.zeros), ("var", jnp.ones))
+        ]
+        mean, variance = (average.value for average in averages)
+        if not self.use_running_average:
+            axes = tuple(range(x.ndim - 1))
+            mean, square = jnp.mean(wide, axes), jnp.mean(jnp.square(wide), axes)
+            if self.axis_name is not None and not self.is_initializing():
+                mean, square = lax.pmean(jnp.stack([mean, square]), self.axis_name)
+            variance = jnp.maximum(0.0, square - jnp.square(mean))  # rounding may leave less than 0
+            if not self.is_initializing():
+                for average, now in zip(averages, (mean, variance), strict=True):
+                    average.value = self.momentum * average.value + (1 - self.momentum) * now
+        factor = lax.rsqrt(variance + self.epsilon)
+        if self.use_scale:
+            factor = factor * self.param("scale", self.scale_init, features, jnp.float32)
+
+        def along(vector: Array) -> Array:
+            return lax.broadcast_in_dim(vector, x.shape, (x.ndim - 1,))
+
+        y = (wide - along(mean)) * along(factor)
+        if self.use_bias:
+            y = y + along(self.param("bias", nn.initializers.zeros, features, jnp.float32))
+        return y.astype(self.dtype or jnp.promote_types(x.dtype, jnp.float32))
+
+
 class ConditionalBatchNorm(nn.Module):
     """Batch normalisation whose scale, around 1, and offset, around 0, are looked up by class or made of a vector.
 
@@ -176,14 +229,7 @@ class ConditionalBatchNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Array, y: Array, train: bool) -> Array:
         """Normalises x [B, ..., C] over all axes but the last, then scales it for labels or vectors y."""
-        x = nn.BatchNorm(
-            use_running_average=not train,
-            momentum=self.momentum,
-            use_bias=False,
-            use_scale=False,
-            axis_name=self.axis_name,
-            dtype=self.dtype,
-        )(x)
+        x = BatchNorm(not train, self.momentum, self.axis_name, self.dtype, use_scale=False, use_bias=False)(x)
         shape = (x.shape[0],) + (1,) * (x.ndim - 2) + (x.shape[-1],)
         start = nn.initializers.zeros
         scale = 1 + Embedding(self.classes, x.shape[-1], start, name="scale")(y)
