@@ -29,7 +29,6 @@ def test_transposed_kernel_gradients_take_a_fifth_of_autodiffs(key):
     assert ratio(ours, prepared(kernel_gradient(reference_transpose), x, kernel)) > 5
 
 
-@pytest.mark.xfail(reason="XLA's kernel gradient of grouped convolutions is not replaced yet: 21 times", strict=True)
 def test_grouped_kernel_gradients_take_less_than_five_dense_ones(key):
     x = jax.random.normal(key, (4, 16, 16, 64))
 
