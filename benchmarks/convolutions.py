@@ -127,8 +127,21 @@ def one_product(g: Array, x: Array) -> Array:
     return jnp.einsum("bhwto,bhwi->toi", patches, x).reshape(4, 4, g.shape[-1], x.shape[-1])
 
 
+def whole(g: Array, x: Array, stride: int = 2) -> Array:
+    """The kernel's gradient, 4x4 of stride 2 or 3x3, as one convolution with the examples as features."""
+    kernel = lax.conv_general_dilated(
+        g.transpose(3, 1, 2, 0),
+        x.transpose(1, 2, 0, 3),
+        (1, 1),
+        ((1, 1), (1, 1)),
+        rhs_dilation=(stride, stride),
+        dimension_numbers=LAYOUT,
+    )
+    return kernel.transpose(1, 2, 0, 3)
+
+
 def kernel_gradients() -> Iterator[Contest]:
-    """Kernels' gradients of 4x4, stride 2: transposed, and through the gradient of a penalty."""
+    """Kernels' gradients of 4x4, stride 2: transposed, and through the gradient of a penalty; and of plain 3x3."""
 
     def autodiffs(g: Array, x: Array) -> Array:
         kernel = jax.ShapeDtypeStruct((4, 4, g.shape[-1], x.shape[-1]), x.dtype)
@@ -138,7 +151,15 @@ def kernel_gradients() -> Iterator[Contest]:
         forms: dict[str, Layer] = {OURS: lambda g, x: layers.kernel_gradient(g, x, 2, (4, 4))}
         forms |= {"autodiff": autodiffs, "sixteen products": sixteen_products, "patches, one product": one_product}
         shapes = (64, 2 * side, 2 * side, wide), (64, side, side, narrow)
+        forms["batch as a whole"] = whole
         yield Contest(f"transposed 64x{side}x{side}x{narrow}->{wide}", forms, normal(*shapes))
+    for batch, side, features in ((16, 32, 256), (32, 16, 128)):
+        forms = {
+            OURS: lambda x, g: layers.conv_kernel_gradient(x, g, layers.same((3, 3))),
+            "batch as a whole": functools.partial(whole, stride=1),
+        }
+        shape = (batch, side, side, features)
+        yield Contest(f"3x3 {batch}x{side}x{side}x{features}", forms, normal(shape, shape))
     for side, narrow, wide in ((8, 256, 128), (16, 128, 64)):
         forms = {
             OURS: penalty_gradient(lambda x, k: strided_conv(x, k, 2)),
