@@ -283,6 +283,19 @@ def filters() -> Iterator[Contest]:
         yield Contest(f"{name} 32x32x32x32, adjoint", adjoint, (forms[OURS](x),))
 
 
+def strided() -> Iterator[Contest]:
+    """Forward pass of DCGAN's strided convolutions: the batch as a whole, or in four parts."""
+
+    def in_parts(x: Array, kernel: Array) -> Array:
+        y = lax.map(lambda part: strided_conv(part, kernel, 2), x.reshape(4, -1, *x.shape[1:]))
+        return y.reshape(-1, *y.shape[2:])
+
+    for side, inputs, outputs in ((16, 64, 128), (8, 128, 256)):
+        forms: dict[str, Layer] = {OURS: lambda x, k: strided_conv(x, k, 2), "in four parts": in_parts}
+        given = normal((64, side, side, inputs), (4, 4, inputs, outputs))
+        yield Contest(f"64x{side}x{side}x{inputs}->{outputs}", forms, given)
+
+
 def modulated() -> Iterator[Contest]:
     """StyleGAN2's convolution with a kernel for each example: scaled images and one kernel, or kernels in groups."""
     for up, side, features in ((1, 16, 64), (2, 8, 64)):
@@ -297,6 +310,7 @@ def modulated() -> Iterator[Contest]:
 
 
 PARTS: dict[str, Callable[[], Iterator[Contest]]] = {
+    "strided": strided,
     "transposed": transposed,
     "kernel_gradients": kernel_gradients,
     "resampled": resampled,
