@@ -43,8 +43,9 @@ def dcgan(
     *,
     size: int = 32,
     dtype: Any = None,
+    shared: bool = False,
 ) -> Measured:
-    """DCGAN, non-saturating, Adam; R1 wants normalization="none"."""
+    """DCGAN, non-saturating, Adam; R1 wants normalization="none"; `shared`: one batch of samples for both turns."""
     settings = {"size": size, "features": features, "dtype": dtype}
     networks = {
         "generator": dcgan_networks.Generator(channels=3, **settings),
@@ -56,7 +57,8 @@ def dcgan(
         prior=jg.priors.normal(64),
         optimizer=optax.adam(2e-4, b1=0.5),
     )
-    return Measured(jg.game(networks, system), {"x": pictures(batch, size)})
+    dynamics = jg.dynamics.alternating(shared=shared)
+    return Measured(jg.game(networks, system, dynamics=dynamics), {"x": pictures(batch, size)})
 
 
 def dcgan_r1(batch: int = 64, features: int = 64, *, size: int = 32) -> Measured:

@@ -42,6 +42,7 @@ class Operation(NamedTuple):
     shape: tuple[int, ...]  # of its result
     form: str  # the window and the labels of the dimensions, as the program writes them
     source: str  # where the program says that it comes from
+    operands: tuple[tuple[int, ...], tuple[int, ...]]  # their shapes
 
 
 class Counts(NamedTuple):
@@ -217,6 +218,22 @@ def compiled(text: str | None) -> Counts:
     return Counts(sums["convolution"], sums["dot"], dict(collectives), sent, dict(opaque), largest)
 
 
+def merged(done: Iterable[Operation]) -> tuple[Operation, ...]:
+    """Puts operations of the same form and shapes together, the most expensive first; sources are joined by a comma."""
+    groups: dict[Any, list[Operation]] = {}
+    for each in done:
+        groups.setdefault((each.kind, each.shape, each.form, each.operands), []).append(each)
+    sums = [
+        same[0]._replace(
+            operations=sum(each.operations for each in same),
+            runs=sum(each.runs for each in same),
+            source=", ".join(dict.fromkeys(each.source for each in same)),
+        )
+        for same in groups.values()
+    ]
+    return tuple(sorted(sums, key=lambda each: -each.operations))
+
+
 def _bodies(text: str) -> tuple[dict[str, list[_Instruction]], str | None]:
     """Returns the instructions of every computation, and the name of the entry."""
     bodies: dict[str, list[_Instruction]] = {}
@@ -268,7 +285,7 @@ def _operation(each: _Instruction, shapes: Mapping[str, str], times: int) -> Ope
         count, form = dot(shape, summed), f"{list(lhs)} x {list(rhs)}"
     else:
         count, form = _hlo_convolution(each.rest, shape, rhs)
-    return Operation(each.kind, count * times, times, shape, form, source[1] if source else "")
+    return Operation(each.kind, count * times, times, shape, form, source[1] if source else "", (lhs, rhs))
 
 
 def _hlo_convolution(rest: str, shape: tuple[int, ...], kernel: tuple[int, ...]) -> tuple[int, str]:

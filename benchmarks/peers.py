@@ -37,7 +37,7 @@ from typing import Any
 from benchmarks import pairs
 
 ROOT = Path(__file__).parents[1]
-CASES = ("dcgan", "dcgan_r1", "sngan", "r3gan", "stylegan2", "ring", "ring_narrow")
+CASES = ("dcgan", "dcgan_shared", "dcgan_r1", "sngan", "r3gan", "stylegan2", "ring", "ring_narrow")
 OURS = "jaxgan"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +12,18 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import torch
 
 from benchmarks import games, naive, pairs, torch_steps
 from benchmarks.peers import CASES, OURS
 from benchmarks.torch_steps import Form
+from jaxgan import parallel
 
 EAGER, LAST, FUSED = Form(), Form(channels_last=True), Form(channels_last=True, fused=True)
 COMPILED = Form(channels_last=True, fused=True, compiled=True)
-CALLS = {"ring": 50, "ring_narrow": 50}  # in a row: their steps take a millisecond
+SEGMENT = 20  # steps that a call of `parallel.segments` takes
+CALLS = {"ring": 3 * SEGMENT, "ring_narrow": 3 * SEGMENT}  # in a row: their steps take a millisecond
 
 
 class Side(NamedTuple):
@@ -49,6 +53,45 @@ def ours(name: str, **sizes: Any) -> Callable[[], Made]:
     return make
 
 
+def by_segments(name: str, **sizes: Any) -> Callable[[], Made]:
+    """Returns what prepares the same as one program for twenty steps, which every twentieth call plays."""
+
+    def make() -> Made:
+        case = games.measured(name, **sizes)
+        play = parallel.segments(case.game, SEGMENT)
+        batches = jax.device_put(parallel.stack([case.batch] * SEGMENT))
+        state, metrics = case.game.init(jax.random.key(0), case.batch), {}
+        called = itertools.count()
+
+        def run() -> tuple[float, float]:
+            nonlocal state, metrics
+            place = next(called) % SEGMENT
+            if place == 0:
+                state, metrics = play(state, batches)
+                metrics = {name: np.asarray(values) for name, values in metrics.items()}
+            return float(metrics["discriminator/loss"][place]), float(metrics["generator/loss"][place])
+
+        return run, games.parameters(case)
+
+    return make
+
+
+def dcgan_shared(batch: int, features: int) -> dict[str, Callable[[], Made]]:
+    """DCGAN with batch normalisation, where both players play on one batch of samples, as does torch's step."""
+    x = torch.tensor(games.pictures(batch)).permute(0, 3, 1, 2).contiguous()
+
+    def theirs(form: Form) -> Callable[[], Made]:
+        return lambda: torch_steps.dcgan(features, x, form._replace(shared=True), normalized=True, r1=0.0)
+
+    return {
+        OURS: ours("dcgan", batch=batch, features=features, shared=True),
+        "jaxgan, samples for each turn": ours("dcgan", batch=batch, features=features),
+        "torch eager": theirs(EAGER),
+        "torch channels-last": theirs(LAST),
+        "torch channels-last, fused Adam": theirs(FUSED),
+    }
+
+
 def dcgan(batch: int, features: int, normalized: bool) -> dict[str, Callable[[], Made]]:
     """DCGAN, with batch normalisation or R1."""
     pixels, r1 = games.pictures(batch), 0.0 if normalized else 1.0
@@ -74,6 +117,7 @@ def ring(batch: int, features: int) -> dict[str, Callable[[], Made]]:
     x = torch.tensor(games.measured("ring", batch=batch, features=features).batch["x"])
     return {
         OURS: ours("ring", batch=batch, features=features),
+        f"jaxgan, {SEGMENT} steps a call": by_segments("ring", batch=batch, features=features),
         "torch eager": lambda: torch_steps.ring(features, x, EAGER),
         "torch fused Adam": lambda: torch_steps.ring(features, x, Form(fused=True)),
     }
@@ -106,6 +150,7 @@ def cases(smoke: bool, r3gan: Path | None, stylegan2: Path | None) -> dict[str, 
     return {
         "dcgan": lambda: dcgan(size, wide, True),
         "dcgan_r1": lambda: dcgan(size, wide, False),
+        "dcgan_shared": lambda: dcgan_shared(size, wide),
         "sngan": lambda: {
             OURS: ours("sngan", batch=min(16, size)),
             "torch-mimicry": lambda: torch_steps.mimicry(images(min(16, size)), EAGER),

@@ -1,7 +1,8 @@
 """Train steps in PyTorch: of plain networks equal to ours, and of the public networks of others.
 
 Imported by `benchmarks.sides` alone, in an environment that has torch. A step is the usual loop's: the discriminator on
-a real and a detached generated batch, then the generator on new latents; losses are read after each.
+a real and a detached generated batch, then the generator on new latents, or on the same where the form says so; losses
+are read after each.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Form(NamedTuple):
     channels_last: bool = False
     fused: bool = False  # Adam as one kernel
     compiled: bool = False  # torch.compile of both networks
+    shared: bool = False  # the generator plays on the samples that the discriminator was shown
 
 
 class DCGANGenerator(nn.Module):
@@ -124,12 +126,12 @@ def non_saturating(
         g, d = torch.compile(generator), torch.compile(discriminator)
 
     def run() -> tuple[float, float]:
-        with torch.no_grad():
+        with torch.set_grad_enabled(form.shared):
             fake = g(torch.randn(len(x), latent, device=x.device))
         optimizers[0].zero_grad(set_to_none=True)
         shown = x.detach().requires_grad_(bool(r1))
         real = d(shown)
-        loss = F.softplus(-real).mean() + F.softplus(d(fake)).mean()
+        loss = F.softplus(-real).mean() + F.softplus(d(fake.detach())).mean()
         if r1:
             (slope,) = torch.autograd.grad(real.sum(), shown, create_graph=True)
             loss = loss + r1 / 2 * slope.square().flatten(1).sum(1).mean()
@@ -137,7 +139,8 @@ def non_saturating(
         optimizers[0].step()
         optimizers[1].zero_grad(set_to_none=True)
         discriminator.requires_grad_(False)
-        fooled = F.softplus(-d(g(torch.randn(len(x), latent, device=x.device)))).mean()
+        made = fake if form.shared else g(torch.randn(len(x), latent, device=x.device))
+        fooled = F.softplus(-d(made)).mean()
         fooled.backward()
         discriminator.requires_grad_(True)
         optimizers[1].step()

@@ -13,7 +13,7 @@ import pytest
 from jax import lax
 
 from benchmarks import __main__ as command
-from benchmarks import accelerator, costs, games, memory, operations, pairs, peers, scaling
+from benchmarks import accelerator, convolutions, costs, games, limit, memory, operations, pairs, peers, scaling
 
 ROOT = Path(__file__).parents[1]
 NHWC = ("NHWC", "HWIO", "NHWC")
@@ -230,6 +230,44 @@ def test_limit_smoke(tmp_path):
     assert code == 0, errors
     assert "ring" in out
     assert json.loads(path.read_text())["results"]["ring"]["operations"] > 5000
+
+
+def test_limit_names_an_environment_without_torch():
+    with pytest.raises(ValueError, match="cannot time operations"):
+        limit.alone((), Path(sys.prefix))
+
+
+def test_operations_of_one_form_are_put_together(optimized):
+    program = jax.jit(lambda x, a: jnp.tanh(x @ a) @ a).lower(ones(16, 32), ones(32, 32)).compile()
+    counts = operations.compiled(program.as_text())
+    (both,) = operations.merged(counts.largest)
+    assert (both.operations, both.runs) == (counts.dots, 2)
+    assert both.operands == ((16, 32), (32, 32))
+    other = both._replace(shape=(16, 8), operations=2 * counts.dots)
+    assert operations.merged([both, other, other]) == (other._replace(operations=4 * counts.dots, runs=4), both)
+
+
+@pytest.mark.parametrize("part", convolutions.PARTS)
+def test_forms_of_convolutions_are_the_same_function(part):
+    """By shapes: `measured` compares the numbers in every run."""
+    for contest in convolutions.PARTS[part]():
+        shapes = {form: jax.eval_shape(f, *contest.arguments) for form, f in contest.forms.items()}
+        assert len(shapes) > 1
+        assert all(each == shapes[convolutions.OURS] for each in shapes.values()), contest.title
+
+
+def test_convolutions_measures_one_part(tmp_path):
+    path = tmp_path / "convolutions.json"
+    code, out, errors = run("convolutions", "--part", "few", "--rounds", "1", "--json", str(path))
+    assert code == 0, errors
+    assert "32x32x32x64->3" in out
+    assert set(json.loads(path.read_text())["results"]["few"]["32x32x32x64->3"]) == {"ours", "lax"}
+
+
+def test_a_form_with_other_numbers_is_no_contestant():
+    forms = {convolutions.OURS: lambda x: x, "twice": lambda x: 2 * x}
+    with pytest.raises(ArithmeticError, match="'twice' differs from ours"):
+        convolutions.measured(convolutions.Contest("doubling", forms, (jnp.ones(3),)), 1, 1.0)
 
 
 def test_scaling_counts_what_devices_send(tmp_path):

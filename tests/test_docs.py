@@ -17,7 +17,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
 PRINTED = [*PAGES, ROOT / "CONTRIBUTING.md"]
 LINKED = [*PRINTED, ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
-LINKED += [ROOT / "docs" / "reliability.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+LINKED += [ROOT / "docs" / f"{name}.md" for name in ("performance", "reliability")]
+LINKED += sorted((ROOT / "docs" / "decisions").glob("*.md"))
 FENCED = re.compile(r"```.*?```", flags=re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 EXAMPLES = {  # rooms whose docstrings have examples, and how many

@@ -50,6 +50,7 @@ CASES = {
     "few outputs": ((2, 6, 4, 5), (3, 3, 5, 3), ((1, 1), (1, 1)), 1),
     "few outputs, cropped": ((2, 6, 4, 5), (3, 5, 5, 2), ((0, 2), (-1, 3)), 1),
     "4x4": ((2, 6, 4, 5), (4, 4, 5, 6), ((1, 1), (1, 1)), 1),
+    "so long that kernels' gradients are taken in parts": ((4, 16, 16, 64), (3, 3, 64, 64), ((1, 1), (1, 1)), 1),
     "1x1": ((2, 6, 4, 5), (1, 1, 5, 7), ((0, 0), (0, 0)), 1),
     "groups": ((2, 6, 4, 6), (3, 3, 2, 9), ((1, 1), (1, 1)), 3),
     "groups, uneven": ((2, 5, 4, 6), (3, 2, 3, 4), ((0, 1), (2, 0)), 2),
@@ -57,9 +58,15 @@ CASES = {
 }
 
 
+@pytest.fixture
+def alone(monkeypatch):
+    """As on one device; the tests run on several."""
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+
+
 @pytest.mark.parametrize("inside", [False, True], ids=["outside", "inside a condition"])
 @pytest.mark.parametrize("case", CASES)
-def test_conv_and_its_derivatives(case, inside):
+def test_conv_and_its_derivatives(case, inside, alone):
     shape, kernel_shape, pads, groups = CASES[case]
     x, kernel = drawn(shape, kernel_shape)
 

@@ -22,6 +22,7 @@ from jaxgan.networks.layers.calling import Initializer
 Pads = tuple[tuple[int, int], tuple[int, int]]  # zeros before and after, of height and of width
 _DIMENSIONS = ("NHWC", "HWIO", "NHWC")
 _FEW = 4  # outputs up to which one matrix product and shifted sums are quicker than a convolution, on CPU
+_PARTS, _LONG, _MANY = 4, 1024, 4096  # parts of a batch; examples x places and inputs x outputs from which they pay
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
@@ -146,8 +147,28 @@ def _over_batch(x: Array, g: Array, pads: Pads, dilation: int) -> Array:
     """Contracts x [B, H, W, I] with g [B, h, w, O] over batch and places: a convolution of I images -> [k, l, I, O].
 
     XLA's CPU compiler puts a convolution's axes into the order of its quick kernels only outside of loops and
-    conditions; elsewhere a kernel's gradient takes 70 times as long. So they are put in order here.
+    conditions; elsewhere a kernel's gradient takes 70 times as long. So they are put in order here. What is long to
+    contract is contracted in parts there, each of which stays in the processor's caches; not on several devices, which
+    would exchange what every part comes to.
     """
+    features, contracted = x.shape[3] * g.shape[3], g.shape[0] * g.shape[1] * g.shape[2]
+    long = features >= _MANY and contracted >= _LONG and x.shape[0] % _PARTS == 0
+    if long and x.dtype.itemsize >= 4 and _on_cpu() and jax.device_count() == 1:  # sums of half digits lose some
+        return _in_parts(x, g, pads, dilation)
+    return _in_order(x, g, pads, dilation)
+
+
+def _in_parts(x: Array, g: Array, pads: Pads, dilation: int) -> Array:
+    parts = [a.reshape(_PARTS, -1, *a.shape[1:]) for a in (x, g)]
+
+    def part(number: Array | int) -> Array:
+        own = [lax.dynamic_index_in_dim(a, number, 0, False) for a in parts]
+        return _in_order(own[0], own[1], pads, dilation)
+
+    return lax.fori_loop(1, _PARTS, lambda number, total: total + part(number), part(0))
+
+
+def _in_order(x: Array, g: Array, pads: Pads, dilation: int) -> Array:
     x, g = x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3)
     kernel = lax.conv_general_dilated(
         x, g, (1, 1), pads, rhs_dilation=(dilation, dilation), dimension_numbers=_DIMENSIONS
