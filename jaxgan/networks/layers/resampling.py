@@ -188,7 +188,7 @@ def _reach(axis: _Axis) -> tuple[int, int, int]:
 
 def _ends(axis: _Axis) -> tuple[int, int]:
     """Index of the first and of the last pixel that a tap meets."""
-    places = [place for phase in axis.phases for _, place in phase]
+    places = [place for phase in axis.phases for _, place in phase] or [0]  # none: only zeros are filtered
     repeats = -(-axis.outputs // axis.period)
     return min(places), max(places) + (repeats - 1) * axis.period * axis.down // axis.up
 
