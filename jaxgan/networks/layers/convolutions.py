@@ -184,7 +184,7 @@ def _in_turn(x: Array, kernel: Array, pads: Pads, groups: int) -> Array:
         part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
         return _plain(part, lax.dynamic_slice_in_dim(kernel, group * outputs, outputs, 3), pads, 1)
 
-    return _side_by_side(lax.map(one, jnp.arange(groups)))
+    return _side_by_side(lax.map(one, jnp.arange(groups, dtype=jnp.int32)))
 
 
 def _gradients_in_turn(x: Array, g: Array, pads: Pads, groups: int) -> Array:
@@ -195,7 +195,7 @@ def _gradients_in_turn(x: Array, g: Array, pads: Pads, groups: int) -> Array:
         part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
         return _over_batch(part, lax.dynamic_slice_in_dim(g, group * outputs, outputs, 3), pads, 1)
 
-    return _side_by_side(lax.map(one, jnp.arange(groups)))
+    return _side_by_side(lax.map(one, jnp.arange(groups, dtype=jnp.int32)))
 
 
 def _side_by_side(parts: Array) -> Array:
