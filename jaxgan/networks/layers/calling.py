@@ -21,7 +21,8 @@ def call(network: nn.Module, *inputs: Array, train: bool) -> Array:
 def call_block(block: nn.Module, *inputs: Array, remat: bool, method: str = "__call__", **settings: Any) -> Array:
     """Calls a part of a network; if `remat`, gradients compute its activations again from its inputs.
 
-    A network of n such parts then holds the activations of about one of them, for one more forward pass.
+    A network of n such parts then needs to hold the activations of about one of them, for one more forward pass; what a
+    compiler makes of that differs (docs/performance.md: nothing of note on CPU).
 
     References:
       Chen, Xu, Zhang, Guestrin. Training Deep Nets with Sublinear Memory Cost. 2016.
