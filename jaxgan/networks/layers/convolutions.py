@@ -10,6 +10,7 @@ measured in docs/decisions/convolutions.md.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import flax.linen as nn
 import jax
@@ -42,7 +43,7 @@ def conv(x: Array, kernel: Array, pads: Pads, groups: int = 1) -> Array:
     if _on_cpu() and groups == 1 and kernel.shape[3] <= _FEW and x.dtype.itemsize >= 4:  # sums of half digits lose some
         return _summed(x, kernel, pads)
     if _on_cpu() and groups > 1:
-        return _in_turn(x, kernel, pads, groups)
+        return _in_turn(lambda x, kernel: _plain(x, kernel, pads, 1), x, kernel, groups)
     return _plain(x, kernel, pads, groups)
 
 
@@ -50,7 +51,7 @@ def conv(x: Array, kernel: Array, pads: Pads, groups: int = 1) -> Array:
 def conv_kernel_gradient(x: Array, g: Array, pads: Pads, groups: int = 1) -> Array:
     """Gradient of <g, conv(x, kernel, pads, groups)> w.r.t. the kernel [k, l, I / groups, O]."""
     if groups > 1 and _on_cpu():
-        return _gradients_in_turn(x, g, pads, groups)
+        return _in_turn(lambda x, g: _over_batch(x, g, pads, 1), x, g, groups)
     if groups > 1:
         size = [x.shape[axis + 1] + sum(pads[axis]) - g.shape[axis + 1] + 1 for axis in range(2)]
         kernel = jax.ShapeDtypeStruct((*size, x.shape[3] // groups, g.shape[3]), x.dtype)
@@ -62,14 +63,14 @@ def conv_kernel_gradient(x: Array, g: Array, pads: Pads, groups: int = 1) -> Arr
 conv.defvjp(
     lambda x, kernel, pads, groups: (conv(x, kernel, pads, groups), (x, kernel)),
     lambda pads, groups, saved, g: (
-        conv(g, _turned(saved[1], groups), _adjoint(pads, saved[1].shape), groups),
+        conv(g, turned(saved[1], groups), _adjoint(pads, saved[1].shape), groups),
         conv_kernel_gradient(saved[0], g, pads, groups),
     ),
 )
 conv_kernel_gradient.defvjp(
     lambda x, g, pads, groups: (conv_kernel_gradient(x, g, pads, groups), (x, g)),
     lambda pads, groups, saved, kernel: (
-        conv(saved[1], _turned(kernel, groups), _adjoint(pads, kernel.shape), groups),
+        conv(saved[1], turned(kernel, groups), _adjoint(pads, kernel.shape), groups),
         conv(saved[0], kernel, pads, groups),
     ),
 )
@@ -87,10 +88,10 @@ def conv_transpose(x: Array, kernel: Array, stride: int) -> Array:
       [B, stride H, stride W, O].
     """
     if _on_cpu() and kernel.shape[2] > _FEW and min(kernel.shape[:2]) >= stride > 1:
-        return _interleaved(x, _turned(kernel, 1), stride)
+        return _interleaved(x, turned(kernel), stride)
     pads = [_transposed_pad(k, stride) for k in kernel.shape[:2]]
     return lax.conv_general_dilated(
-        x, _turned(kernel, 1), (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
+        x, turned(kernel), (1, 1), pads, lhs_dilation=(stride, stride), dimension_numbers=_DIMENSIONS
     )
 
 
@@ -176,31 +177,18 @@ def _in_order(x: Array, g: Array, pads: Pads, dilation: int) -> Array:
     return kernel.transpose(1, 2, 0, 3)
 
 
-def _in_turn(x: Array, kernel: Array, pads: Pads, groups: int) -> Array:
-    """A convolution in groups, as a loop of plain ones: XLA's own is up to four times as slow on CPU."""
-    inputs, outputs = kernel.shape[2], kernel.shape[3] // groups
+def _in_turn(product: Callable[[Array, Array], Array], x: Array, other: Array, groups: int) -> Array:
+    """A product of each group's part of the last axes, in a loop, [..., groups F]; on CPU, XLA's own take longer.
+
+    A convolution in groups is up to four times as slow there, its kernel's gradient a hundred times.
+    """
+    inputs, outputs = x.shape[3] // groups, other.shape[3] // groups
 
     def one(group: Array) -> Array:
         part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
-        return _plain(part, lax.dynamic_slice_in_dim(kernel, group * outputs, outputs, 3), pads, 1)
+        return product(part, lax.dynamic_slice_in_dim(other, group * outputs, outputs, 3))
 
-    return _side_by_side(lax.map(one, jnp.arange(groups, dtype=jnp.int32)))
-
-
-def _gradients_in_turn(x: Array, g: Array, pads: Pads, groups: int) -> Array:
-    """The kernel's gradient of a convolution in groups, likewise: XLA's own takes a hundred times as long on CPU."""
-    inputs, outputs = x.shape[3] // groups, g.shape[3] // groups
-
-    def one(group: Array) -> Array:
-        part = lax.dynamic_slice_in_dim(x, group * inputs, inputs, 3)
-        return _over_batch(part, lax.dynamic_slice_in_dim(g, group * outputs, outputs, 3), pads, 1)
-
-    return _side_by_side(lax.map(one, jnp.arange(groups, dtype=jnp.int32)))
-
-
-def _side_by_side(parts: Array) -> Array:
-    """[G, ..., F] -> [..., G F]."""
-    parts = jnp.moveaxis(parts, 0, -2)
+    parts = jnp.moveaxis(lax.map(one, jnp.arange(groups, dtype=jnp.int32)), 0, -2)
     return parts.reshape(*parts.shape[:-2], -1)
 
 
@@ -241,7 +229,7 @@ def _interleaved(x: Array, kernel: Array, stride: int) -> Array:
     return jnp.stack(rows, axis=2).reshape(b, stride * height, stride * width, features)
 
 
-def _turned(kernel: Array, groups: int) -> Array:
+def turned(kernel: Array, groups: int = 1) -> Array:
     """The kernel of a convolution's adjoint: turned by 180 degrees, inputs and outputs of each group exchanged."""
     k, l, inputs, outputs = kernel.shape
     kernel = jnp.flip(kernel, (0, 1))

@@ -38,9 +38,7 @@ class SpectralNorm(nn.Module):
       Miyato, Kataoka, Koyama, Yoshida. Spectral Normalization for Generative Adversarial Networks. ICLR 2018, alg. 1.
     """
 
-    layer: (
-        nn.Module
-    )  # nn.Dense, nn.Conv, Conv, ConvTranspose, nn.Embed: any layer of parameters alone, called with one array
+    layer: nn.Module  # Dense, Conv, ConvTranspose, Embed: any layer of parameters alone, called with one array
     iterations: int = 1  # in a call that trains
     epsilon: float = _EPSILON  # weights whose sigma is not above it are not divided
     axis: int = -1  # the kernels' axis that becomes the columns: -2 is the outputs' of a ConvTranspose [k, k, O, I]

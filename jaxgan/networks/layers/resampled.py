@@ -9,7 +9,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.layers.calling import Initializer
-from jaxgan.networks.layers.convolutions import Pads, conv, conv_transpose, same, strided_conv
+from jaxgan.networks.layers.convolutions import Pads, conv, conv_transpose, same, strided_conv, turned
 from jaxgan.networks.layers.resampling import BILINEAR, NEAREST, Filter, downsample, fir, upfirdn, upsample
 
 
@@ -72,14 +72,14 @@ def _folded(x: Array, kernel: Array, up: int, taps: Filter) -> Array:
         wide = wide + share * jnp.pad(kernel, ((row, 1 - row), (column, 1 - column), (0, 0), (0, 0)))
     wide = wide.astype(x.dtype)
     if up == 2:  # the adjoint of a strided convolution by the turned kernel
-        return conv_transpose(x, jnp.flip(wide, (0, 1)).swapaxes(2, 3), 2)
+        return conv_transpose(x, turned(wide), 2)
     return strided_conv(x, wide, 2)
 
 
 def _upsampled(x: Array, kernel: Array, taps: Filter) -> Array:
     size, (_, height, width, _) = len(taps), x.shape
     # A row and a column of zeros at the end make the "SAME" result hold the full one.
-    whole = conv_transpose(_append(x), jnp.flip(kernel, (0, 1)).swapaxes(2, 3), 2)
+    whole = conv_transpose(_append(x), turned(kernel), 2)
     return upfirdn(whole[:, : 2 * height + 1, : 2 * width + 1], fir(taps, 2), pad=((size + 1) // 2 - 1, size // 2 - 1))
 
 
