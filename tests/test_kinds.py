@@ -10,7 +10,8 @@ from flax import nnx
 
 import jaxgan as jg
 from jaxgan.types import Critic
-from tests.systems.tiny import EVERY, B, X, plain
+from tests.systems.tiny import EVERY
+from tests.systems.tiny_core import B, X, plain
 
 KEY = jax.random.key(0)
 

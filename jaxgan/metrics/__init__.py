@@ -19,6 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
+  translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -83,6 +84,7 @@ from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, descr
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
+from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
 from jaxgan.metrics.two_sample import (
     NeighbourAccuracy,
     TwoSample,
@@ -149,6 +151,7 @@ __all__ = [
     "frechet_distance",
     "gan_train_test",
     "gilbo",
+    "gradient_energy_ratio",
     "inception_score",
     "kid",
     "kid_blocks",
@@ -166,12 +169,14 @@ __all__ = [
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "patch_distance",
     "path_length",
     "perceptual_distance",
     "prd",
     "prd_of_histograms",
     "precision_recall",
     "probabilities",
+    "psnr",
     "rank",
     "save_classifier",
     "sliced_wasserstein",

@@ -15,7 +15,7 @@ from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.semi_supervised import semi_supervised
-from tests.systems.tiny import fixed
+from tests.systems.tiny_core import fixed
 
 X = np.array([[1.0], [2.0], [4.0]], np.float32)
 Y = np.array([0, 1, 1], np.int32)

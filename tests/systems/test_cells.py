@@ -9,7 +9,7 @@ import pytest
 import jaxgan as jg
 from jaxgan.networks.remedies import Replay
 from tests.registry import shift
-from tests.systems.tiny import EVERY, B
+from tests.systems.tiny import EVERY, REFUSED, rows_of
 
 
 class Shy(nn.Module):
@@ -35,16 +35,17 @@ OPTIONS = {
     "n_critic": {"n_critic": 2},
     "regularizer": {"regularizer": "lecam"},
 }
-MEMORIES = {"shy": Shy(), "pool": Replay(2 * B), "lecam": jg.penalties.LeCam(start=0)}
-REFUSED = {
-    ("infogan", "replay"): r"reads the codes of samples that were just made; a replay shows others: leave it out"
+MEMORIES = {
+    "shy": lambda rows: Shy(),
+    "pool": lambda rows: Replay(2 * rows),
+    "lecam": lambda rows: jg.penalties.LeCam(start=0),
 }
 
 
 def made(name, options):
     """A game with options, and the batch of one step; memories are numbered as discriminators are."""
     networks, system, batch = EVERY[name](**options)
-    memories = {m: MEMORIES[m.split("_")[0]] for m in system.frozen}
+    memories = {m: MEMORIES[m.split("_")[0]](rows_of(batch)) for m in system.frozen if m not in networks}
     game = jg.game(networks | memories, system)
     return game, jax.tree.map(lambda x: jnp.concatenate([x] * game.updates), batch)
 
@@ -71,12 +72,13 @@ def test_an_option_works_or_is_refused_by_one_sentence(name, option):
     counted = [
         n for n in game.system.frozen if n.startswith({"adaptive": "shy", "replay": "pool"}.get(option, "lecam"))
     ]
-    assert len(counted) == (len(game.system.players) // 2 if option in ("adaptive", "replay", "regularizer") else 0)
+    discriminators = sum("discriminator" in player for player in game.system.players)
+    assert len(counted) == (discriminators if option in ("adaptive", "replay", "regularizer") else 0)
 
 
 def test_nearly_all_of_the_cells_exist():
     cells = len(EVERY) * 6  # penalty, augmentation, its adaptive form, replay, a loss of the turn, n_critic
-    assert (cells, cells - len(REFUSED)) == (72, 71)
+    assert len(REFUSED) <= 0.02 * cells
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -87,10 +89,13 @@ def test_options_work_together(name):
     state = jax.jit(game.init)(jax.random.key(0), batch)
     state, metrics = jax.jit(game.train_step)(state, batch)
     assert all(bool(jnp.isfinite(value)) for value in metrics.values())
+    rows = rows_of(batch) // game.updates
     for memory in game.system.frozen:
         kind = memory.split("_")[0]
+        if kind not in MEMORIES:
+            continue
         kept = state.model_state[memory]
-        count = {"shy": ("shy", "seen", 2), "pool": ("replay", "count", 2 * B), "lecam": ("lecam", "turns", 2)}[kind]
+        count = {"shy": ("shy", "seen", 2), "pool": ("replay", "count", 2 * rows), "lecam": ("lecam", "turns", 2)}[kind]
         assert kept[count[0]][count[1]] == count[2], memory
 
 

@@ -9,7 +9,11 @@ import optax
 import pytest
 
 import jaxgan as jg
-from tests.systems.tiny import CAPTIONS, TINY, B, Y, playable
+from jaxgan.parallel import data_parallel, member, stack, sweep
+from tests.parallel.conftest import largest_difference
+from tests.systems import tiny_core
+from tests.systems.tiny import TINY, asked, playable
+from tests.systems.tiny_core import CAPTIONS, B, Y
 
 
 def key():
@@ -30,13 +34,13 @@ def test_one_finite_step(name):
     chex.assert_tree_all_finite((metrics, after.params, after.opt_state))
     assert {metric.split("/")[0] for metric in metrics} == set(system.players)
     for network in before.params:
-        assert moved(before, after, network), network
+        assert moved(before, after, network) == (network not in system.frozen), network
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_player_moves_its_own_network_alone(name):
     networks, system, batch, _, before, *_ = played(name)
-    for player in list(system.players)[:2]:
+    for player in system.players:
 
         def only(rules, state, batch, player=player):
             return jg.dynamics.alternating()(rules._replace(players={player: rules.players[player]}), state, batch)
@@ -47,16 +51,30 @@ def test_a_player_moves_its_own_network_alone(name):
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_samples_look_like_data_and_do_not_know_their_number(name):
-    _, _, batch, game, *_, after, _ = played(name)
-    asked = {"y": jax.tree.map(lambda leaf: leaf[:3], batch["y"])} if name != "semi_supervised" and "y" in batch else {}
-    index = jnp.arange(3, dtype=jnp.int32)
+def test_samples_do_not_know_their_number(name):
+    _, system, batch, game, *_, after, _ = played(name)
+    rows, index = asked(name, batch, system), jnp.arange(3, dtype=jnp.int32)
     generate = jax.jit(game.generate)
-    three = generate(after, key(), {"index": index, **asked})
-    assert three.shape == (3, *batch["x"].shape[1:])
-    last = jax.tree.map(lambda leaf: leaf[2:], asked)
-    one = generate(after, key(), {"index": index[2:], **last})
-    assert jnp.allclose(three[2:], one, atol=1e-6)
+    three = generate(after, key(), {"index": index, **jax.tree.map(lambda leaf: leaf[:3], rows)})
+    one = generate(after, key(), {"index": index[2:], **jax.tree.map(lambda leaf: leaf[2:3], rows)})
+    chex.assert_trees_all_close(jax.tree.map(lambda leaf: leaf[2:], three), one, atol=1e-6)
+    if name in tiny_core.TINY:
+        assert three.shape == (3, *batch["x"].shape[1:])
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_two_devices_are_one_and_a_sweep_is_its_members(name):
+    """Under SGD, where a gradient's scale shows."""
+    networks, system, batch = TINY[name](optimizer=optax.sgd(0.01))
+    game, seeds = jg.game(networks, system), (0, 1)
+    batch = jax.tree.map(lambda leaf: jnp.concatenate([leaf] * game.updates), batch)
+    begin = game.init(key(), batch)
+    alone, _ = jax.jit(game.train_step)(begin, batch)
+    parallel = data_parallel(game, "sharded", devices=jax.devices()[:2])
+    assert largest_difference(alone, parallel.train_step(parallel.init(key(), batch), batch)[0]) < 1e-4
+    runs, stacked = sweep(game, seeds, mode="unrolled"), stack([batch] * len(seeds))
+    states, _ = runs.train_step(runs.init(stacked), stacked)
+    assert largest_difference(alone, member(states, 0)) < 1e-6
 
 
 def moved(before, after, network):

@@ -12,7 +12,7 @@ import pytest
 import jaxgan as jg
 from jaxgan.networks.conditioning import ConditioningAugmentation
 from jaxgan.systems.stackgan import stackgan
-from tests.systems.tiny import fixed
+from tests.systems.tiny_core import fixed
 
 X = np.array([[[1.0, 2.0], [3.0, 6.0]], [[0.0, 0.5], [0.5, 1.0]], [[-2.0, -1.0], [0.0, 1.0]]], np.float32)[..., None]
 Y = np.array([[1.0], [2.0], [-1.0]], np.float32)
