@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgan import metrics
 from jaxgan.metrics.bootstrap import SHARE, Range
-from jaxgan.metrics.protocol import Figure, Protocol, compare
+from jaxgan.metrics.protocol import Better, Figure, Protocol, compare
 from jaxgan.sample import grid
 
-Better = Literal["lower", "higher"]
 PICTURED = 8  # samples shown beside the training examples nearest to them
+COMPARED = 64  # pairs of images in memory at once
 FEW = 10  # resamples of a metric that takes seconds
 NEIGHBOURS = 7  # training examples shown beside each
 
@@ -54,7 +55,9 @@ class Measure(NamedTuple):
 
     better: dict[str, Better]  # its figures, and which way each is better
     measure: Callable[[Sides], dict[str, float]]
-    needs: frozenset[str] = frozenset()  # of "images", "probabilities", "training"
+    needs: frozenset[str] = (
+        frozenset()
+    )  # of "images", "probabilities", "training", and "pairs" (real i is the truth of fake i)
     dear: bool = False  # takes seconds: its interval is a rough one, of FEW resamples
 
 
@@ -120,6 +123,34 @@ def _memorization(sides: Sides) -> dict[str, float]:
     }
 
 
+def _patches(sides: Sides) -> dict[str, float]:
+    return {"patch_distance": metrics.patch_distance(kept(sides.fake), kept(sides.real))}
+
+
+def _sharpness(sides: Sides) -> dict[str, float]:
+    return {"gradient_energy_ratio": metrics.gradient_energy_ratio(kept(sides.fake), kept(sides.real))}
+
+
+def _pixels(sides: Sides) -> dict[str, float]:
+    fake, real = kept(sides.fake), kept(sides.real)
+    return {"psnr": metrics.psnr(fake, real), "l1": float(np.mean(np.abs(fake - real)))}
+
+
+def _structure(sides: Sides) -> dict[str, float]:
+    fake, real = kept(sides.fake), kept(sides.real)
+    rows = [slice(start, start + COMPARED) for start in range(0, len(fake), COMPARED)]
+    values = [np.asarray(metrics.ssim(jnp.asarray(fake[part]), jnp.asarray(real[part]))) for part in rows]
+    return {"ssim": float(np.mean(np.concatenate(values)))}
+
+
+def _agreement(sides: Sides) -> dict[str, float]:
+    known = [side.probabilities for side in (sides.real, sides.fake)]
+    if known[0] is None or known[1] is None:
+        return {"agreement": math.nan}
+    return {"agreement": float(np.mean(np.argmax(known[0], axis=1) == np.argmax(known[1], axis=1)))}
+
+
+IMAGE_PAIRS = frozenset({"images", "pairs"})
 MEASURES: dict[str, Measure] = {
     "frechet": Measure({"frechet_distance": "lower"}, _frechet),
     "kernel": Measure({"kernel_distance": "lower"}, _kernel),
@@ -132,17 +163,22 @@ MEASURES: dict[str, Measure] = {
     "sliced_wasserstein": Measure({"sliced_wasserstein": "lower"}, _sliced, frozenset({"images"}), dear=True),
     "ms_ssim": Measure({"ms_ssim": "lower"}, _diversity, frozenset({"images"}), dear=True),
     "memorization": Measure({"copies": "lower", "authenticity": "higher"}, _memorization, frozenset({"training"})),
+    "patches": Measure({"patch_distance": "lower"}, _patches, frozenset({"images"}), dear=True),
+    "sharpness": Measure({"gradient_energy_ratio": "nearer to 1"}, _sharpness, IMAGE_PAIRS),
+    "pixels": Measure({"psnr": "higher", "l1": "lower"}, _pixels, IMAGE_PAIRS),
+    "ssim": Measure({"ssim": "higher"}, _structure, IMAGE_PAIRS, dear=True),
+    "agreement": Measure({"agreement": "higher"}, _agreement, frozenset({"pairs", "probabilities"})),
 }
 
 
 RANGES: dict[str, Range] = {  # of figures that cannot be any number
-    **dict.fromkeys(
-        ("precision", "recall", "coverage", "ndb_share", "two_sample_accuracy", "copies", "authenticity"), SHARE
-    ),
+    **dict.fromkeys(("precision", "recall", "coverage", "ndb_share"), SHARE),
+    **dict.fromkeys(("two_sample_accuracy", "copies", "authenticity", "agreement"), SHARE),
     **dict.fromkeys(("frechet_distance", "density", "sliced_wasserstein"), Range(low=0.0)),
+    **dict.fromkeys(("patch_distance", "gradient_energy_ratio", "l1"), Range(low=0.0)),
     **dict.fromkeys(("prd_f8", "prd_f1_8"), Range(0.0, 1.0)),
     "inception_score": Range(low=1.0),
-    "ms_ssim": Range(-1.0, 1.0),
+    **dict.fromkeys(("ms_ssim", "ssim"), Range(-1.0, 1.0)),
 }
 
 
@@ -151,7 +187,7 @@ def chosen(names: Iterable[str], available: set[str]) -> list[str]:
 
     Args:
       names: of MEASURES, or "all".
-      available: of "images", "probabilities", "training".
+      available: of "images", "probabilities", "training", "pairs".
     Raises:
       ValueError: there is no name, one is unknown, or a metric needs what is not available.
     """
@@ -212,11 +248,13 @@ def _intervals(measure: Measure, sides: Sides, resamples: int) -> dict[str, tupl
     if not resamples:
         return {}
 
-    def on_rows(real: np.ndarray, fake: np.ndarray) -> tuple[float, ...]:
+    def on_rows(real: np.ndarray, *others: np.ndarray) -> tuple[float, ...]:
+        fake = others[0] if others else real  # pairs are drawn together
         values = measure.measure(sides._replace(real=_rows(sides.real, real), fake=_rows(sides.fake, fake)))
         return tuple(values[figure] for figure in measure.better)
 
-    rows = (np.arange(len(sides.real.features)), np.arange(len(sides.fake.features)))
+    rows = [np.arange(len(sides.real.features)), np.arange(len(sides.fake.features))]
+    rows = rows[:1] if "pairs" in measure.needs else rows
     resamples = min(resamples, FEW) if measure.dear else resamples
     within = [RANGES.get(figure, Range()) for figure in measure.better]
     ends = metrics.bootstrap(on_rows, *rows, seed=sides.seed, resamples=resamples, within=within)
@@ -236,7 +274,7 @@ def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = No
     """
     lines = []
     for name, figure in figures.items():
-        arrow = "v" if figure.better == "lower" else "^"
+        arrow = {"lower": "v", "higher": "^", "nearer to 1": "1"}[figure.better]
         line = f"{name.replace('_', ' '):>22} {arrow} {_formatted(figure)}"
         if other is not None and name in other:
             difference = compare(figure, other[name])
@@ -244,7 +282,7 @@ def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = No
             sure = {True: "", False: " (intervals overlap)", None: ""}[difference.apart]
             line += f"   against {_formatted(other[name])}   {verdict}{sure}"
         lines.append(line.rstrip())
-    return "\n".join(["                       (v lower is better, ^ higher is better; [95 % interval])", *lines])
+    return "\n".join(["                       (v lower is better, ^ higher, 1 nearer to 1; [95 % interval])", *lines])
 
 
 def nearest_picture(samples: np.ndarray, training: Iterable[np.ndarray]) -> np.ndarray | None:

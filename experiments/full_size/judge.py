@@ -32,8 +32,7 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
       Judge: `frechet_distance` (lower is better), `precision` and `recall` in [0, 1].
     """
     n = min(samples, source.size or samples)
-    index = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
-    images = np.asarray(source.read(jg.data.Draw(0, np.arange(n), index))["x"])
+    images = np.asarray(jg.data.evenly(source, n)["x"])
     features, seen_through = _seen(by)
     real = features(images)
 

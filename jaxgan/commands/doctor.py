@@ -77,6 +77,8 @@ def examination(subject: Subject, samples: int) -> Examination:
     if samples < 2:
         raise ValueError(f"--samples must be at least 2; got {samples}")
     source, state = subject.source, subject.state
+    asked = subject.inputs is not None and subject.held_out is not None  # answers, to be compared with right ones
+    source = subject.held_out if asked and subject.held_out else source
     real, fake = _examples(source, samples, subject.seed), _fake(subject, samples)
     compared = None
     if np.isfinite(fake).all() and len(fake) > 1:
@@ -102,7 +104,7 @@ def doctor(flags: Doctor) -> int:
     Raises:
       ValueError: the folder is no run, has no such checkpoint, or its data cannot be read.
     """
-    module, config, built, state, size = load(flags.run, flags.step, file=flags.module)
+    module, config, built, state, size, _ = load(flags.run, flags.step, file=flags.module)
     history, networks, system = read_metrics(flags.run), built.game.networks, built.game.system
     if networks is None or system is None:
         raise ValueError(f"the game of {flags.run} does not say what it is made of; make it by jg.game")
@@ -228,8 +230,7 @@ def _examples(source: Source, n: int, seed: int) -> np.ndarray:
     """Returns n examples [n, ...]: evenly spread over a finite source, or drawn from a density."""
     if source.size is None:
         return np.asarray(principal(jg.data.batch_at(source, n, seed)(0)))
-    index = np.linspace(0, source.size - 1, min(n, source.size)).astype(np.int64)
-    return np.asarray(principal(source.read(jg.data.Draw(seed, np.arange(len(index)), index))))
+    return np.asarray(principal(jg.data.evenly(source, min(n, source.size))))
 
 
 def _fake(subject: Subject, n: int) -> np.ndarray:

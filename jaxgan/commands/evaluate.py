@@ -99,11 +99,15 @@ def evaluate_command(flags: Evaluate) -> int:
     """
     _check(flags)
     run = load(flags.judged, flags.step, file=flags.module) if _is_run(flags.judged) else None
+    paired = bool(run and run.experiment.truth and not flags.pictures and flags.reference == "held-out")
+    if run and paired:  # as many inputs as there are truths, in one order
+        flags = dataclasses.replace(flags, n=min(flags.n, run.module.held_out(run.config).size or flags.n))
     judged = _side(flags.judged, flags, flags.size)
     real = _reference(flags, run, judged)
     training = _training(flags, run)
     features = _features(flags, judged)
     available = {"images": len(judged.shape) == 3, "probabilities": features.probabilities, "training": training}
+    available["pairs"] = paired and judged.size == real.size
     wanted = chosen(flags.metrics, {name for name, there in available.items() if there})
     protocol = Protocol(
         name=f"{real.split} {real.name}",
@@ -147,7 +151,7 @@ def evaluate_command(flags: Evaluate) -> int:
 
 def _training(flags: Evaluate, run: Trained | None) -> Side | None:
     """Returns what a run was trained on, where it still is: only two things need it, so that its loss stops nothing."""
-    if run is None:
+    if run is None or run.experiment.truth:  # of a translator, samples are answers and no draws from the training data
         return None
     try:
         return _examples(run.module.source(run.config), flags, "train")

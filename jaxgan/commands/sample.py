@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import jax
@@ -17,9 +17,9 @@ import tyro
 
 import jaxgan as jg
 from jaxgan.priors import Prior, truncated
-from jaxgan.runs.experiment import Experiment, Shares, as_pictures, sample_inputs
+from jaxgan.runs.experiment import Experiment, Shares, as_pictures, look, sample_inputs
 from jaxgan.runs.flags import parse, reported
-from jaxgan.runs.loading import load
+from jaxgan.runs.loading import Trained, load
 from jaxgan.runs.terminal import hint
 from jaxgan.sample import save_each
 from jaxgan.types import Game
@@ -39,6 +39,9 @@ class Sample:
     path: Literal["spherical", "linear"] = "spherical"  # how to walk
     truncation: float | None = None  # less trades variety for quality: StyleGAN2's psi, or the bound of latents
     images: Annotated[Path | None, tyro.conf.arg(aliases=["--single-images"])] = None  # folder: a PNG for each sample
+    input: Path | None = None  # of a translator: folder of pictures to translate, instead of the held-out ones
+    entry: str | None = None  # which of its inputs they are, where it takes several: "a" or "b" of CycleGAN
+    size: int | str | None = None  # side, or HEIGHTxWIDTH, to bring them to; that of the training data if not given
     out: Path | None = None  # the picture, or a folder for it; RUN/samples/... if not given
     module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
@@ -61,6 +64,8 @@ def sample(flags: Sample) -> int:
     experiment, state = trained.experiment, trained.state
     if experiment.draw is None and not flags.images:
         raise ValueError(f"the experiment of {flags.run} draws no pictures; give its Experiment a `draw`")
+    if flags.input is not None:
+        return _translate(flags, trained)
     inputs = sample_inputs(experiment, flags.n, flags.labels or ("data" if flags.images else "equal"))
     if flags.y is not None:
         inputs["y"] = np.full(flags.n, _label(flags.y, experiment), np.int32)
@@ -73,22 +78,59 @@ def sample(flags: Sample) -> int:
             raise ValueError(f"{flags.run} cannot be interpolated: its samples are not asked with latents of a prior")
         start, end = (prior(jax.random.fold_in(key, k), flags.n) for k in range(2))
         walks = jg.interpolate(game, state, key, start, end, steps=10, path=flags.path, **inputs)
-        return _draw(flags, experiment, walks.reshape(-1, *walks.shape[2:]), f"interpolation-{step:06d}")
+        return _draw(flags, experiment, {}, walks.reshape(-1, *walks.shape[2:]), f"interpolation-{step:06d}")
     if prior is not experiment.prior and prior is not None:
         if not latents:
             raise ValueError(f"{flags.run} cannot be truncated: its samples are not asked with latents of a prior")
         inputs["z"] = prior(key, flags.n)
     drawn = jg.sample(game, state, key, n=flags.n, **inputs)
     if flags.images is None:
-        return _draw(flags, experiment, drawn, f"drawn-{step:06d}")
+        truth = experiment.truth(flags.n) if experiment.truth else None
+        return _draw(flags, experiment, inputs, drawn, f"drawn-{step:06d}", truth)
     names = _names(flags, experiment, inputs.get("y"))
     print(f"{len(save_each(flags.images, as_pictures(drawn), names))} pictures in {flags.images}")
     return 0
 
 
+def _translate(flags: Sample, trained: Trained) -> int:
+    """Translates the pictures of a folder: as one picture, each beside its input, or each as a picture of its name."""
+    experiment, state = trained.experiment, trained.state
+    entry, shape = _entry(flags, trained)
+    source = jg.data.folder(flags.input or "", size=flags.size or shape[:2], channels=shape[2])
+    n = (source.size or 0) if flags.images else min(flags.n, source.size or 0)
+    given = {entry: jg.data.evenly(source, n)["x"]}
+    drawn = jg.sample(experiment.game, state, jax.random.key(flags.seed), n=n, **given)
+    if flags.images is None:
+        return _draw(flags, experiment, given, drawn, f"translated-{int(state.step):06d}")
+    names = [str(PurePosixPath(file).with_suffix("")).replace("/", "_") for file in source.files]
+    if len(set(names)) < len(names):
+        names = [f"{name}-{k:06d}" for k, name in enumerate(names)]
+    print(f"{len(save_each(flags.images, as_pictures(drawn), names))} pictures in {flags.images}")
+    return 0
+
+
+def _entry(flags: Sample, trained: Trained) -> tuple[str, tuple[int, ...]]:
+    """Returns which input of the run's system pictures are, and the shape [H, W, C] of those that it was trained on."""
+    system = trained.experiment.game.system
+    words = {**((system and system.asks) or {}), **((system and system.takes) or {})}
+    shapes = {name: tuple(leaf.shape[1:]) for name, leaf in trained.example.items() if hasattr(leaf, "shape")}
+    known = [name for name in words if len(shapes.get(name, ())) == 3]
+    if not known:
+        asked = ", ".join(f"{name!r}: {what}" for name, what in words.items()) or "nothing"
+        raise ValueError(f"--input: {flags.run} translates no pictures; it is asked with {asked}")
+    entry = flags.entry or known[0]
+    if entry not in known:
+        raise ValueError(f"--entry {entry} is none of the pictures that {flags.run} translates: {', '.join(known)}")
+    return entry, shapes[entry]
+
+
 def _check(flags: Sample) -> None:
     if flags.n < 1:
         raise ValueError(f"--n must be at least 1; got {flags.n}")
+    if flags.input is None and (flags.entry or flags.size is not None):
+        raise ValueError("--entry and --size are about the pictures of --input FOLDER; name the folder")
+    if flags.input is not None and (flags.interpolate or flags.y is not None or flags.truncation is not None):
+        raise ValueError("--input translates pictures; leave out --interpolate, --y and --truncation")
     if flags.truncation is not None and not 0 < flags.truncation < float("inf"):
         raise ValueError(f"--truncation must be above 0; got {flags.truncation}")
     if flags.images and (flags.interpolate or flags.out):
@@ -124,12 +166,14 @@ def _truncated(experiment: Experiment, truncation: float) -> tuple[Game, Prior |
     return game, truncated(prior, truncation)
 
 
-def _draw(flags: Sample, experiment: Experiment, samples: Any, name: str) -> int:
+def _draw(
+    flags: Sample, experiment: Experiment, asked: Mapping[str, Any], samples: Any, name: str, truth: Any = None
+) -> int:
     """Draws samples into the file that is asked for, or into a folder under this name."""
     out, file = flags.out or flags.run / "samples", f"{name}-seed{flags.seed}.png"
     target = out / file if out.is_dir() or not out.suffix else out
     target.parent.mkdir(parents=True, exist_ok=True)
-    print(experiment.draw(target, samples) if experiment.draw else target)
+    print(look(experiment, target, asked, samples, truth))
     return 0
 
 

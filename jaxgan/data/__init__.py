@@ -5,7 +5,9 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`, `label_counts`: the protocol
   (source.py); the order of large sets needs no list of it (shuffled.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
-- `paired`, `unpaired`: several sources side by side (combined.py)
+- `subset`, `split`, `evenly`: some examples of a source (subsets.py)
+- `paired`, `unpaired`: several sources side by side (combined.py); `folder_pairs`: two folders of pictures whose names
+  agree (folder_pairs.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
@@ -21,6 +23,7 @@ from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
 from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
+from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
 from jaxgan.data.source import (
@@ -34,6 +37,7 @@ from jaxgan.data.source import (
     unlabelled,
     weighted,
 )
+from jaxgan.data.subsets import evenly, split, subset
 
 __all__ = [
     "Draw",
@@ -44,13 +48,17 @@ __all__ = [
     "batches",
     "check_batch",
     "digits",
+    "evenly",
     "folder",
+    "folder_pairs",
     "from_uint8",
     "grid",
     "indices",
     "label_counts",
     "paired",
     "ring",
+    "split",
+    "subset",
     "swiss_roll",
     "tfds",
     "unlabelled",

@@ -38,7 +38,9 @@ def paired(**sources: Source) -> Source:
         return _named({name: source.read(draw) for name, source in sources.items()})
 
     size = next(iter(sizes.values()))
-    return Source(_title("paired", sources), size, read, threads=_threads(sources), digest=_digest(sources))
+    files = next((source.files for source in sources.values() if source.files), ())
+    title = _title("paired", sources)
+    return Source(title, size, read, threads=_threads(sources), digest=_digest(sources), files=files)
 
 
 def unpaired(**sources: Source) -> Source:

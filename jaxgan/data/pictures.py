@@ -129,6 +129,7 @@ def folder(
         names=tuple(map(_printable, names)),
         counts=tuple(np.bincount(y, minlength=classes).tolist()) if classes else (),
         digest=lambda: digest_of(*(part for file in good for part in (file, _hash(root / file))), y, *names),
+        files=tuple(good),
     )
 
 

@@ -55,6 +55,7 @@ class Source(NamedTuple):
     names: tuple[str, ...] = ()  # what each label means; of attributes [n, A], what each column is; (): numbers alone
     counts: tuple[int, ...] = ()  # examples of each label; (): not counted (`label_counts` draws some)
     digest: Callable[[], str] | None = None  # computes a hash of all that `read` may give; None: not known
+    files: tuple[str, ...] = ()  # relative path of each example, where examples are files
 
 
 def unlabelled(source: Source) -> Source:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
+Better = Literal["lower", "higher", "nearer to 1"]
 NORMALIZATIONS = ("running", "batch", "standing")
 
 
@@ -43,7 +44,7 @@ class Figure(NamedTuple):
     value: float
     low: float  # of its confidence interval; NaN where none was estimated
     high: float
-    better: Literal["lower", "higher"]
+    better: Better
     protocol: Protocol
 
 
@@ -84,7 +85,7 @@ def compare(a: Figure, b: Figure) -> Difference:
     known = not any(map(math.isnan, (a.low, a.high, b.low, b.high)))
     apart = (a.low > b.high or b.low > a.high) if known else None
     difference = a.value - b.value
-    return Difference(difference, apart, difference < 0 if a.better == "lower" else difference > 0)
+    return Difference(difference, apart, cost(a) < cost(b))
 
 
 def rank(figures: Mapping[str, Figure]) -> list[str]:
@@ -100,8 +101,14 @@ def rank(figures: Mapping[str, Figure]) -> list[str]:
         compare(first, figure)
         if math.isnan(figure.value):
             raise ValueError(f"the {figure.metric} of {name!r} is NaN and has no rank")
-    sign = 1 if first.better == "lower" else -1
-    return sorted(figures, key=lambda name: sign * figures[name].value)
+    return sorted(figures, key=lambda name: cost(figures[name]))
+
+
+def cost(figure: Figure) -> float:
+    """Returns a number that is the lower, the better a figure is; a ratio that should be 1 costs its log's size."""
+    if figure.better == "nearer to 1":
+        return abs(math.log(figure.value)) if figure.value > 0 else math.inf
+    return figure.value if figure.better == "lower" else -figure.value
 
 
 def described(protocol: Protocol) -> str:

@@ -30,6 +30,7 @@ class Experiment(NamedTuple):
     draw: Callable[[Path, Any], Path] | None = None  # (file, samples [n, ...]) -> the picture; None: draws none
     examine: Callable[[TrainState], dict[str, float]] | None = None  # figures of the networks, beside the samples'
     inputs: Callable[[int], Mapping[str, Any]] | None = None  # n -> what n samples are asked with; None: by `classes`
+    truth: Callable[[int], Any] | None = None  # n -> what they should be [n, ...], where `inputs` has one right answer
     counts: tuple[int, ...] = ()  # training examples of each label, which a run fills in; (): not known
     names: tuple[str, ...] = ()  # of the classes, likewise
 
@@ -126,6 +127,41 @@ def with_labels(experiment: Experiment, source: Source) -> Experiment:
     if not experiment.classes or experiment.classes != source.classes:
         return experiment
     return experiment._replace(counts=label_counts(source), names=source.names)
+
+
+def look(experiment: Experiment, path: Path, asked: Mapping[str, Any], samples: Any, truth: Any = None) -> Path | None:
+    """Draws samples; those of a translator of images beside what it was given, and the truth where it is known.
+
+    Args:
+      experiment: says how, by `draw`.
+      path: of the picture.
+      asked: what the samples were asked with: images [n, H, W, C] among it are drawn.
+      samples: [n, ...].
+      truth: [n, ...], or None.
+    Returns:
+      The picture; None for an experiment that draws none.
+    """
+    if experiment.draw is None:
+        return None
+    given = [np.asarray(value) for _, value in sorted(asked.items()) if np.ndim(value) == 4]
+    if not given or np.ndim(samples) != 4:
+        return experiment.draw(path, samples)
+    columns = [*given, as_pictures(samples), *([] if truth is None else [np.asarray(truth)])]
+    height, width, channels = (max(x.shape[axis] for x in columns) for axis in (1, 2, 3))
+    alike = [_enlarged(x, height, width, channels) for x in columns]
+    rows = np.stack(alike, axis=1).reshape(-1, *alike[0].shape[1:])
+    return save_grid(path, rows, columns=len(columns) * max(1, 12 // len(columns)))
+
+
+def _enlarged(x: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Brings images to a size and a number of channels, to be looked at beside others."""
+    rows, columns = (np.arange(side) * x.shape[axis] // side for axis, side in ((1, height), (2, width)))
+    x = x[:, rows][:, :, columns]
+    if x.shape[-1] == channels:
+        return x
+    colours = np.repeat(x, 3, axis=-1) if x.shape[-1] == 1 else x
+    opaque = np.ones((*colours.shape[:-1], channels - colours.shape[-1]), x.dtype)
+    return np.concatenate([colours, opaque], axis=-1)
 
 
 def principal(batch: Mapping[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from jaxgan.runs.experiment import Best, Experiment, principal
 from jaxgan.runs.folder import example_of, read_config
 from jaxgan.runs.modules import made_by
 from jaxgan.runs.settings import check_numbers
-from jaxgan.types import TrainState
+from jaxgan.types import Batch, TrainState
 
 # What building a game of another's config and batch may raise: what the page says is not what this code once wrote.
 UNFIT = (ArithmeticError, AttributeError, FlaxError, LookupError, TypeError, ValueError)
@@ -30,6 +30,7 @@ class Trained(NamedTuple):
     experiment: Experiment
     state: TrainState
     size: int  # examples of a step
+    example: Batch  # one, by shapes alone
 
 
 def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: Path | None = None) -> Trained:
@@ -70,7 +71,7 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         may_differ = tuple(getattr(module, "MAY_DIFFER", ()))
         given = experiment.game.given
         state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ, given=given)
-    return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1))
+    return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1), example)
 
 
 def _best(run: Path) -> Best:

@@ -346,8 +346,6 @@ def _check(config: Any, running: Running, judged: bool) -> None:
 
 def _real(source: Source, classes: int) -> np.ndarray:
     """Real examples to look at, in order of their labels where the game has labels."""
-    n = min(PICTURED, source.size or PICTURED)
-    spread = np.linspace(0, (source.size or n) - 1, n).astype(np.int64)
-    read = source.read(jg.data.Draw(0, np.arange(n), spread))
+    read = jg.data.evenly(source, min(PICTURED, source.size or PICTURED))
     x = np.asarray(principal(read))
     return x[np.argsort(read["y"], kind="stable")] if classes and "y" in read else x

@@ -24,7 +24,7 @@ from jaxgan.parallel import any_process, from_first, is_first
 from jaxgan.report import read_metrics
 from jaxgan.runs import folder as folders
 from jaxgan.runs.ending import finish, last_evaluation, summarise
-from jaxgan.runs.experiment import PICTURED, Experiment, Shares, sample_inputs
+from jaxgan.runs.experiment import PICTURED, Experiment, Shares, look, sample_inputs
 from jaxgan.runs.settings import Run, Running
 from jaxgan.runs.survival import Survived, one_line_for_a_failed_save, pictures_may_fail
 from jaxgan.types import Batch, TrainState, name_index
@@ -122,11 +122,11 @@ def _evaluator(run: Run, evaluations: Evaluations) -> Callable[[int, TrainState]
             here, histogram = run.local(state), None
             if built.draw is not None:
                 with drawn():
-                    built.draw(
-                        run.folder / "samples" / f"{step:06d}.png", _samples(built, here, PICTURED, "pictures", "equal")
-                    )
+                    asked, samples = _samples(built, here, PICTURED, "pictures", "equal")
+                    truth = built.truth(PICTURED) if built.truth else None
+                    look(built, run.folder / "samples" / f"{step:06d}.png", asked, samples, truth)
             if judge is not None:
-                figures, histogram, varied = judge.judge(_samples(built, here, judge.samples, "judgement", "data"))
+                figures, histogram, varied = judge.judge(_samples(built, here, judge.samples, "judgement", "data")[1])
                 if varied is not None and varied < NEARLY_CONSTANT:
                     print(f"step {step}: samples are nearly constant, so that precision says nothing", flush=True)
             figures = figures | (built.examine(here) if built.examine else {})
@@ -222,10 +222,11 @@ def _report_skips(step: int, metrics: Mapping[str, float]) -> None:
         print(f"step {step}: the update was not finite and was skipped", flush=True)
 
 
-def _samples(built: Experiment, state: TrainState, n: int, use: str, shares: Shares) -> Any:
-    """Draws the same latents at every step, so that pictures show one sample growing and figures differ by training.
+def _samples(built: Experiment, state: TrainState, n: int, use: str, shares: Shares) -> tuple[Mapping[str, Any], Any]:
+    """Returns what is asked, and the samples: of the same latents at every step, so that pictures show one growing.
 
     Pictures show as much of each class; figures are about the data, and so of labels in their shares.
     """
     key = jax.random.fold_in(state.key, name_index(use))
-    return jg.sample(built.game, state, key, n=n, **sample_inputs(built, n, shares))
+    asked = sample_inputs(built, n, shares)
+    return asked, jg.sample(built.game, state, key, n=n, **asked)
