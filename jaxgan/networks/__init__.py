@@ -21,6 +21,7 @@ from jaxgan.networks import (
     residual,
     resnet,
     stylegan2,
+    translators,
     unet,
     virtual,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "residual",
     "resnet",
     "stylegan2",
+    "translators",
     "unet",
     "virtual",
 ]

@@ -63,13 +63,15 @@ class Joined(nn.Module):
 
 
 class Concatenated(nn.Module):
-    """A network of one input, with y beside it: entries appended to vectors, constant planes to images.
+    """A network of one input, with y beside it: entries appended to vectors, constant planes or images to images.
 
     With it every network is conditional: `Concatenated(resnet.Discriminator(), 10)`,
-    `Concatenated(mlp.Generator(), {"digit": 10})`.
+    `Concatenated(mlp.Generator(), {"digit": 10})`; of an image y with the sides of x the channels come beside those of
+    x: `Concatenated(patch.Discriminator())` judges x as an answer to y.
 
     References:
       Mirza, Osindero. Conditional Generative Adversarial Nets. 2014, section 3.2.
+      Isola, Zhu, Zhou, Efros. Image-to-Image Translation with Conditional Adversarial Networks. CVPR 2017, eq. 1.
     """
 
     network: nn.Module  # [B, ..., C] -> outputs
@@ -77,10 +79,13 @@ class Concatenated(nn.Module):
 
     @nn.compact
     def __call__(self, x: Array, y: PyTree, train: bool = True) -> Any:
-        """Calls the network with x [B, ..., C] and the condition's K entries as [B, ..., C + K]."""
-        condition = joined(y, self.classes)
-        condition = condition.reshape(condition.shape[0], *(1,) * (x.ndim - 2), condition.shape[1])
-        beside = jnp.broadcast_to(condition, (*x.shape[:-1], condition.shape[-1])).astype(x.dtype)
+        """Calls the network with x [B, ..., C] and the condition's K entries, or channels, as [B, ..., C + K]."""
+        if x.ndim > 2 and getattr(y, "shape", ())[:-1] == x.shape[:-1]:
+            beside = y.astype(x.dtype)
+        else:
+            condition = joined(y, self.classes)
+            condition = condition.reshape(condition.shape[0], *(1,) * (x.ndim - 2), condition.shape[1])
+            beside = jnp.broadcast_to(condition, (*x.shape[:-1], condition.shape[-1])).astype(x.dtype)
         return call(self.network, jnp.concatenate([x, beside], axis=-1), train=train)
 
 

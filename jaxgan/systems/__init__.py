@@ -9,6 +9,7 @@ from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.parts import drawn, generates, players, samples
+from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
 from jaxgan.systems.stackgan import stackgan
@@ -38,6 +39,7 @@ __all__ = [
     "lapgan",
     "latent_optimization",
     "mixture",
+    "pix2pix",
     "player_loss",
     "players",
     "reacgan",

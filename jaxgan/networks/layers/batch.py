@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from jaxgan.types import example_keys
+
 
 def minibatch_stddev(x: Array, group: int = 4, axis_name: str | None = None, channels: int = 1) -> Array:
     """Appends channels with the mean standard deviation over a group of examples: D sees how varied a batch is.
@@ -58,15 +60,22 @@ class Dropout(nn.Module):
     axis_name: str | None = None  # the mapped axis that the batch is split over
 
     @nn.compact
-    def __call__(self, x: Array, train: bool) -> Array:
-        """Drops units of x [B, ...] and scales the others by 1 / (1 - rate); the identity unless `train`."""
+    def __call__(self, x: Array, train: bool, index: Array | None = None) -> Array:
+        """Drops units of x [B, ...] and scales the others by 1 / (1 - rate); the identity unless `train`.
+
+        With `index` [B] int32, the examples' numbers, each one's mask is that of its number, whatever the batch.
+        """
         if not 0 <= self.rate < 1:
             raise ValueError(f"Dropout has rate={self.rate}; it must lie in [0, 1)")
         if not train or self.rate == 0:
             return x
         axis_name = None if self.is_initializing() else self.axis_name  # nothing is mapped while a state is made
         key = self.make_rng("global")
-        kept = global_draw(lambda shape: jax.random.bernoulli(key, 1 - self.rate, shape), x.shape, axis_name)
+        if index is None:
+            kept = global_draw(lambda shape: jax.random.bernoulli(key, 1 - self.rate, shape), x.shape, axis_name)
+        else:
+            keys = example_keys(key, len(x), index)
+            kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.rate, x.shape[1:]))(keys)
         return jnp.where(kept, x / (1 - self.rate), 0)
 
 
