@@ -18,6 +18,8 @@ EXPERIMENTS = {
     "ring": "experiments.toys.ring",
     "tfds": "experiments.yours.tfds",
     "folder": "experiments.yours.folder",
+    "pairs": "experiments.yours.pairs",
+    "unpaired": "experiments.yours.unpaired",
     "cifar10_dcgan": "experiments.full_size.cifar10_dcgan",
     "cifar10_wgan_gp": "experiments.full_size.cifar10_wgan_gp",
     "cifar10_sngan": "experiments.full_size.cifar10_sngan",

@@ -56,7 +56,7 @@ class Config:
 
 SMOKE = {
     "steps": 4,
-    "batch_size": 2,
+    "batch_size": 8,
     "generator_features": 2,
     "discriminator_features": 2,
     "judged": 4,
@@ -97,7 +97,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """A U-Net against a patch discriminator, with L1."""
     networks = {
         "generator": translators.UNet(config.channels_b, features=config.generator_features, depth=config.depth),
-        "discriminator": conditioning.Beside(
+        "discriminator": conditioning.Concatenated(
             patch.Discriminator(config.discriminator_features, config.discriminator_layers)
         ),
     }

@@ -56,6 +56,7 @@ class Config:
 
 SMOKE = {
     "steps": 4,
+    "batch_size": 8,
     "generator_features": 2,
     "discriminator_features": 2,
     "blocks": 1,

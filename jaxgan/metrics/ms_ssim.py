@@ -28,7 +28,7 @@ class Diversity(NamedTuple):
     levels: int  # scales used; figures of different numbers of scales are not comparable
 
 
-def ssim(a: Array, b: Array, data_range: float = 2.0) -> Array:
+def ssim(a: ArrayLike, b: ArrayLike, data_range: float = 2.0) -> Array:
     """Structural similarity of image pairs: the mean over places and channels of luminance * contrast-structure.
 
     The window is an 11x11 Gaussian of deviation 1.5; only windows that lie within the image count.
@@ -44,6 +44,7 @@ def ssim(a: Array, b: Array, data_range: float = 2.0) -> Array:
     References:
       Wang et al. Image Quality Assessment: From Error Visibility to Structural Similarity. 2004.
     """
+    a, b = jnp.asarray(a), jnp.asarray(b)
     _check_pair(a, b, data_range)
     scales(a.shape[1], a.shape[2])
     return _multi_scale(a, b, data_range, 1, False)

@@ -17,8 +17,19 @@ Shares = Literal["data", "equal"]  # of labels among samples: those of the train
 
 PICTURED = 100  # samples in a grid: ten rows of ten
 # Figures that are better when lower, and those that are better when higher.
-LOWER = ("frechet_distance", "missed", "reverse_kl", "spectral_error", "path_length", "path_deviation")
-HIGHER = ("precision", "recall", "classes", "label_agreement", "modes", "high_quality", "accuracy", "information")
+LOWER: tuple[str, ...] = ("frechet_distance", "missed", "reverse_kl", "spectral_error", "path_length", "path_deviation")
+LOWER += ("patch_distance", "l1")
+HIGHER: tuple[str, ...] = (
+    "precision",
+    "recall",
+    "classes",
+    "label_agreement",
+    "modes",
+    "high_quality",
+    "accuracy",
+    "information",
+)
+HIGHER += ("psnr", "ssim")
 
 
 class Experiment(NamedTuple):

@@ -13,7 +13,7 @@ from experiments import EXPERIMENTS
 from experiments.__main__ import main
 from jaxgan.runs.modules import bundled
 
-ELSEWHERE = {"digits", "digits_conditional", "tfds"}  # experiments that other tests here run
+ELSEWHERE = {"digits", "digits_conditional", "tfds", "pairs", "unpaired"}  # experiments that other tests here run
 LONG = {"cifar10_sagan", "cifar10_biggan", "cifar10_stylegan2_ada", "imagenet128_biggan"}  # half a minute to compile
 OTHERS = [
     pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
