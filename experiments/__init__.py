@@ -47,4 +47,5 @@ TABLES = {
     "glyph_text": "experiments.glyphs.text",
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
+    "edges_to_glyphs": "experiments.translation.pix2pix",
 }

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxgan as jg
-from jaxgan.networks import mlp
+from jaxgan.networks import heads, mlp
 from jaxgan.networks.conditioning import Concatenated
+from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.pix2pix import pix2pix
 from tests.systems.tiny_core import ADAM, B
 
@@ -20,4 +21,18 @@ def pairs(**options):
     return networks, pix2pix(**COMMON | options), {"a": A, "b": OTHER}
 
 
-TINY = {"pix2pix": pairs}
+def translators(judge):
+    networks = {"a_to_b": nn.Dense(3), "b_to_a": nn.Dense(3)}
+    return networks | {f"discriminator_{domain}": judge for domain in "ab"}
+
+
+def circles(**options):
+    return translators(mlp.Discriminator((4,))), cyclegan(**COMMON | options), {"a": A, "b": OTHER}
+
+
+def relations(**options):
+    judge = heads.Headed(heads.FullyConnected((4,)), {"logits": heads.Logit()})
+    return translators(judge), discogan(**COMMON | {"features": 0.9} | options), {"a": A, "b": OTHER}
+
+
+TINY = {"pix2pix": pairs, "cyclegan": circles, "discogan": relations}
