@@ -2,7 +2,7 @@
 
 Isola et al. 2017: a U-Net G(a) with L1 to the truth b and a patch discriminator that sees (a, b). A part of the pairs
 is held out; the pictures of the run, its figures and `jaxgan sample` show their translations, each between its input
-and the truth. `jaxgan sample RUN --input FOLDER` translates any other pictures.
+and the truth. `jaxgan sample` also translates any other folder of pictures.
 
 Command: python -m experiments pairs --path FOLDER --size 64
 Takes: on 2 CPU cores about 0.15 s a step at size 64 with the default widths. Expected result: experiments/README.md.

@@ -45,8 +45,10 @@ class Config:
     generator_features: int = 16  # channels of their first maps; four times as many in the blocks
     discriminator_features: int = 32  # channels of the discriminators' first maps
     discriminator_layers: int = 2  # of stride 2: 2 see patches of 34 pixels, 3 of 70
-    cycle: float = 10.0  # weight of the way there and back
-    identity: float = 0.5  # weight, relative to `cycle`, of leaving pictures of the other kind as they are
+    cycle: float = 5.0  # weight of the way there and back: the paper's 10, whose adversarial loss is twice this one
+    identity: float = (
+        0.5  # weight, as a share of `cycle`, of leaving pictures of the other kind alone, where channels agree
+    )
     pool: int = 50  # translations of the past that a discriminator is shown among those of now
     learning_rate: float = 2e-4  # Adam's, of all players
     b1: float = 0.5  # Adam's momentum
@@ -101,7 +103,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
         loss=jg.losses.least_squares,
         optimizer=optax.adam(config.learning_rate, b1=config.b1, b2=config.b2),
         cycle=config.cycle,
-        identity=config.identity,
+        identity=config.identity if config.channels_a == config.channels_b else 0.0,
         replay="pool",
     )
     game = jg.game(networks, system, ema={"a_to_b": config.ema, "b_to_a": config.ema})

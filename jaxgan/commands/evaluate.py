@@ -151,13 +151,20 @@ def evaluate_command(flags: Evaluate) -> int:
 
 def _training(flags: Evaluate, run: Trained | None) -> Side | None:
     """Returns what a run was trained on, where it still is: only two things need it, so that its loss stops nothing."""
-    if run is None or run.experiment.truth:  # of a translator, samples are answers and no draws from the training data
+    if run is None or _translates(run):
         return None
     try:
         return _examples(run.module.source(run.config), flags, "train")
     except (ValueError, OSError) as error:
         print(f"without the training data (copies, authenticity, nearest examples): {error}", flush=True)
         return None
+
+
+def _translates(run: Trained) -> bool:
+    """Tells whether samples are answers to what the data hold, and no copies of it: they are asked with its entries."""
+    system = run.experiment.game.system
+    words = {**((system and system.asks) or {}), **((system and system.takes) or {})}
+    return bool(run.experiment.inputs and (words.keys() - {"y"}) & run.example.keys())
 
 
 def _extracted(side: Side, features: Features, needed: frozenset[str]) -> Examples:
