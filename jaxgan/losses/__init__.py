@@ -13,6 +13,7 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
 information   InfoGAN's bound, for categorical and Gaussian codes
+reconstruction  what autoencoders pay
 text          policy gradients
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -34,6 +35,7 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
+from jaxgan.losses.reconstruction import half_squared_error
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -60,6 +62,7 @@ __all__ = [
     "feature_matching",
     "flipped",
     "gaussian_information",
+    "half_squared_error",
     "hinge",
     "least_squares",
     "least_squares_targets",

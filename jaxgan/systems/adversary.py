@@ -199,8 +199,8 @@ def between(
     return System(playing, None, generate, tuple(memories), asks, takes)
 
 
-def numbered(options: Adversarial, number: int) -> Adversarial:
-    """Returns the options of one of several discriminators: memories are numbered as it is."""
+def numbered(options: Adversarial, number: int | str) -> Adversarial:
+    """Returns the options of one of several discriminators: memories are numbered, or named, as it is."""
     own = {name: f"{value}_{number}" if isinstance(value, str) else value for name, value in options.items()}
     return Adversarial(**own)  # type: ignore[typeddict-item]
 
