@@ -45,4 +45,6 @@ TABLES = {
     "glyph_text": "experiments.glyphs.text",
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
+    "digits_bigan": "experiments.inference.bigan",
+    "digits_aae": "experiments.inference.aae",
 }
