@@ -45,7 +45,7 @@ class Config:
 
     seed: int = 0  # the first; of parameters, latents, data order and the choice of labels
     seeds: int = 1  # runs of each method
-    steps: int = 6000  # train steps
+    steps: int = 3000  # train steps
     batch_size: int = 64  # digits a step
     latent: int = 8  # width of z
     width: int = 256  # units of each of two hidden layers of encoder, decoder and the latents' discriminators
