@@ -53,7 +53,8 @@ def test_reconstruction_moves_first_then_the_discriminator_then_the_encoder_alon
     fake, real = a * e * X[:, 0] + b, a * Z + b
     assert metrics["discriminator/loss"] == pytest.approx(softplus(-real) + np.mean(softplus(fake)), rel=1e-5)
     refuses = sigmoid(real) - 1, sigmoid(fake)
-    a, b = a - RATE * (refuses[0] * Z + np.mean(refuses[1] * e * X[:, 0])), b - RATE * (refuses[0] + np.mean(refuses[1]))
+    a = a - RATE * (refuses[0] * Z + np.mean(refuses[1] * e * X[:, 0]))
+    b = b - RATE * (refuses[0] + np.mean(refuses[1]))
     fake = a * e * X[:, 0] + b
     assert metrics["encoder/loss"] == pytest.approx(np.mean(softplus(-fake)), rel=1e-5)
     e = e - RATE * np.mean((sigmoid(fake) - 1) * a * X[:, 0])
@@ -181,8 +182,8 @@ def test_what_they_refuse():
     with pytest.raises(ValueError, match=r"expected \['autoencoder', 'discriminator', 'encoder'\]"):
         jg.systems.adversarial_autoencoder(**COMMON | {"optimizer": {"encoder": optax.sgd(0.1)}})
     key, semi = jax.random.key(0), jg.systems.semi_supervised_autoencoder(**COMMON, classes=2)
+    game = jg.game(of_both(), semi)
     with pytest.raises(ValueError, match=r"needs batch\['labelled'\], labelled examples"):
-        game = jg.game(of_both(), semi)
         jax.eval_shape(game.train_step, game.init(key, BATCH), {"x": X})
     bare = of_both() | {"encoder": scalars()["encoder"]}
     with pytest.raises(ValueError, match=r"needs an encoder with outputs \['classes', 'latent'\]"):

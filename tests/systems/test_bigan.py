@@ -119,7 +119,7 @@ def test_what_it_refuses():
     with pytest.raises(ValueError, match=r"expected \['discriminator', 'generator'\]"):
         jg.systems.bigan(**settings | {"optimizer": {"critic": optax.sgd(0.0)}})
     wide = jg.priors.normal(2)
-    with pytest.raises(ValueError, match="'discriminator' is shown .* as real, but the generator makes"):
+    with pytest.raises(ValueError, match=r"'discriminator' is shown .* as real, but the generator makes"):
         jg.game(scalars(), jg.systems.bigan(**settings | {"prior": wide})).init(jax.random.key(0), {"x": X})
 
 
@@ -167,8 +167,8 @@ def linear_gaussian(gain):
     game = jg.game(networks, system)
     before = game.init(jax.random.key(0), {"x": x})
     after, metrics = jax.jit(game.train_step)(before, {"x": x})
-    moving = [{**state.params["encoder"], **state.params["generator"]} for state in (before, after)]
-    return float(metrics["discriminator/loss"]), best, {name: float(v - moving[1][name]) for name, v in moving[0].items()}
+    here, there = ({**state.params["encoder"], **state.params["generator"]} for state in (before, after))
+    return float(metrics["discriminator/loss"]), best, {name: float(here[name] - there[name]) for name in here}
 
 
 def test_the_true_posterior_is_the_equilibrium_of_the_linear_gaussian_model():
