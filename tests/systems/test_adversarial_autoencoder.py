@@ -176,6 +176,17 @@ def test_class_and_style_have_an_adversary_each_and_few_labels_a_move():
     np.testing.assert_allclose(game.generate(state, jax.random.key(0), {"x": X})[:, 0], rebuilt, rtol=1e-5)
 
 
+def test_labels_move_the_encoder_alone():
+    system = jg.systems.semi_supervised_autoencoder(**COMMON, classes=2)
+    _, before, after, _ = played(of_both(), system, BATCH, {"classifier": RATE})
+    labelled = BATCH["labelled"][:, 0]
+    slope = np.mean((sigmoid(3 * labelled) - Y) * labelled)
+    assert float(after["encoder"]["c"]) == pytest.approx(3 - RATE * slope, rel=1e-6)
+    assert after | {"encoder": 0} == before | {"encoder": 0}
+    assert system.players["encoder"].owns == system.players["classifier"].owns == ("encoder",)
+    assert jg.systems.adversarial_autoencoder(**COMMON).players["encoder"].owns == ("encoder",)
+
+
 def test_what_they_refuse():
     with pytest.raises(ValueError, match="classes >= 2; got 1"):
         jg.systems.semi_supervised_autoencoder(**COMMON, classes=1)
