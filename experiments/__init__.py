@@ -48,4 +48,6 @@ TABLES = {
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
     "edges_to_glyphs": "experiments.translation.pix2pix",
+    "digits_bigan": "experiments.inference.bigan",
+    "digits_aae": "experiments.inference.aae",
 }

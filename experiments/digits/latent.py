@@ -22,6 +22,7 @@ import numpy as np
 
 import jaxgan as jg
 from experiments.digits import mlp as digits_mlp
+from experiments.digits.data import digits
 from jaxgan import metrics
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
@@ -61,7 +62,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     setting = digits_mlp.Config(
         seed=config.seed, steps=config.steps, generator_width=config.width, discriminator_width=config.width
     )
-    train = _digits("train")
+    train = digits("train")
     built = digits_mlp.build(setting, train["x"].shape[1:], 0)
     training = Training(built.game, digits_mlp.source(setting), config.seed, config.steps, setting.batch_size)
     state: Any = train_member(folder / "game", training).state
@@ -118,16 +119,10 @@ def _ink(z: np.ndarray, ink: np.ndarray, generate: Any) -> dict[str, Cell]:
 
 def _inverted(config: Config, generate: Any, z: np.ndarray) -> dict[str, Cell]:
     """Seeks the latents of held-out digits, from the best of ten random ones each."""
-    target = jnp.asarray(_digits("test")["x"][:: 1000 // INVERTED][:INVERTED])
+    target = jnp.asarray(digits("test")["x"][:: 1000 // INVERTED][:INVERTED])
     random = jnp.asarray(z[: 10 * len(target)])
     error = squared_error(generate(random), jnp.repeat(target, 10, axis=0)).reshape(-1, 10)
     start = random.reshape(len(target), 10, -1)[jnp.arange(len(target)), jnp.argmin(error, axis=1)]
     projected = project(generate, target, start, steps=config.projection_steps, prior_weight=1e-3)
     before, after = float(jnp.mean(jnp.min(error, axis=1))), float(jnp.mean(projected.error))
     return {"what": "error of inversion", "before": before, "after": after}
-
-
-def _digits(split: str) -> dict[str, Any]:
-    source = jg.data.digits(split, size=28)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(jg.data.Draw(0, every, every)).items()}

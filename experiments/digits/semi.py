@@ -11,7 +11,6 @@ Takes: about five minutes on 2 CPU cores. Expected result: experiments/README.md
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ import optax
 from jax import Array
 
 import jaxgan as jg
-from jaxgan.data import Draw, Source
+from experiments.digits.data import digits, few_labels
 from jaxgan.networks import heads
 from jaxgan.runs.experiment import PICTURED, draw_images
 from jaxgan.runs.members import Training, last_metrics, train_member
@@ -78,7 +77,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         began, errors, learned, game = time.monotonic(), [], [], _game(config, system)
         for seed in range(config.seed, config.seed + config.seeds):
             member = folder / f"{name.replace(' ', '-')}-seed{seed}"
-            training = Training(game, _source(config, seed), seed, config.steps, config.batch_size)
+            training = Training(game, few_labels(config.labels, CLASSES, seed), seed, config.steps, config.batch_size)
             state = train_member(member, training).state
             errors.append(100 * _error(config, state.ema["discriminator"]))
             learned.append(100 * last_metrics(member)["discriminator/accuracy"])
@@ -89,7 +88,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         seconds = str(round(time.monotonic() - began))
         rows.append({"trained on": name, "test error, %": errors, "labels learned, %": learned, "seconds": seconds})
     note = (
-        f"{config.labels} labelled and {_digits('train')['x'].shape[0]} unlabelled digits, 1000 held out; "
+        f"{config.labels} labelled and {digits('train')['x'].shape[0]} unlabelled digits, 1000 held out; "
         f"{config.steps} steps of {config.batch_size} examples of each kind; seeds {config.seed} to "
         f"{config.seed + config.seeds - 1}, mean and 95 % confidence interval"
     )
@@ -130,31 +129,8 @@ def _game(config: Config, system: System) -> Game:
     return jg.game(networks, system, ema={"discriminator": config.ema})
 
 
-def _source(config: Config, seed: int) -> Source:
-    """Unlabelled digits, and labelled ones again and again, in an order of their own."""
-    train = _digits("train")
-    few = np.random.default_rng(seed)
-    share = config.labels // CLASSES
-    chosen = np.concatenate([few.permutation(np.flatnonzero(train["y"] == c))[:share] for c in range(CLASSES)])
-    unlabelled, labelled = jg.data.arrays(train["x"]), jg.data.arrays(train["x"][chosen], train["y"][chosen])
-
-    def read(draw: Draw) -> dict[str, Any]:
-        own = jg.data.indices(draw.seed + 1, len(chosen), draw.position)
-        known = labelled.read(Draw(draw.seed + 1, draw.position, own))
-        return {"x": unlabelled.read(draw)["x"], "labelled": known["x"], "y": known["y"]}
-
-    return Source(f"digits, {config.labels} of them labelled", unlabelled.size, read, CLASSES)
-
-
 def _error(config: Config, params: PyTree) -> float:
     """Returns the share of held-out digits that are read wrongly."""
-    test = _digits("test")
+    test = digits("test")
     outputs: Any = _classifier(config).apply({"params": params}, jnp.asarray(test["x"]), train=False)
     return float(np.mean(np.argmax(outputs["classes"], axis=1) != test["y"]))
-
-
-@functools.cache
-def _digits(split: str) -> dict[str, Any]:
-    source = jg.data.digits(split, size=28)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(jg.data.Draw(0, every, every)).items()}

@@ -13,7 +13,7 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
 information   InfoGAN's bound, for categorical and Gaussian codes
-reconstruction mean absolute and squared errors
+reconstruction mean absolute and squared errors; negative log-likelihoods
 text          policy gradients
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -35,7 +35,7 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
-from jaxgan.losses.reconstruction import absolute_error, squared_error
+from jaxgan.losses.reconstruction import absolute_error, bernoulli, squared_error, unit_gaussian
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -52,6 +52,7 @@ __all__ = [
     "auxiliary_classifier",
     "balance",
     "baseline_error",
+    "bernoulli",
     "boundary_equilibrium",
     "categorical_information",
     "conditional_contrastive",
@@ -81,5 +82,6 @@ __all__ = [
     "softmax",
     "squared_error",
     "top_k",
+    "unit_gaussian",
     "wasserstein",
 ]

@@ -1,9 +1,14 @@
-"""How far a reconstruction or a translation is from what it should be: means over all entries."""
+"""What is paid for a reconstruction or a translation that is not what it should be.
+
+Errors are means over all entries, so that their weights know no size. Negative log-likelihoods are in nats and summed
+over an example's entries, so that they weigh what they must beside a divergence in nats.
+"""
 
 from __future__ import annotations
 
 import jax.numpy as jnp
 from jax import Array
+from jax.nn import softplus
 from jax.typing import ArrayLike
 
 from jaxgan.losses.pairs import wide
@@ -49,8 +54,46 @@ def squared_error(x: ArrayLike, y: ArrayLike) -> Array:
     return jnp.mean(jnp.square(x - y))
 
 
+def unit_gaussian(x: ArrayLike, mean: ArrayLike) -> Array:
+    """Half the squared error, 1/2 ||x - mean||^2: -log N(x; mean, I) but for its constant.
+
+    Args:
+      x: [B, ...], data or their features.
+      mean: the same shape, as decoded.
+    Returns:
+      [] >= 0, summed over an example's entries, mean over B.
+    Raises:
+      ValueError: shapes differ, which would broadcast.
+    References:
+      Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014, appendix C.2.
+    """
+    data, decoded = _alike("unit_gaussian", x, mean)
+    return 0.5 * _mean_of_sums(jnp.square(data - decoded))
+
+
+def bernoulli(x: ArrayLike, logits: ArrayLike) -> Array:
+    """Cross-entropy of data in [0, 1] with independent coins: softplus(l) - x l, which is -log p(x) for x of 0 and 1.
+
+    Args:
+      x: [B, ...] in [0, 1].
+      logits: the same shape, as decoded: log odds of a 1.
+    Returns:
+      [] >= 0, summed over an example's entries, mean over B, in nats.
+    Raises:
+      ValueError: shapes differ, which would broadcast.
+    References:
+      Kingma, Welling. Auto-Encoding Variational Bayes. ICLR 2014, appendix C.1.
+    """
+    data, decoded = _alike("bernoulli", x, logits)
+    return _mean_of_sums(softplus(decoded) - data * decoded)
+
+
 def _alike(name: str, x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
     x, y = wide(x), wide(y)
     if x.shape != y.shape:
         raise ValueError(f"{name} compares arrays of one shape; got {x.shape} and {y.shape}")
     return x, y
+
+
+def _mean_of_sums(entries: Array) -> Array:
+    return jnp.mean(jnp.sum(entries.reshape(entries.shape[0], -1), axis=1))

@@ -1,7 +1,9 @@
 """Systems: one function for each named GAN, from networks' names and a few pure functions to its players."""
 
 from jaxgan.systems.adagan import adagan_weights
+from jaxgan.systems.adversarial_autoencoder import adversarial_autoencoder, semi_supervised_autoencoder
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
+from jaxgan.systems.bigan import bigan
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.cycles import cyclegan, discogan
@@ -9,7 +11,7 @@ from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
-from jaxgan.systems.parts import drawn, generates, players, samples
+from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
@@ -25,12 +27,15 @@ __all__ = [
     "Verdict",
     "acgan",
     "adagan_weights",
+    "adversarial_autoencoder",
     "adversary",
     "between",
+    "bigan",
     "contragan",
     "cyclegan",
     "discogan",
     "drawn",
+    "encodes",
     "fade_real",
     "fading",
     "gan",
@@ -49,6 +54,7 @@ __all__ = [
     "regularized",
     "samples",
     "semi_supervised",
+    "semi_supervised_autoencoder",
     "several_discriminators",
     "stackgan",
     "stylegan2",

@@ -11,6 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.checks import check_function, check_optimizer
+from jaxgan.networks.encoders import latent_of
 from jaxgan.priors import Prior
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, Turn
 
@@ -67,10 +68,24 @@ def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array
     return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
 
 
-def check_prior(prior: Prior) -> None:
+def encodes(noise: Prior | None = None, network: str = "encoder") -> Callable[..., Array]:
+    """Returns (nets, x, key, index=None) -> the latents [B, Z] of E(x), or of E(x, noise) where that has a prior.
+
+    The key [] draws the noise, for examples of these numbers [B] in the global batch.
+    """
+    if noise is not None:
+        check_prior(noise, "noise")
+
+    def encode(nets: Nets, x: Array, key: Array, index: Array | None = None) -> Array:
+        return latent_of(nets[network](x, *(() if noise is None else (noise(key, x.shape[0], index),))))
+
+    return encode
+
+
+def check_prior(prior: Prior, name: str = "prior") -> None:
     """Raises ValueError unless a prior is a function (key, n, index) -> z."""
     width = prior if isinstance(prior, int) else 128
-    check_function("prior", prior, "Prior", ("key", "n", "index"), f"jg.priors.normal({width})")
+    check_function(name, prior, "Prior", ("key", "n", "index"), f"jg.priors.normal({width})")
 
 
 def players(optimizer: Optimizer, **moves: Any) -> dict[str, Player]:
@@ -108,12 +123,12 @@ def check_batch(system: str, batch: Batch, **needed: str) -> None:
             raise ValueError(f"{system} needs batch[{name!r}], {words}; the batch has {sorted(batch)}")
 
 
-def check_outputs(system: str, outputs: Any, *heads: str) -> None:
-    """Raises ValueError unless a discriminator's outputs have these heads."""
+def check_outputs(system: str, outputs: Any, *heads: str, network: str = "a discriminator") -> None:
+    """Raises ValueError unless a network's outputs have these heads."""
     have = sorted(outputs) if isinstance(outputs, Mapping) else type(outputs).__name__
     if not isinstance(outputs, Mapping) or set(heads) - set(outputs):
         raise ValueError(
-            f"{system} needs a discriminator with outputs {sorted(heads)}, a networks.heads.Headed; it has {have}"
+            f"{system} needs {network} with outputs {sorted(heads)}, a networks.heads.Headed; it has {have}"
         )
 
 

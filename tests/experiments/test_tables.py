@@ -38,6 +38,14 @@ COLUMNS = {
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "digits_bigan": [
+        {"method", "reconstruction ratio", "squared error", "1-NN of E(x), %", "1-NN of features, %"},
+        {"method", "modes", "high quality"},
+    ],
+    "digits_aae": [
+        {"method", "told apart by knn", "told apart by mlp", "Fréchet distance", "squared error"},
+        {"trained on", "test error, %"},
+    ],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -58,6 +66,8 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
+    "digits_bigan": [["BiGAN", "latent regressor", "autoencoder", "untrained encoder"], ["ALI", "GAN"]],
+    "digits_aae": [["AAE", "AE", "VAE"], ["labels alone", "and unlabelled digits"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -74,6 +84,8 @@ PICTURES = {
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
+    "digits_bigan": {"samples.png"},
+    "digits_aae": {"judge.npz", "samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -86,6 +98,8 @@ MEMBERS = {
     "glyph_text": {"seed3"},
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
+    "digits_bigan": {f"{name}-seed3" for name in ("BiGAN", "latent-regressor", "autoencoder", "grid-ALI", "grid-GAN")},
+    "digits_aae": {f"{name}-seed3" for name in ("AAE", "AE", "VAE", "labels-alone", "and-unlabelled-digits")},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -170,6 +184,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
+        (["digits_bigan", "--grid-width", "0"], "--grid-width must be at least 1; got 0"),
+        (["digits_aae", "--labels", "5"], "--labels must be a multiple of 10; got 5"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

@@ -1,0 +1,1 @@
+"""Experiments that infer: encoders beside generators, and adversaries that judge latents."""
