@@ -13,6 +13,7 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
 information   InfoGAN's bound, for categorical and Gaussian codes
+likelihood    what an autoencoder pays for a reconstruction
 text          policy gradients
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -34,6 +35,7 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
+from jaxgan.losses.likelihood import bernoulli, unit_gaussian
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -49,6 +51,7 @@ __all__ = [
     "auxiliary_classifier",
     "balance",
     "baseline_error",
+    "bernoulli",
     "boundary_equilibrium",
     "categorical_information",
     "conditional_contrastive",
@@ -77,5 +80,6 @@ __all__ = [
     "smoothed",
     "softmax",
     "top_k",
+    "unit_gaussian",
     "wasserstein",
 ]

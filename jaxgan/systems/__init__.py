@@ -2,8 +2,10 @@
 
 from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
+from jaxgan.systems.avb import avb
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
@@ -15,6 +17,7 @@ from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
+from jaxgan.systems.vaegan import margins, vaegan
 
 __all__ = [
     "Adversarial",
@@ -24,8 +27,10 @@ __all__ = [
     "acgan",
     "adagan_weights",
     "adversary",
+    "avb",
     "between",
     "contragan",
+    "density_ratio",
     "drawn",
     "fade_real",
     "fading",
@@ -37,7 +42,9 @@ __all__ = [
     "infogan",
     "lapgan",
     "latent_optimization",
+    "margins",
     "mixture",
+    "mutual_information",
     "player_loss",
     "players",
     "reacgan",
@@ -48,6 +55,7 @@ __all__ = [
     "stackgan",
     "stylegan2",
     "unet_gan",
+    "vaegan",
     "with_term",
     "zcr",
 ]
