@@ -45,4 +45,7 @@ TABLES = {
     "glyph_text": "experiments.glyphs.text",
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
+    "density_ratio": "experiments.inference.density_ratio",
+    "avb": "experiments.inference.avb",
+    "digits_vaegan": "experiments.inference.vaegan",
 }

@@ -87,20 +87,12 @@ def avb(
         check_batch("avb", batch, x="data [B, ...]")
         return nets["encoder"](batch["x"], noise(turn.named("posterior"), batch["x"].shape[0], turn.examples))
 
-    def moments(nets: Nets, batch: Batch, turn: Turn) -> Contrast:
-        """Returns those of draws made for them, [contrast * B] in one call."""
-        keys = jax.random.split(turn.named("contrast"), contrast)
-        draws = jax.vmap(lambda key: noise(key, batch["x"].shape[0], turn.examples))(keys)
-        x = jnp.tile(batch["x"], (contrast, *[1] * (batch["x"].ndim - 1)))
-        z = frozen(nets["encoder"])(x, draws.reshape(-1, draws.shape[-1])).reshape(contrast, batch["x"].shape[0], -1)
-        return jax.lax.stop_gradient(Contrast(jnp.mean(z, axis=0), jnp.sqrt(jnp.var(z, axis=0) + FLOOR)))
-
     def compared(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array, Array]:
         """Returns the posterior's latents, as T sees them, and what log r - log p adds to T, [B]."""
         z = encoded(nets, batch, turn)
         if not contrast:
             return z, z, jnp.zeros(z.shape[0])
-        mean, deviation = moments(nets, batch, turn)
+        mean, deviation = _moments(nets, batch, turn, noise, contrast)
         units = (z - mean) / deviation
         return z, units, jnp.sum(0.5 * (jnp.square(z) - jnp.square(units)) - jnp.log(deviation), axis=1)
 
@@ -128,3 +120,13 @@ def avb(
         autoencoder=(("encoder", "decoder"), autoencoder),
     )
     return between(judge, playing, generate, takes={"x": "data to reconstruct, [n, ...]"})
+
+
+def _moments(nets: Nets, batch: Batch, turn: Turn, noise: Prior, count: int) -> Contrast:
+    """Returns those of draws made for them, [count * B] in one call of the encoder."""
+    x = batch["x"]
+    keys = jax.random.split(turn.named("contrast"), count)
+    draws = jax.vmap(lambda key: noise(key, x.shape[0], turn.examples))(keys)
+    repeated = jnp.tile(x, (count, *[1] * (x.ndim - 1)))
+    z = frozen(nets["encoder"])(repeated, draws.reshape(-1, draws.shape[-1])).reshape(count, x.shape[0], -1)
+    return jax.lax.stop_gradient(Contrast(jnp.mean(z, axis=0), jnp.sqrt(jnp.var(z, axis=0) + FLOOR)))

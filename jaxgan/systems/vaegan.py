@@ -73,29 +73,19 @@ def vaegan(
     judge = adversary(loss, **adversarial)
 
     def rebuilt(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
-        """Returns reconstructions, and the divergences [B] of their latents."""
-        check_batch("vaegan", batch, x="data [B, ...]")
-        noise = prior(turn.named("posterior"), batch["x"].shape[0], turn.examples)
-        encoded = nets["encoder"](batch["x"], noise)
-        if not isinstance(encoded, tuple) or len(encoded) != 2:
-            raise ValueError("vaegan needs an encoder that returns (z, divergence), such as networks.encoders.Gaussian")
-        return nets["decoder"](encoded[0]), encoded[1]
-
-    def likeness(nets: Nets, x: Array, decoded: Array) -> Array:
-        outputs = [nets["discriminator"](images) for images in (x, decoded)]
-        check_outputs("vaegan", outputs[0], "features", "logits")
-        return unit_gaussian(outputs[0]["features"], outputs[1]["features"])
+        z, divergences = _encoded(nets, batch, turn, prior)
+        return nets["decoder"](z), divergences
 
     def encoder(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         decoded, divergences = rebuilt(nets, batch, turn)
-        divergence, unlike = jnp.mean(divergences), likeness(nets, batch["x"], decoded)
+        divergence, unlike = jnp.mean(divergences), _likeness(nets, batch["x"], decoded)
         return divergence + unlike, {"divergence": divergence, "likeness": unlike}
 
     def decoder(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         decoded, made = rebuilt(nets, batch, turn)[0], nets["decoder"](drawn(prior, batch, turn))
         verdicts = [judge.generator(nets, turn, batch["x"], images) for images in (made, decoded)]
         fools = (1 - reconstructed) * verdicts[0].loss + reconstructed * verdicts[1].loss
-        unlike = likeness(nets, batch["x"], decoded)
+        unlike = _likeness(nets, batch["x"], decoded)
         costs = _costs(verdicts[0], verdicts[1].fake, reconstructed)
         return weight * unlike + fools, {"likeness": unlike} | costs
 
@@ -119,6 +109,21 @@ def vaegan(
     return between(judge, playing, generate, takes={"x": "data to reconstruct, [n, ...]"})
 
 
+def _encoded(nets: Nets, batch: Batch, turn: Turn, prior: Prior) -> tuple[Array, Array]:
+    """Returns latents [B, Z] drawn for the data, and their divergences [B]."""
+    check_batch("vaegan", batch, x="data [B, ...]")
+    encoded = nets["encoder"](batch["x"], prior(turn.named("posterior"), batch["x"].shape[0], turn.examples))
+    if not isinstance(encoded, tuple) or len(encoded) != 2:
+        raise ValueError("vaegan needs an encoder that returns (z, divergence), such as networks.encoders.Gaussian")
+    return encoded[0], encoded[1]
+
+
+def _likeness(nets: Nets, x: Array, decoded: Array) -> Array:
+    outputs = [nets["discriminator"](images) for images in (x, decoded)]
+    check_outputs("vaegan", outputs[0], "features", "logits")
+    return unit_gaussian(outputs[0]["features"], outputs[1]["features"])
+
+
 def margins(equilibrium: float = 0.68, margin: float = 0.35) -> dict[str, Rule]:
     """Returns the rules by which D or the decoder waits, for `dynamics.gated`: nobody gets far ahead.
 
@@ -139,7 +144,7 @@ def margins(equilibrium: float = 0.68, margin: float = 0.35) -> dict[str, Rule]:
     Raises:
       ValueError: margin is negative.
     References:
-      Larsen et al., as in `vaegan`: in its authors' code alone, `model/aegan.py` of andersbll/autoencoding_beyond_pixels,
+      Larsen et al., as in `vaegan`: in the authors' code, andersbll/autoencoding_beyond_pixels, `model/aegan.py`,
       with 0.68 and a margin of 0.35 or 0.40.
     """
     check_at_least_zero("margins", "margin", margin)
