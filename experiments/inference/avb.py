@@ -45,13 +45,13 @@ class Config:
 
     seed: int = 0  # the first; of parameters, latents and data
     seeds: int = 3  # runs of each row
-    steps: int = 10000  # train steps of autoencoders
+    steps: int = 5000  # train steps of autoencoders
     ratio_steps: int = 5000  # updates of T before a posterior that stands still
-    batch_size: int = 256  # examples in an update
+    batch_size: int = 128  # examples in an update
     width: int = 64  # units of the three hidden layers of encoder and decoder
-    critic_width: int = 128  # units of the three hidden layers of T
+    critic_width: int = 64  # units of the three hidden layers of T
     noise: int = 16  # width of the encoder's noise
-    contrast: int = 32  # draws for the moments of adaptive contrast
+    contrast: int = 16  # draws for the moments of adaptive contrast
     n_critic: int = 2  # updates of T per step
     learning_rate: float = 3e-4  # Adam's, of the autoencoder; falls to zero along a half cosine
     critic_rate: float = 1e-3  # Adam's, of T; likewise
