@@ -50,4 +50,7 @@ TABLES = {
     "edges_to_glyphs": "experiments.translation.pix2pix",
     "digits_bigan": "experiments.inference.bigan",
     "digits_aae": "experiments.inference.aae",
+    "density_ratio": "experiments.inference.density_ratio",
+    "avb": "experiments.inference.avb",
+    "digits_vaegan": "experiments.inference.vaegan",
 }

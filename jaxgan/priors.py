@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -107,9 +107,20 @@ def truncated(prior: Prior, truncation: float) -> Prior:
     Raises:
       ValueError: the prior is another one, or truncation is not positive.
     """
-    if not isinstance(prior, functools.partial) or prior.func is not _normal:
+    if not is_normal(prior):
         raise ValueError("latents are truncated where their prior is `priors.normal`; this one is another")
     return truncated_normal(prior.args[0], truncation)
+
+
+def is_normal(prior: Prior) -> TypeGuard[functools.partial[Array]]:
+    """Tells whether a prior is N(0, I), from `normal`: divergences from it are written for no other."""
+    return isinstance(prior, functools.partial) and prior.func is _normal
+
+
+def check_normal(user: str, prior: Prior) -> None:
+    """Raises ValueError unless a prior is N(0, I)."""
+    if not is_normal(prior):
+        raise ValueError(f"{user} needs the prior N(0, I), from which it measures divergences; give it priors.normal")
 
 
 def _normal(dimension: int, key: Array, n: int, index: Array | None = None) -> Array:

@@ -3,10 +3,12 @@
 from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversarial_autoencoder import adversarial_autoencoder, semi_supervised_autoencoder
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
+from jaxgan.systems.avb import avb
 from jaxgan.systems.bigan import bigan
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.cycles import cyclegan, discogan
+from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
@@ -19,6 +21,7 @@ from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
+from jaxgan.systems.vaegan import margins, vaegan
 
 __all__ = [
     "Adversarial",
@@ -29,10 +32,12 @@ __all__ = [
     "adagan_weights",
     "adversarial_autoencoder",
     "adversary",
+    "avb",
     "between",
     "bigan",
     "contragan",
     "cyclegan",
+    "density_ratio",
     "discogan",
     "drawn",
     "encodes",
@@ -46,7 +51,9 @@ __all__ = [
     "infogan",
     "lapgan",
     "latent_optimization",
+    "margins",
     "mixture",
+    "mutual_information",
     "pix2pix",
     "player_loss",
     "players",
@@ -59,6 +66,7 @@ __all__ = [
     "stackgan",
     "stylegan2",
     "unet_gan",
+    "vaegan",
     "with_term",
     "zcr",
 ]

@@ -121,13 +121,6 @@ def test_semi_supervised_at_its_extremes():
 # Features
 
 
-def test_unit_gaussian_is_summed_over_an_example():
-    x, rebuilt = jnp.array([[[1.0, 2.0]], [[0.0, -1.0]]]), jnp.array([[[1.0, 0.0]], [[3.0, -1.0]]])
-    assert float(losses.unit_gaussian(x, rebuilt)) == 0.5 * (4 + 9) / 2
-    with pytest.raises(ValueError, match=r"data are \(2, 1, 2\), but the decoder makes \(2, 1, 1\)"):
-        losses.unit_gaussian(x, rebuilt[..., :1])
-
-
 def test_feature_matching_is_the_distance_of_moments():
     real, fake = RNG.normal(0, 1, (7, 2, 3)), RNG.normal(0.5, 2, (4, 2, 3))
     flat = real.reshape(7, 6), fake.reshape(4, 6)

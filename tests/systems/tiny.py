@@ -9,11 +9,13 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan.data import Source
-from tests.systems import tiny_core, tiny_inference, tiny_translation
+from tests.systems import tiny_core, tiny_inference, tiny_translation, tiny_variational
 
-TINY = tiny_core.TINY | tiny_inference.TINY | tiny_translation.TINY
+GROUPS = (tiny_core, tiny_inference, tiny_variational, tiny_translation)
+TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
-REFUSED = dict(tiny_core.REFUSED)  # (system, option) -> why an option of the adversary does not exist there
+# (system, option) -> why an option of the adversary does not exist there
+REFUSED = {cell: why for group in GROUPS for cell, why in getattr(group, "REFUSED", {}).items()}
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 
