@@ -13,7 +13,7 @@ from jaxgan.game import frozen
 from jaxgan.losses import bernoulli, minimax
 from jaxgan.priors import Prior, check_normal
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
-from jaxgan.systems.parts import Optimizer, check_batch, check_prior, drawn, image_logits, latents, players
+from jaxgan.systems.parts import Optimizer, check_batch, check_prior, drawn, encodes, image_logits, latents, players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
 FLOOR = 1e-4  # added to the variances of the adaptive contrast, which is N(mean, variance + FLOOR)
@@ -77,15 +77,14 @@ def avb(
     """
     if contrast < 0 or contrast == 1:
         raise ValueError(f"avb needs contrast >= 2 draws for a variance, or 0 for none; got {contrast}")
-    for law in (prior, noise):
-        check_prior(law)
+    check_prior(prior)
     if contrast:
         check_normal("avb with adaptive contrast", prior)
-    judge = adversary(loss, judged=2, **adversarial)
+    judge, encode = adversary(loss, judged=2, **adversarial), encodes(noise)
 
     def encoded(nets: Nets, batch: Batch, turn: Turn) -> Array:
         check_batch("avb", batch, x="data [B, ...]")
-        return nets["encoder"](batch["x"], noise(turn.named("posterior"), batch["x"].shape[0], turn.examples))
+        return encode(nets, batch["x"], turn.named("posterior"), turn.examples)
 
     def compared(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array, Array]:
         """Returns the posterior's latents, as T sees them, and what log r - log p adds to T, [B]."""
@@ -112,7 +111,7 @@ def avb(
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         if "x" not in inputs:
             return nets["decoder"](latents(prior, key, inputs))
-        return nets["decoder"](nets["encoder"](inputs["x"], noise(key, inputs["x"].shape[0], inputs.get("index"))))
+        return nets["decoder"](encode(nets, inputs["x"], key, inputs.get("index")))
 
     playing = players(
         optimizer,
