@@ -6,7 +6,7 @@ tell E(x) from the prior (1/2: it cannot)? Of 1,000 latents of the prior: how fa
 against a classifier that is the same encoder, trained on the labels alone.
 
 Command: python -m experiments digits_aae
-Takes: six minutes on a CPU core. Expected result: experiments/README.md.
+Takes: about four minutes on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
