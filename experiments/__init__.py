@@ -45,4 +45,6 @@ TABLES = {
     "glyph_text": "experiments.glyphs.text",
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
+    "cogan": "experiments.translation.cogan",
+    "domain_adversarial": "experiments.adaptation.domain_adversarial",
 }

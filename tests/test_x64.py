@@ -46,7 +46,7 @@ def test_priors_draw_float32(name, key):
 
 
 @pytest.mark.parametrize(
-    "source", [jg.data.ring(), jg.data.grid(), jg.data.swiss_roll()], ids=lambda source: source.name
+    "source", [jg.data.ring(), jg.data.grid(), jg.data.swiss_roll(), jg.data.moons()], ids=lambda source: source.name
 )
 def test_densities_draw_float32(source):
     assert jg.data.batch_at(source, 2, 0)(0)["x"].dtype == jnp.float32

@@ -12,6 +12,7 @@ energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilib
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
+refinement    SimGAN's self-regularisation
 information   InfoGAN's bound, for categorical and Gaussian codes
 text          policy gradients
 selection     top-k training
@@ -34,6 +35,7 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
+from jaxgan.losses.refinement import self_regularization
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -73,6 +75,7 @@ __all__ = [
     "relativistic_average",
     "relativistic_average_hinge",
     "relativistic_average_least_squares",
+    "self_regularization",
     "semi_supervised",
     "smoothed",
     "softmax",

@@ -4,6 +4,8 @@ from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.cogan import cogan
+from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
@@ -11,6 +13,7 @@ from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminat
 from jaxgan.systems.parts import drawn, generates, players, samples
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.simgan import simgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
@@ -25,7 +28,10 @@ __all__ = [
     "adagan_weights",
     "adversary",
     "between",
+    "cogan",
     "contragan",
+    "domain_adversarial",
+    "domain_weight",
     "drawn",
     "fade_real",
     "fading",
@@ -45,6 +51,7 @@ __all__ = [
     "samples",
     "semi_supervised",
     "several_discriminators",
+    "simgan",
     "stackgan",
     "stylegan2",
     "unet_gan",

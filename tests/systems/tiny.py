@@ -9,9 +9,9 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan.data import Source
-from tests.systems import tiny_core
+from tests.systems import tiny_core, tiny_domains
 
-TINY = dict(tiny_core.TINY)
+TINY = tiny_core.TINY | tiny_domains.TINY
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
 REFUSED = dict(tiny_core.REFUSED)  # (system, option) -> why an option of the adversary does not exist there
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
