@@ -47,4 +47,5 @@ TABLES = {
     "glyph_stack": "experiments.glyphs.stackgan",
     "cogan": "experiments.translation.cogan",
     "domain_adversarial": "experiments.adaptation.domain_adversarial",
+    "simgan": "experiments.adaptation.simgan",
 }

@@ -97,3 +97,31 @@ def typeset(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
         top, left = (few.integers(-1, 2) + (28 - side) // 2 for side in (height, width))
         picture[top : top + height, left : left + width, 0] = small
     return x * 2 - 1, y
+
+
+def bent(x: np.ndarray, seed: int) -> np.ndarray:
+    """Augments digits by hand: sheared, turned, narrowed, moved, half of them made thicker, and blurred.
+
+    Args:
+      x: [n, H, W, 1] in [-1, 1].
+      seed: of all draws.
+    Returns:
+      [n, H, W, 1] float32 in [-1, 1].
+    """
+    from PIL import Image, ImageFilter
+
+    few, made = np.random.default_rng(seed), np.empty_like(x)
+    for picture, out in zip(x, made, strict=True):
+        height, width = picture.shape[:2]
+        page = Image.fromarray(np.uint8((picture[..., 0] + 1) * 127.5))
+        angle, shear, wide, high = few.uniform([-0.25, -0.4, 0.8, 0.9], [0.25, 0.4, 1.5, 1.3])
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        back = turn @ np.array([[wide, shear], [0.0, high]])  # from places in the new picture to those in the old
+        middle = np.array([width - 1, height - 1]) / 2
+        offset = middle - back @ (middle + few.uniform(-2, 2, 2))
+        row = [*back[0], offset[0], *back[1], offset[1]]
+        page = page.transform(page.size, Image.Transform.AFFINE, row, Image.Resampling.BILINEAR)
+        page = page.filter(ImageFilter.MaxFilter(3)) if few.random() < 0.5 else page
+        page = page.filter(ImageFilter.GaussianBlur(few.uniform(0, 1)))
+        out[..., 0] = np.asarray(page, np.float32) / 127.5 - 1
+    return np.clip(made, -1, 1)

@@ -33,7 +33,7 @@ def cogan(
     (`networks.coupled` with no trunk) learn both domains and no correspondence.
 
     Metrics: each player's loss, the sum over domains; the discriminator's logits and probabilities as in `gan`, means
-    over all domains, and `penalty` where there is one, the sum over domains.
+    over all domains, and `penalty` where there is one.
 
     Args:
       loss: of either GAN, from `jaxgan.losses`, or a function of the turn; no network that remembers.
@@ -41,8 +41,9 @@ def cogan(
       optimizer: one for both players, or {"discriminator": ..., "generator": ...}.
       domains: names of the batch's entries, two or more.
       n_critic: discriminator updates per generator update, >= 1.
-      **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them; every domain is
-        augmented by draws of its own.
+      **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them. A penalty is of the
+        mean of the logits over domains: `r1(gamma)` of two is a quarter of both domains' R1. Every domain is augmented
+        by draws of its own.
     Returns:
       System with networks "generator", z -> {domain: x}, and "discriminator", {domain: x} -> {domain: logits [B, ...]}:
       a `networks.coupled.CoupledGenerator` and a `CoupledDiscriminator`, or others of this form. It generates

@@ -38,6 +38,11 @@ COLUMNS = {
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "cogan": [
+        {"pairs", "agreement", "of two latents", "distance", "from another's", "Fréchet, digits", "Fréchet, edges"}
+    ],
+    "domain_adversarial": [{"trained on", "source", "target", "domains"}] * 2,
+    "simgan": [{"trained on", "handwritten", "read as their labels", "moved", "Fréchet distance"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -58,6 +63,11 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
+    "cogan": [["real", "coupled", "apart"]],
+    "domain_adversarial": [["source alone", "domain-adversarial", "target with labels"]] * 2,
+    "simgan": [
+        ["typeset", "typeset, bent and blurred", "refined", "refined, bent and blurred", "handwritten with labels"]
+    ],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -74,6 +84,9 @@ PICTURES = {
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
+    "cogan": {"samples.png"},
+    "domain_adversarial": {"samples.png"},
+    "simgan": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -86,6 +99,13 @@ MEMBERS = {
     "glyph_text": {"seed3"},
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
+    "cogan": {"coupled-seed3", "apart-seed3"},
+    "domain_adversarial": {
+        f"{data}-{name}-seed3"
+        for data in ("moons", "digits")
+        for name in ("source-alone", "domain-adversarial", "target-with-labels")
+    },
+    "simgan": {"seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -170,6 +190,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
+        (["cogan", "--judge-steps", "0"], "--judge-steps must be at least 1; got 0"),
+        (["domain_adversarial", "--digit-steps", "0"], "--digit-steps must be at least 1; got 0"),
+        (["simgan", "--alone", "-1"], "--alone must be at least 0; got -1"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],
