@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +25,7 @@ import optax
 import jaxgan as jg
 from experiments.adaptation.data import bent, handwritten, typeset
 from jaxgan import metrics
-from jaxgan.networks.patch import Discriminator
+from jaxgan.networks import heads
 from jaxgan.networks.refiner import Refiner
 from jaxgan.networks.remedies import History
 from jaxgan.runs.experiment import draw_images
@@ -47,7 +48,7 @@ class Config:
     alone: int = 200  # the first, in which the refiner learns to keep its input
     waiting: int = 100  # the next, in which the discriminator moves alone
     batch_size: int = 32  # typeset digits, and handwritten ones, a step
-    features: int = 8  # channels of both networks
+    features: int = 8  # channels of the refiner; the discriminator's first map has twice as many
     blocks: int = 2  # residual blocks of the refiner
     weight: float = 0.3  # lambda of the self-regularisation
     buffer: int = 2048  # refined digits of the past that are kept
@@ -134,7 +135,7 @@ def _refined(game: Game, state: TrainState, x: np.ndarray) -> np.ndarray:
 def _game(config: Config) -> Game:
     networks = {
         "refiner": Refiner(config.features, config.blocks),
-        "discriminator": Discriminator(config.features, 1, normalization="none"),
+        "discriminator": nn.Sequential([heads.Convolutional(2 * config.features, 2), nn.Dense(1), lambda h: h[..., 0]]),
         "history": History(config.buffer),
     }
     adam = optax.chain(optax.clip_by_global_norm(50.0), optax.adam(config.learning_rate))
