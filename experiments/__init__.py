@@ -53,4 +53,7 @@ TABLES = {
     "density_ratio": "experiments.inference.density_ratio",
     "avb": "experiments.inference.avb",
     "digits_vaegan": "experiments.inference.vaegan",
+    "cogan": "experiments.translation.cogan",
+    "domain_adversarial": "experiments.adaptation.domain_adversarial",
+    "simgan": "experiments.adaptation.simgan",
 }

@@ -8,7 +8,7 @@ import pytest
 
 import jaxgan as jg
 from jaxgan.networks import dcgan, mlp, stylegan2
-from jaxgan.networks.remedies import Replay
+from jaxgan.networks.remedies import History, Replay
 from jaxgan.parallel import data_parallel
 from tests.parallel.conftest import largest_difference
 
@@ -66,6 +66,7 @@ def energies(axis):
 
 MEMORIES = {
     "replay": lambda axis: points(axis, Replay(16, axis_name=axis), replay="memory"),
+    "history": lambda axis: points(axis, History(16, axis_name=axis), replay="memory"),
     "lecam": lambda axis: points(
         axis, jg.penalties.LeCam(weight=3.0, start=1, axis_name=axis), regularizer="memory", loss=jg.losses.wasserstein
     ),

@@ -17,7 +17,7 @@ import pytest
 import jaxgan as jg
 from jaxgan import checkpoint
 from tests import registry
-from tests.systems import tiny
+from tests.systems import tiny, tiny_core
 
 WIDE = {"float64", "int64", "complex128"}
 
@@ -46,7 +46,7 @@ def test_priors_draw_float32(name, key):
 
 
 @pytest.mark.parametrize(
-    "source", [jg.data.ring(), jg.data.grid(), jg.data.swiss_roll()], ids=lambda source: source.name
+    "source", [jg.data.ring(), jg.data.grid(), jg.data.swiss_roll(), jg.data.moons()], ids=lambda source: source.name
 )
 def test_densities_draw_float32(source):
     assert jg.data.batch_at(source, 2, 0)(0)["x"].dtype == jnp.float32
@@ -57,9 +57,11 @@ def games():
     for name, made in tiny.EVERY.items():
         yield pytest.param(made, "alternating", id=name)
     for name, penalty in registry.penalties().items():
-        yield pytest.param(lambda penalty=penalty: tiny.plain(penalty=penalty), "alternating", id=f"penalty {name}")
+        yield pytest.param(
+            lambda penalty=penalty: tiny_core.plain(penalty=penalty), "alternating", id=f"penalty {name}"
+        )
     for name in registry.dynamics():
-        yield pytest.param(tiny.plain, name, id=f"dynamics {name}")
+        yield pytest.param(tiny_core.plain, name, id=f"dynamics {name}")
     yield pytest.param(remembering, "alternating", id="memories")
 
 
@@ -72,7 +74,7 @@ def remembering():
         "augmentation": jg.augment.Adaptive(),
     }
     options = {"replay": "pool", "augment": "augmentation", "n_critic": 2}
-    return networks, tiny.plain(**options)[1], {"x": tiny.PIXELS}
+    return networks, tiny_core.plain(**options)[1], {"x": tiny_core.PIXELS}
 
 
 @pytest.mark.parametrize(("made", "played"), [*games()])

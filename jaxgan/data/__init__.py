@@ -9,7 +9,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `paired`, `unpaired`: several sources side by side (combined.py); `folder_pairs`: two folders of pictures whose names
   agree (folder_pairs.py)
 - `digits`: real handwritten digits, no download (embedded.py)
-- `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
+- `ring`, `grid`, `swiss_roll`, `moons`: toy densities, drawn on the device (densities.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -21,7 +21,7 @@ Grain, TensorFlow Datasets and Pillow are imported only by the sources that need
 from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
-from jaxgan.data.densities import grid, ring, swiss_roll
+from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8
@@ -55,6 +55,7 @@ __all__ = [
     "grid",
     "indices",
     "label_counts",
+    "moons",
     "paired",
     "ring",
     "split",

@@ -94,6 +94,42 @@ def swiss_roll(noise: float = 0.25, scale: float = 7.5) -> Source:
     return Source("swiss_roll", None, _reader(example))
 
 
+def moons(angle: float = 0.0, noise: float = 0.1) -> Source:
+    """Two half circles of radius 1 that reach into each other, with labels; turned, they are another domain.
+
+    scikit-learn's moons around the origin: label 0 is (cos t, sin t), label 1 is (1 - cos t, 1/2 - sin t), both less
+    (1/2, 1/4), t uniform in [0, pi], both labels equally likely; then normal noise, then the turn. The adversarial
+    adaptation of domains is tried on angles of 30 to 50 degrees.
+
+    Args:
+      angle: of the turn around the origin, counterclockwise, in degrees.
+      noise: standard deviation of each coordinate, >= 0.
+    Returns:
+      Source of "x" [n, 2] float32 and "y" [n] int32 in {0, 1}.
+    Raises:
+      ValueError: a parameter is out of range.
+    References:
+      Ganin et al. Domain-Adversarial Training of Neural Networks. JMLR 2016, section 5.1.1 (35 degrees).
+    """
+    if not np.isfinite(angle) or not noise >= 0:
+        raise ValueError(f"moons needs a finite angle, in degrees, and noise >= 0; got {angle} and {noise}")
+    turn = np.deg2rad(angle)
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]], np.float32)
+
+    def example(key: Array) -> tuple[Array, Array]:
+        along, which, around = jax.random.split(key, 3)
+        t = jnp.pi * jax.random.uniform(along, (), jnp.float32)
+        label = jax.random.bernoulli(which).astype(jnp.int32)
+        upper, lower = jnp.stack([jnp.cos(t), jnp.sin(t)]), jnp.stack([1 - jnp.cos(t), 0.5 - jnp.sin(t)])
+        centred = jnp.where(label == 0, upper, lower) - jnp.array([0.5, 0.25], jnp.float32)
+        point = centred + noise * jax.random.normal(around, (2,), jnp.float32)
+        return jnp.sum(
+            rotation * point[None], axis=1
+        ), label  # no product of matrices: those are rounded on accelerators
+
+    return Source(f"moons({angle:g})", None, _reader(example), classes=2)
+
+
 def _mixture(name: str, centres: np.ndarray, std: float) -> Source:
     centres = centres.astype(np.float32)
 
@@ -105,11 +141,14 @@ def _mixture(name: str, centres: np.ndarray, std: float) -> Source:
     return Source(name, None, _reader(example), modes=Modes(centres, std))
 
 
-def _reader(example: Callable[[Array], Array]) -> Callable[[Draw], Examples]:
-    """Makes `Source.read` from a function key -> point: one key for each position, all points in one compiled call."""
+def _reader(example: Callable[[Array], Array | tuple[Array, Array]]) -> Callable[[Draw], Examples]:
+    """Makes `Source.read` from a function key -> point, or (point, label), all of them in one compiled call.
+
+    Each position has one key.
+    """
 
     @jax.jit
-    def points(seed: Array, high: Array, low: Array) -> Array:
+    def points(seed: Array, high: Array, low: Array) -> Array | tuple[Array, Array]:
         # The game's key may be key(seed) too; a name of our own keeps the data independent of its draws.
         key = jax.random.fold_in(jax.random.key(seed, impl="threefry2x32"), name_index("data"))
         return jax.vmap(lambda h, w: example(jax.random.fold_in(jax.random.fold_in(key, h), w)))(high, low)
@@ -117,6 +156,7 @@ def _reader(example: Callable[[Array], Array]) -> Callable[[Draw], Examples]:
     def read(draw: Draw) -> Examples:
         position = draw.position.astype(np.uint64)  # 64 bits, folded in as two words
         high, low = (position >> np.uint64(32)).astype(np.uint32), position.astype(np.uint32)
-        return {"x": points(np.uint32(draw.seed), high, low)}
+        drawn = points(np.uint32(draw.seed), high, low)
+        return dict(zip(("x", "y"), drawn, strict=True)) if isinstance(drawn, tuple) else {"x": drawn}
 
     return read

@@ -13,7 +13,7 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching
 information   InfoGAN's bound, for categorical and Gaussian codes
-reconstruction mean absolute and squared errors; negative log-likelihoods
+reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
 text          policy gradients
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -35,7 +35,7 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
-from jaxgan.losses.reconstruction import absolute_error, bernoulli, squared_error, unit_gaussian
+from jaxgan.losses.reconstruction import absolute_error, bernoulli, self_regularization, squared_error, unit_gaussian
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -77,6 +77,7 @@ __all__ = [
     "relativistic_average",
     "relativistic_average_hinge",
     "relativistic_average_least_squares",
+    "self_regularization",
     "semi_supervised",
     "smoothed",
     "softmax",

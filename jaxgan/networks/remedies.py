@@ -80,15 +80,14 @@ class Replay(nn.Module):
         Samples may be pytrees, such as an image and its condition, which stay together.
         """
         first = self.is_initializing()
-        pool = self.variable("replay", "samples", lambda: jax.tree.map(self._empty, x))
+        pool = self.variable("replay", "samples", lambda: _empty(self.size, x))
         count = self.variable("replay", "count", jnp.zeros, (), jnp.int32)
         if first or not train:
             return x
-        whole = x if self.axis_name is None else lax.all_gather(x, self.axis_name, tiled=True)
+        whole = _gathered(x, self.axis_name)
         n = jax.tree.leaves(whole)[0].shape[0]
         if n > self.size:
             raise ValueError(f"Replay(size={self.size}) holds fewer samples than the batch of {n}; make it larger")
-        whole = lax.stop_gradient(whole)
         full = count.value >= self.size
         swap, place = jax.random.split(self.make_rng("global"))
         slots = jnp.where(full, jax.random.permutation(place, self.size)[:n], (count.value + jnp.arange(n)) % self.size)
@@ -102,11 +101,68 @@ class Replay(nn.Module):
         pool.value = jax.tree.map(lambda kept, new: kept.at[slots].set(new), pool.value, stored)
         count.value = jnp.minimum(count.value + n, self.size)
         drawn = jax.tree.map(lambda old, new: chosen(swapped, old, new), old, whole)
-        if self.axis_name is None:
-            return drawn
-        here = jax.tree.leaves(x)[0].shape[0]
-        start = lax.axis_index(self.axis_name) * here
-        return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, here), drawn)
+        return _own_part(drawn, x, self.axis_name)
 
-    def _empty(self, x: Array) -> Array:
-        return jnp.zeros((self.size, *x.shape[1:]), x.dtype)
+
+class History(nn.Module):
+    """SimGAN's buffer: every second sample of a batch is swapped for one of the past, the others go into the buffer.
+
+    So exactly half of what comes out is old (of an odd batch one less), once the buffer has as many samples; until
+    then all is new. Those that come in take free places, and when there are none, places by chance. It has no
+    parameters; declare it in `System.frozen`. `Replay` is CycleGAN's rule: a coin for each sample.
+
+    References:
+      Shrivastava et al. Learning from Simulated and Unsupervised Images through Adversarial Training. CVPR 2017,
+      section 2.3 and figure 4.
+    """
+
+    size: int = 25_600  # samples in the buffer; at least half of those of a (global) batch
+    axis_name: str | None = None  # of the batch: all devices keep the same buffer
+
+    @nn.compact
+    def __call__(self, x: PyTree, train: bool = True) -> PyTree:
+        """Returns samples [B, ...], half of the past, without a gradient; x itself unless `train`.
+
+        Samples may be pytrees, such as an image and its condition, which stay together.
+        """
+        first = self.is_initializing()
+        buffer = self.variable("history", "samples", lambda: _empty(self.size, x))
+        count = self.variable("history", "count", jnp.zeros, (), jnp.int32)
+        if first or not train:
+            return x
+        whole = _gathered(x, self.axis_name)
+        half = jax.tree.leaves(whole)[0].shape[0] // 2
+        if half > self.size:
+            raise ValueError(f"History(size={self.size}) is smaller than half a batch, {half}; make it larger")
+        take, put = jax.random.split(self.make_rng("global"))
+        there = jnp.arange(self.size) < count.value
+        by_chance = jnp.where(there, jax.random.uniform(take, (self.size,)), -1.0)
+        drawn = lax.top_k(by_chance, half)[1]  # without repetition, among those that are there
+        old = jax.tree.map(
+            lambda kept, new: jnp.where(count.value >= half, kept[drawn], new[1 : 2 * half : 2]), buffer.value, whole
+        )
+        free = (count.value + jnp.arange(half)) % self.size
+        places = jnp.where(count.value >= self.size, jax.random.permutation(put, self.size)[:half], free)
+        buffer.value = jax.tree.map(lambda kept, new: kept.at[places].set(new[: 2 * half : 2]), buffer.value, whole)
+        count.value = jnp.minimum(count.value + half, self.size)
+        mixed = jax.tree.map(lambda new, old: new.at[1 : 2 * half : 2].set(old), whole, old)
+        return _own_part(mixed, x, self.axis_name)
+
+
+def _empty(size: int, x: PyTree) -> PyTree:
+    """Returns room for this many samples."""
+    return jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape[1:]), leaf.dtype), x)
+
+
+def _gathered(x: PyTree, axis_name: str | None) -> PyTree:
+    """Returns the samples of all devices, without a gradient."""
+    return lax.stop_gradient(x if axis_name is None else lax.all_gather(x, axis_name, tiled=True))
+
+
+def _own_part(whole: PyTree, x: PyTree, axis_name: str | None) -> PyTree:
+    """Returns of all devices' samples as many as x has, those of this device."""
+    if axis_name is None:
+        return whole
+    here = jax.tree.leaves(x)[0].shape[0]
+    start = lax.axis_index(axis_name) * here
+    return jax.tree.map(lambda leaf: lax.dynamic_slice_in_dim(leaf, start, here), whole)

@@ -7,8 +7,10 @@ from jaxgan.systems.avb import avb
 from jaxgan.systems.bigan import bigan
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.cogan import cogan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
+from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
@@ -17,6 +19,7 @@ from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.simgan import simgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
@@ -35,10 +38,13 @@ __all__ = [
     "avb",
     "between",
     "bigan",
+    "cogan",
     "contragan",
     "cyclegan",
     "density_ratio",
     "discogan",
+    "domain_adversarial",
+    "domain_weight",
     "drawn",
     "encodes",
     "fade_real",
@@ -63,6 +69,7 @@ __all__ = [
     "semi_supervised",
     "semi_supervised_autoencoder",
     "several_discriminators",
+    "simgan",
     "stackgan",
     "stylegan2",
     "unet_gan",

@@ -112,7 +112,7 @@ def adversary(
       penalty: of the critic x -> logits at fixed conditions, at what is judged: an array, or a tuple where judged > 1.
         With an augmentation T the critic is x -> D(T(x)), at data and samples before it, and T is the one of the data
         in this turn, as in StyleGAN2-ADA; `penalties.after_augmentation(penalty)` is of D alone, at T(x).
-      augment: of the first argument; or the name of an adaptive augmentation.
+      augment: of the first argument, or of every array of it; or the name of an adaptive augmentation.
       replay: name of a pool of earlier samples, which come back with their conditions.
       regularizer: name of a memory called with real and fake logits, whose output is added to the loss.
       judged: how many arguments differ between real and fake, >= 1; the others are conditions.
@@ -212,6 +212,21 @@ def loss_at(loss: LossOption, nets: Nets, turn: Turn) -> Loss:
     return loss if isinstance(loss, Loss) else loss(turn)
 
 
+def changed(loss: LossOption, change: Callable[[Loss], Loss]) -> LossOption:
+    """Returns a loss whose objectives are changed in every turn: one that a system needs of another form.
+
+    Args:
+      loss: as `adversary` takes it, but for a network that remembers.
+      change: pair of objectives -> pair of objectives.
+    Raises:
+      ValueError: the loss is the name of a network, which has its own form.
+    """
+    _check_options(loss, None, None)
+    if isinstance(loss, str):
+        raise ValueError(f"loss={loss!r} is a network that remembers, which this system cannot change; give a Loss")
+    return change(loss) if isinstance(loss, Loss) else lambda turn: change(loss(turn))
+
+
 def player_loss(side: Callable[..., Verdict], show: Callable[..., tuple[Any, ...]]) -> LossFn:
     """Returns the loss of a player that minimises a verdict and nothing else; `show` gives what the verdict is of."""
 
@@ -240,11 +255,17 @@ _REPLAYED = (
 
 
 def _shown(augment: Augment | str | None, prefix: str, nets: Nets, turn: Turn, x: Arguments, use: str) -> Arguments:
-    """Returns what a discriminator sees; `prefix` lets two discriminators of one player draw each their own."""
+    """Returns what a discriminator sees; `prefix` lets two discriminators of one player draw each their own.
+
+    Of a first argument that is several arrays each draws its own too.
+    """
     if augment is None:
         return x
     transform = nets[augment] if isinstance(augment, str) else augment
-    return (transform(x[0], turn, prefix + use), *x[1:])
+    leaves, form = jax.tree.flatten(x[0])
+    uses = [f"{prefix}{use} {k}" if k else prefix + use for k in range(len(leaves))]
+    moved = [transform(leaf, turn, each) for leaf, each in zip(leaves, uses, strict=True)]
+    return (jax.tree.unflatten(form, moved), *x[1:])
 
 
 def _critic(net: Any, logits: Callable[[Any], Any], conditions: Arguments) -> Critic:

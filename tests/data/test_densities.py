@@ -73,6 +73,25 @@ def test_swiss_roll_is_a_spiral():
     np.testing.assert_allclose(noise.std(0), 0.25, atol=0.01)
 
 
+def test_moons_are_half_circles_by_label_and_turn():
+    n = 4000
+    examples = data.batch_at(data.moons(noise=0.0), n, 0)(0)
+    x, y = np.asarray(examples["x"]) + np.array([0.5, 0.25]), np.asarray(examples["y"])
+    np.testing.assert_allclose(np.linalg.norm(x[y == 0], axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(x[y == 1] - [1, 0.5], axis=1), 1, atol=1e-5)
+    assert x[y == 0][:, 1].min() > -1e-5
+    assert x[y == 1][:, 1].max() < 0.5 + 1e-5
+    assert abs(y.mean() - 0.5) < 0.04
+    assert y.dtype == np.int32
+    angle = np.arccos(np.clip(x[y == 0][:, 0], -1, 1))
+    np.testing.assert_allclose(np.histogram(angle, 4, (0, np.pi))[0] / (y == 0).sum(), 0.25, atol=0.04)
+    turned = np.asarray(data.batch_at(data.moons(90.0, noise=0.0), n, 0)(0)["x"])
+    plain = np.asarray(examples["x"])
+    np.testing.assert_allclose(turned, np.stack([-plain[:, 1], plain[:, 0]], axis=1), atol=1e-5)
+    noise = np.asarray(data.batch_at(data.moons(noise=0.2), n, 0)(0)["x"]) - plain
+    np.testing.assert_allclose(noise.std(0), 0.2, atol=0.01)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -83,6 +102,8 @@ def test_swiss_roll_is_a_spiral():
         (lambda: data.grid(spacing=-1.0), "spacing > 0"),
         (lambda: data.swiss_roll(noise=-1.0), "swiss_roll needs noise >= 0"),
         (lambda: data.swiss_roll(scale=0.0), "scale > 0"),
+        (lambda: data.moons(noise=-0.1), "noise >= 0; got 0.0 and -0.1"),
+        (lambda: data.moons(float("nan")), "a finite angle, in degrees"),
     ],
 )
 def test_bad_arguments(make, message):

@@ -46,6 +46,11 @@ COLUMNS = {
         {"method", "told apart by knn", "told apart by mlp", "Fréchet distance", "squared error"},
         {"trained on", "test error, %"},
     ],
+    "cogan": [
+        {"pairs", "agreement", "of two latents", "distance", "from another's", "Fréchet, digits", "Fréchet, edges"}
+    ],
+    "domain_adversarial": [{"trained on", "source", "target", "domains"}] * 2,
+    "simgan": [{"trained on", "handwritten", "read as their labels", "moved", "Fréchet distance"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -68,6 +73,11 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
     "digits_bigan": [["BiGAN", "latent regressor", "autoencoder", "untrained encoder"], ["ALI", "GAN"]],
     "digits_aae": [["AAE", "AE", "VAE"], ["labels alone", "and unlabelled digits"]],
+    "cogan": [["real", "coupled", "apart"]],
+    "domain_adversarial": [["source alone", "domain-adversarial", "target with labels"]] * 2,
+    "simgan": [
+        ["typeset", "typeset, bent and blurred", "refined", "refined, bent and blurred", "handwritten with labels"]
+    ],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -86,6 +96,9 @@ PICTURES = {
     "glyph_stack": {"samples.png"},
     "digits_bigan": {"samples.png"},
     "digits_aae": {"judge.npz", "samples.png"},
+    "cogan": {"samples.png"},
+    "domain_adversarial": {"samples.png"},
+    "simgan": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -100,6 +113,13 @@ MEMBERS = {
     "glyph_stack": {"seed3"},
     "digits_bigan": {f"{name}-seed3" for name in ("BiGAN", "latent-regressor", "autoencoder", "grid-ALI", "grid-GAN")},
     "digits_aae": {f"{name}-seed3" for name in ("AAE", "AE", "VAE", "labels-alone", "and-unlabelled-digits")},
+    "cogan": {"coupled-seed3", "apart-seed3"},
+    "domain_adversarial": {
+        f"{data}-{name}-seed3"
+        for data in ("moons", "digits")
+        for name in ("source-alone", "domain-adversarial", "target-with-labels")
+    },
+    "simgan": {"seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -186,6 +206,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
         (["digits_bigan", "--grid-width", "0"], "--grid-width must be at least 1; got 0"),
         (["digits_aae", "--labels", "5"], "--labels must be a multiple of 10; got 5"),
+        (["cogan", "--judge-steps", "0"], "--judge-steps must be at least 1; got 0"),
+        (["domain_adversarial", "--digit-steps", "0"], "--digit-steps must be at least 1; got 0"),
+        (["simgan", "--alone", "-1"], "--alone must be at least 0; got -1"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

@@ -262,3 +262,15 @@ def test_returns_by_hand():
     np.testing.assert_allclose(losses.discounted_returns([[8.0, 4.0, 2.0]]), [[14.0, 6.0, 2.0]])
     with pytest.raises(ValueError, match="0 <= discount <= 1"):
         losses.discounted_returns([[1.0]], 1.5)
+
+
+# Refiners
+
+
+def test_self_regularization_sums_over_pixels():
+    x = np.zeros((2, 3, 1), np.float32)
+    refined = np.array([[1.0, -2.0, 0.0], [0.0, 0.0, 0.5]], np.float32)[..., None]
+    assert float(losses.self_regularization(refined, x)) == pytest.approx((3.0 + 0.5) / 2)
+    assert float(losses.self_regularization(refined, refined)) == 0
+    with pytest.raises(ValueError, match=r"arrays of one shape; got \(2, 3, 1\) and \(2, 1, 1\)"):
+        losses.self_regularization(refined, x[:, :1])

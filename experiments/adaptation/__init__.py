@@ -1,0 +1,1 @@
+"""From one domain to another whose labels nobody knows: classifiers adapt, and synthetic images are refined."""
