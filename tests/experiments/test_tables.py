@@ -51,6 +51,34 @@ COLUMNS = {
     ],
     "domain_adversarial": [{"trained on", "source", "target", "domains"}] * 2,
     "simgan": [{"trained on", "handwritten", "read as their labels", "moved", "Fréchet distance"}],
+    "density_ratio": [
+        {"densities", "error, both > 0.01", "error, one > 0.01", "KL", "mean logit over p"},
+        {"correlation", "information", "mean logit", "off, %"},
+        {"distance", "KL", "mean logit over p", "share"},
+    ],
+    "avb": [
+        {"T", "correlation", "error", "mean"},
+        {
+            "posterior",
+            "log p(x|z)",
+            "KL of all from the prior",
+            "KL of each",
+            "log p(x)",
+            "divergence, as trained",
+        },
+    ],
+    "digits_vaegan": [
+        {
+            "method",
+            "frechet_distance",
+            "precision",
+            "recall",
+            "read rightly",
+            "pixel error",
+            "sharpness",
+            "seconds",
+        }
+    ],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -78,6 +106,9 @@ FIRST = {  # the first cell of every row, table by table
     "simgan": [
         ["typeset", "typeset, bent and blurred", "refined", "refined, bent and blurred", "handwritten with labels"]
     ],
+    "density_ratio": [["N(0, 1) against N(1, 1)", "N(0, 1) against N(0, 4)"], [0.8], [1.0]],
+    "avb": [["plain", "with adaptive contrast"], ["normal", "adversarial", "adversarial with contrast"]],
+    "digits_vaegan": [["VAE", "VAE/GAN"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -99,6 +130,9 @@ PICTURES = {
     "cogan": {"samples.png"},
     "domain_adversarial": {"samples.png"},
     "simgan": {"samples.png"},
+    "density_ratio": {"ratios.png"},
+    "avb": {"samples.png"},
+    "digits_vaegan": {"judge.npz", "samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -120,6 +154,15 @@ MEMBERS = {
         for name in ("source-alone", "domain-adversarial", "target-with-labels")
     },
     "simgan": {"seed3"},
+    "density_ratio": {"shifted-seed3", "wider-seed3", "rho0.8-seed3", "apart1-seed3"},
+    "avb": {
+        "ratio-seed3",
+        "ratio-contrast-seed3",
+        "normal-seed3",
+        "adversarial-seed3",
+        "adversarial-with-contrast-seed3",
+    },
+    "digits_vaegan": {"vae-seed3", "vae-gan-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -209,6 +252,13 @@ def test_smoke(name, few, tmp_path, capsys):
         (["cogan", "--judge-steps", "0"], "--judge-steps must be at least 1; got 0"),
         (["domain_adversarial", "--digit-steps", "0"], "--digit-steps must be at least 1; got 0"),
         (["simgan", "--alone", "-1"], "--alone must be at least 0; got -1"),
+        (
+            ["density_ratio", "--distances", "1,9"],
+            "--distances must be numbers in (0, 8] with commas between; got '1,9'",
+        ),
+        (["density_ratio", "--correlations", "1"], "--correlations must be numbers in (-1, 1)"),
+        (["avb", "--contrast", "1"], "--contrast must be at least 2; got 1"),
+        (["digits_vaegan", "--latent", "0"], "--latent must be at least 1; got 0"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],
