@@ -90,7 +90,7 @@ def avb(
         """Returns the posterior's latents, as T sees them, and what log r - log p adds to T, [B]."""
         z = encoded(nets, batch, turn)
         if not contrast:
-            return z, z, jnp.zeros(z.shape[0])
+            return z, z, jnp.zeros(z.shape[0], jnp.float32)
         mean, deviation = _moments(nets, batch, turn, noise, contrast)
         units = (z - mean) / deviation
         return z, units, jnp.sum(0.5 * (jnp.square(z) - jnp.square(units)) - jnp.log(deviation), axis=1)

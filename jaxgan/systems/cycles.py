@@ -89,7 +89,7 @@ def cyclegan(
                 "cyclegan's identity term gives translators images of their output's domain, which have another shape: "
                 f"{circle.real['a'].shape[1:]} in a, {circle.real['b'].shape[1:]} in b; set identity=0"
             )
-        value = jnp.zeros(())
+        value = jnp.zeros((), jnp.float32)
         for domain, verdict in _verdicts(judges, nets, turn, circle).items():
             x = circle.real[domain]
             metrics[f"cycle_{domain}"] = absolute_error(circle.back[domain], x)

@@ -22,14 +22,18 @@ CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackga
 def playable(name):
     """The game of a system, and a source of its examples, again and again: what `tests.reliability` runs."""
     networks, system, batch = TINY[name]()
-    owned = [network for player in system.players.values() for network in player.owns]
-    averaged = next((network for network in owned if "generator" in network), owned[-1])
     rows, size = {key: jax.tree.map(np.asarray, value) for key, value in batch.items()}, rows_of(batch)
 
     def read(draw):
         return jax.tree.map(lambda leaf: leaf[np.asarray(draw.position) % size], rows)
 
-    return jg.game(networks, system, ema={averaged: 0.9}), Source(name, None, read)
+    return jg.game(networks, system, ema={averaged(system): 0.9}), Source(name, None, read)
+
+
+def averaged(system):
+    """The network whose average a system is sampled by: a generator, or the last that somebody owns."""
+    owned = [network for player in system.players.values() for network in player.owns]
+    return next((network for network in owned if "generator" in network), owned[-1])
 
 
 def rows_of(batch):
