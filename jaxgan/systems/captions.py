@@ -14,10 +14,10 @@ from jax import Array
 
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, Adversary, LossOption, adversary, between
-from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, two_players
+from jaxgan.systems.parts import Optimizer, check_batch, generates, image_logits, shifted, two_players
 from jaxgan.types import Batch, Metrics, Nets, PyTree, System, Turn, explains
 
-Mismatch = Callable[[PyTree], PyTree]  # y -> y, of which each example's is not its own
+Mismatch = Callable[[PyTree, Turn], PyTree]  # (y, turn) -> y, of which each example's is not its own
 
 
 @explains
@@ -64,8 +64,8 @@ def gan_cls_int(
             f"got {mismatched}, {beta} and {interpolated}"
         )
 
-    def halfway(y: PyTree) -> PyTree:
-        return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, others(y))
+    def halfway(y: PyTree, turn: Turn) -> PyTree:
+        return jax.tree.map(lambda own, other: beta * own + (1 - beta) * other, y, shifted(y, turn))
 
     judge, fakes = adversary(loss, **adversarial), _fakes("gan_cls_int", prior)
 
@@ -76,11 +76,11 @@ def gan_cls_int(
             return verdict.loss, {}
         if any(not jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(y)):
             raise ValueError("captions must be floating to interpolate; embed them first, or set interpolated=0")
-        middle = halfway(y)
+        middle = halfway(y, turn)
         fake = fakes(nets, batch, turn, middle, "latent between")
         return verdict.loss + interpolated * judge.generator(nets, turn, (x, y), (fake, middle)).loss, {}
 
-    discriminator = _matching_aware(judge, fakes, mismatched, [others] if mismatched else [])
+    discriminator = _matching_aware(judge, fakes, mismatched, [shifted] if mismatched else [])
     playing = two_players(optimizer, discriminator, generator, n_critic)
     return between(judge, playing, generates(prior), asks={"y": "the condition asked for"})
 
@@ -122,11 +122,11 @@ def gawwn(
         raise ValueError(f"gawwn needs mismatched in [0, 1] and entries; got {mismatched} and {list(entries)}")
 
     def other(entry: str) -> Mismatch:
-        def mismatch(y: PyTree) -> PyTree:
+        def mismatch(y: PyTree, turn: Turn) -> PyTree:
             if not isinstance(y, dict) or entry not in y:
                 have = sorted(y) if isinstance(y, dict) else type(y).__name__
                 raise ValueError(f"gawwn needs batch['y'] as a dict with {list(entries)}; got {have}")
-            return y | {entry: others(y[entry])}
+            return y | {entry: shifted(y[entry], turn)}
 
         return mismatch
 
@@ -185,7 +185,7 @@ def matching_aware(
       fake: samples for the same conditions, [B, H, W, C].
       y: conditions, arrays [B, ...] in any form.
       mismatched: m, in [0, 1]; without any `wrong` it is 0.
-      wrong: functions y -> mismatched y, such as `others`.
+      wrong: functions (y, turn) -> mismatched y, such as `parts.shifted`.
     Returns:
       (loss [], metrics: those of the adversary, and the mean of `mismatched_logits`).
     Raises:
@@ -193,17 +193,12 @@ def matching_aware(
     References:
       Reed et al. Generative Adversarial Text to Image Synthesis. ICML 2016, algorithm 1.
     """
-    refused = [(mismatched / len(wrong), (x, other(y))) for other in wrong]
+    refused = [(mismatched / len(wrong), (x, other(y, turn))) for other in wrong]
     verdict = judge.discriminator(nets, turn, (x, y), (fake, y), refused)
     if not refused:
         return verdict.loss, verdict.metrics
     logits = jnp.stack([image_logits(outputs) for outputs in verdict.refused])
     return verdict.loss, verdict.metrics | {"mismatched_logits": jnp.mean(logits)}
-
-
-def others(y: PyTree) -> PyTree:
-    """Returns for each example the next one's condition in the batch."""
-    return jax.tree.map(lambda leaf: jnp.roll(leaf, -1, axis=0), y)
 
 
 def pair(system: str, batch: Batch) -> tuple[Array, PyTree]:

@@ -148,7 +148,7 @@ def discogan(
     judges = _judges(loss, adversarial)
 
     def translators(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        circle, metrics, value = _circle("discogan", nets, batch), Metrics(), jnp.zeros(())
+        circle, metrics, value = _circle("discogan", nets, batch), Metrics(), jnp.zeros((), jnp.float32)
         r = weight_at(reconstruction, turn)
         for domain, verdict in _verdicts(judges, nets, turn, circle).items():
             game = verdict.loss
@@ -190,7 +190,7 @@ def _matched(verdict: Verdict) -> Array:
     """Mean squared differences of mean features, summed over layers."""
     check_outputs("discogan", verdict.fake, "logits", "features")
     layers = zip(*(jax.tree.leaves(outputs["features"]) for outputs in (verdict.real, verdict.fake)), strict=True)
-    return sum((feature_matching(one, other) / one[0].size for one, other in layers), start=jnp.zeros(()))
+    return sum((feature_matching(one, other) / one[0].size for one, other in layers), start=jnp.zeros((), jnp.float32))
 
 
 def _between(

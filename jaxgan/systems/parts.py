@@ -62,11 +62,31 @@ def drawn(prior: Prior, batch: Batch, turn: Turn) -> Array:
     return prior(turn.named("latent"), jax.tree.leaves(batch)[0].shape[0], turn.examples)
 
 
+def shifted(tree: Any, turn: Turn, places: Array | int = 1) -> Any:
+    """Returns for each example that of some places further in the global batch, the first after the last.
+
+    So one device and several shift alike. Of microbatches, each is shifted.
+
+    Args:
+      tree: arrays [B, ...].
+      turn: whose batch they are of.
+      places: how many, >= 0.
+    """
+
+    def everywhere(leaf: Array) -> Array:
+        return leaf if turn.axis_name is None else jax.lax.all_gather(leaf, turn.axis_name, axis=0, tiled=True)
+
+    size, whole = jax.tree.leaves(tree)[0].shape[0], jax.tree.map(everywhere, tree)
+    first = 0 if turn.axis_name is None else size * jax.lax.axis_index(turn.axis_name)
+    rows = (jnp.arange(size, dtype=jnp.int32) + first + places) % jax.tree.leaves(whole)[0].shape[0]
+    return jax.tree.map(lambda leaf: leaf[rows], whole)
+
+
 def shuffled(tree: Any, turn: Turn) -> Any:
     """Returns another example's in each one's place: what is independent of all that belongs to it.
 
     A cyclic shift of the global batch by a drawn number of places, 1 to all but one: no example keeps its own, so that
-    pairs are exact draws of the product, and one device and several shift alike. Of microbatches, each is shifted.
+    pairs are exact draws of the product.
 
     Args:
       tree: arrays [B, ...].
@@ -74,18 +94,11 @@ def shuffled(tree: Any, turn: Turn) -> Any:
     Raises:
       ValueError: there is a single example.
     """
-
-    def everywhere(leaf: Array) -> Array:
-        return leaf if turn.axis_name is None else jax.lax.all_gather(leaf, turn.axis_name, axis=0, tiled=True)
-
-    size, whole = jax.tree.leaves(tree)[0].shape[0], jax.tree.map(everywhere, tree)
-    total = jax.tree.leaves(whole)[0].shape[0]
+    devices = 1 if turn.axis_name is None else jax.lax.axis_size(turn.axis_name)
+    total = devices * jax.tree.leaves(tree)[0].shape[0]
     if total < 2:
         raise ValueError("a shuffle needs two examples or more; the batch has one: raise its size")
-    places = jax.random.randint(turn.named("shuffle"), (), 1, total, jnp.int32)
-    first = 0 if turn.axis_name is None else size * jax.lax.axis_index(turn.axis_name)
-    rows = (jnp.arange(size, dtype=jnp.int32) + first + places) % total
-    return jax.tree.map(lambda leaf: leaf[rows], whole)
+    return shifted(tree, turn, jax.random.randint(turn.named("shuffle"), (), 1, total, jnp.int32))
 
 
 def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array, Inputs], Any]:

@@ -12,8 +12,8 @@ from jax import Array
 from jaxgan.networks.layers.resampling import NEAREST, downsample
 from jaxgan.priors import Prior, normal
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered
-from jaxgan.systems.captions import matching_aware, others, pair
-from jaxgan.systems.parts import Optimizer, players
+from jaxgan.systems.captions import matching_aware, pair
+from jaxgan.systems.parts import Optimizer, players, shifted
 from jaxgan.types import Batch, Inputs, Metrics, Nets, PyTree, System, Turn, explains
 
 STAGES = (0, 1)
@@ -74,7 +74,7 @@ def stackgan(
         )
     judges = [adversary(loss, f"discriminator_{stage}", **numbered(adversarial, stage)) for stage in STAGES]
     standard = normal(conditioning)
-    wrong = [others] if mismatched else []
+    wrong = [shifted] if mismatched else []
 
     def latents(key: Array, n: int, index: Array | None) -> tuple[Array, ...]:
         """Returns the latent of stage I, and the noise of either stage."""
