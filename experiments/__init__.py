@@ -46,4 +46,6 @@ TABLES = {
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
     "edges_to_glyphs": "experiments.translation.pix2pix",
+    "unpaired_glyphs": "experiments.translation.cyclegan",
+    "disco": "experiments.translation.discogan",
 }

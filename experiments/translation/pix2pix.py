@@ -45,7 +45,7 @@ class Config:
 
     seed: int = 0  # the first; of parameters, dropout and data order
     seeds: int = 1  # runs of each method
-    steps: int = 3000  # train steps
+    steps: int = 1500  # train steps
     batch_size: int = 32  # pairs a step
     features: int = 16  # channels of both networks' first maps
     layers: int = 1  # of stride 2 in the discriminator: it judges patches of 16 pixels a side

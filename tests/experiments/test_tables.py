@@ -38,6 +38,9 @@ COLUMNS = {
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "edges_to_glyphs": [{"method", "sharpness", "patch distance", "read", "L1", "PSNR, dB", "SSIM", "two draws"}],
+    "unpaired_glyphs": [{"method", "class kept", "one to one", "error to the partner", "home", "home with noise"}],
+    "disco": [{"method", "correlation", "error, degrees", "sectors"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -58,6 +61,9 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
+    "edges_to_glyphs": [["L1 alone", "L1 and game"]],
+    "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
+    "disco": [["discogan", "game and reconstruction", "game alone"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -74,6 +80,9 @@ PICTURES = {
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
+    "edges_to_glyphs": {"samples.png"},
+    "unpaired_glyphs": {"samples.png"},
+    "disco": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -86,6 +95,9 @@ MEMBERS = {
     "glyph_text": {"seed3"},
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
+    "edges_to_glyphs": {"L1-alone-seed3", "L1-and-game-seed3"},
+    "unpaired_glyphs": {"there-and-back-seed3", "game-alone-seed3"},
+    "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
