@@ -8,7 +8,7 @@ error about that relation, and the share of 12 sectors that the discs' angles re
 baselines: a game alone, and with a reconstruction of a, both with one discriminator.
 
 Command: python -m experiments disco --seeds 3
-Takes: about five minutes a seed on 2 CPU cores. Expected result: experiments/README.md.
+Takes: about two minutes a seed on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Config:
 
     seed: int = 0  # the first; of parameters and data order
     seeds: int = 1  # runs of each method
-    steps: int = 2000  # train steps
+    steps: int = 1000  # train steps
     batch_size: int = 32  # pictures of each kind a step
     features: int = 16  # channels of all networks' first maps
     reconstruction: float = 0.5  # r
