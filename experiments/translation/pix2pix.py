@@ -31,6 +31,7 @@ from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems import between, pix2pix, players
+from jaxgan.systems.parts import translation
 from jaxgan.types import Game
 
 SIZE = 32  # side of the pictures
@@ -142,6 +143,6 @@ def _alone(optimizer: optax.GradientTransformation) -> jg.System:
         return jg.losses.absolute_error(nets["generator"](batch["a"]), batch["b"]), {}
 
     def generate(nets: Any, key: Any, inputs: Any) -> Any:
-        return nets["generator"](inputs["a"], index=inputs["index"])
+        return translation(nets["generator"], inputs["a"], inputs)
 
     return between([], players(optimizer, generator=("generator", loss)), generate, asks={"a": "edge maps"})

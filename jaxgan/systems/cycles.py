@@ -20,7 +20,7 @@ from jaxgan.systems.adversary import (
     numbered,
     player_loss,
 )
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, players
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, players, translation
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, System, Turn, explains
 
 OTHER = {"a": "b", "b": "a"}
@@ -209,7 +209,7 @@ def _between(
         given = [domain for domain in OTHER if domain in inputs]
         if len(given) != 1:
             raise ValueError(f"{system} translates 'a' or 'b', one at a time; it was given {given or 'neither'}")
-        return nets[_into(OTHER[given[0]])](inputs[given[0]])
+        return translation(nets[_into(OTHER[given[0]])], inputs[given[0]], inputs)
 
     playing = players(
         optimizer,

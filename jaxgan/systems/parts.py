@@ -11,6 +11,7 @@ import optax
 from jax import Array
 
 from jaxgan.checks import check_function, check_optimizer
+from jaxgan.nets import accepts
 from jaxgan.priors import Prior
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, Turn
 
@@ -65,6 +66,12 @@ def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array
     """Returns (nets, key, inputs) -> G(z), or G(z, y): of "z", or of a latent drawn for each "index"."""
     check_prior(prior)
     return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
+
+
+def translation(net: Any, x: Array, inputs: Inputs) -> Any:
+    """Returns what a network makes of x [n, ...] once trained: one that takes `index` draws by the samples' numbers."""
+    numbered = "index" in inputs and accepts(net.network, "index")
+    return net(x, **({"index": inputs["index"]} if numbered else {}))
 
 
 def check_prior(prior: Prior) -> None:
