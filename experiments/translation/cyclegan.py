@@ -8,7 +8,7 @@ another), L1 to the true partner, L1 there and back, and the same where normal n
 way: a translation that hides what it needs to come home (Chu, Zhmoginov, Sandler 2017) does not survive it.
 
 Command: python -m experiments unpaired_glyphs --seeds 3
-Takes: about eight minutes a seed on 2 CPU cores. Expected result: experiments/README.md.
+Takes: about six minutes a seed on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
