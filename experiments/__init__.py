@@ -56,4 +56,6 @@ TABLES = {
     "cogan": "experiments.translation.cogan",
     "domain_adversarial": "experiments.adaptation.domain_adversarial",
     "simgan": "experiments.adaptation.simgan",
+    "unpaired_glyphs": "experiments.translation.cyclegan",
+    "disco": "experiments.translation.discogan",
 }

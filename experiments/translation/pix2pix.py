@@ -31,6 +31,7 @@ from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
 from jaxgan.systems import between, pix2pix, players
+from jaxgan.systems.parts import translation
 from jaxgan.types import Game
 
 SIZE = 32  # side of the pictures
@@ -45,7 +46,7 @@ class Config:
 
     seed: int = 0  # the first; of parameters, dropout and data order
     seeds: int = 1  # runs of each method
-    steps: int = 3000  # train steps
+    steps: int = 1500  # train steps
     batch_size: int = 32  # pairs a step
     features: int = 16  # channels of both networks' first maps
     layers: int = 1  # of stride 2 in the discriminator: it judges patches of 16 pixels a side
@@ -142,6 +143,6 @@ def _alone(optimizer: optax.GradientTransformation) -> jg.System:
         return jg.losses.absolute_error(nets["generator"](batch["a"]), batch["b"]), {}
 
     def generate(nets: Any, key: Any, inputs: Any) -> Any:
-        return nets["generator"](inputs["a"], index=inputs["index"])
+        return translation(nets["generator"], inputs["a"], inputs)
 
     return between([], players(optimizer, generator=("generator", loss)), generate, asks={"a": "edge maps"})

@@ -20,7 +20,7 @@ from jaxgan.systems.adversary import (
     numbered,
     player_loss,
 )
-from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, players
+from jaxgan.systems.parts import Optimizer, check_batch, check_outputs, players, translation
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, System, Turn, explains
 
 OTHER = {"a": "b", "b": "a"}
@@ -171,13 +171,13 @@ def _judges(loss: LossOption, adversarial: Adversarial) -> dict[str, Adversary]:
     return {domain: adversary(loss, f"discriminator_{domain}", **numbered(adversarial, domain)) for domain in OTHER}
 
 
-def _both(system: str, batch: Batch) -> dict[str, Array]:
+def _domains(system: str, batch: Batch) -> dict[str, Array]:
     check_batch(system, batch, a="images of one domain", b="images of the other, in no order")
     return {domain: batch[domain] for domain in OTHER}
 
 
 def _circle(system: str, nets: Nets, batch: Batch) -> Circle:
-    real = _both(system, batch)
+    real = _domains(system, batch)
     fake = {domain: nets[_into(domain)](real[OTHER[domain]]) for domain in OTHER}
     return Circle(real, fake, {domain: nets[_into(domain)](fake[OTHER[domain]]) for domain in OTHER})
 
@@ -200,7 +200,7 @@ def _between(
 
     def discriminator(domain: str) -> LossFn:
         def sides(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
-            real = _both(system, batch)
+            real = _domains(system, batch)
             return real[domain], nets[_into(domain)](real[OTHER[domain]])
 
         return player_loss(judges[domain].discriminator, sides)
@@ -209,7 +209,7 @@ def _between(
         given = [domain for domain in OTHER if domain in inputs]
         if len(given) != 1:
             raise ValueError(f"{system} translates 'a' or 'b', one at a time; it was given {given or 'neither'}")
-        return nets[_into(OTHER[given[0]])](inputs[given[0]])
+        return translation(nets[_into(OTHER[given[0]])], inputs[given[0]], inputs)
 
     playing = players(
         optimizer,

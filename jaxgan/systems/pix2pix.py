@@ -7,10 +7,9 @@ from typing import Any, Unpack
 from jax import Array
 
 from jaxgan.losses import absolute_error
-from jaxgan.nets import accepts
 from jaxgan.penalties.weights import check_at_least_zero
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
-from jaxgan.systems.parts import Optimizer, check_batch, two_players
+from jaxgan.systems.parts import Optimizer, check_batch, translation, two_players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
 
@@ -63,8 +62,7 @@ def pix2pix(
         return verdict.loss + weight * l1, verdict.metrics | {"l1": l1}
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Any:
-        numbered = "index" in inputs and accepts(nets["generator"].network, "index")
-        return nets["generator"](inputs["a"], **({"index": inputs["index"]} if numbered else {}))
+        return translation(nets["generator"], inputs["a"], inputs)
 
     playing = two_players(optimizer, player_loss(judge.discriminator, sides), generator, n_critic)
     return between(judge, playing, generate, asks={"a": "images to translate, [n, H, W, C]"})

@@ -79,6 +79,9 @@ COLUMNS = {
             "seconds",
         }
     ],
+    "edges_to_glyphs": [{"method", "sharpness", "patch distance", "read", "L1", "PSNR, dB", "SSIM", "two draws"}],
+    "unpaired_glyphs": [{"method", "class kept", "one to one", "error to the partner", "home", "home with noise"}],
+    "disco": [{"method", "correlation", "error, degrees", "sectors"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -109,6 +112,9 @@ FIRST = {  # the first cell of every row, table by table
     "density_ratio": [["N(0, 1) against N(1, 1)", "N(0, 1) against N(0, 4)"], [0.8], [1.0]],
     "avb": [["plain", "with adaptive contrast"], ["normal", "adversarial", "adversarial with contrast"]],
     "digits_vaegan": [["VAE", "VAE/GAN"]],
+    "edges_to_glyphs": [["L1 alone", "L1 and game"]],
+    "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
+    "disco": [["discogan", "game and reconstruction", "game alone"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -133,6 +139,9 @@ PICTURES = {
     "density_ratio": {"ratios.png"},
     "avb": {"samples.png"},
     "digits_vaegan": {"judge.npz", "samples.png"},
+    "edges_to_glyphs": {"samples.png"},
+    "unpaired_glyphs": {"samples.png"},
+    "disco": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -163,6 +172,9 @@ MEMBERS = {
         "adversarial-with-contrast-seed3",
     },
     "digits_vaegan": {"vae-seed3", "vae-gan-seed3"},
+    "edges_to_glyphs": {"L1-alone-seed3", "L1-and-game-seed3"},
+    "unpaired_glyphs": {"there-and-back-seed3", "game-alone-seed3"},
+    "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -259,6 +271,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["density_ratio", "--correlations", "1"], "--correlations must be numbers in (-1, 1)"),
         (["avb", "--contrast", "1"], "--contrast must be at least 2; got 1"),
         (["digits_vaegan", "--latent", "0"], "--latent must be at least 1; got 0"),
+        (["edges_to_glyphs", "--layers", "0"], "--layers must be at least 1; got 0"),
+        (["unpaired_glyphs", "--pool", "8"], "--pool must be at least --batch-size 16; got 8"),
+        (["disco", "--features", "0"], "--features must be at least 1; got 0"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],
