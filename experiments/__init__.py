@@ -45,4 +45,5 @@ TABLES = {
     "glyph_text": "experiments.glyphs.text",
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
+    "inpainting": "experiments.restoration.inpainting",
 }

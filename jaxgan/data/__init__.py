@@ -6,6 +6,8 @@ A `Source` is what examples are; the protocol is the same for all of them.
   (source.py); the order of large sets needs no list of it (shuffled.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
 - `paired`, `unpaired`: several sources side by side (combined.py)
+- `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
+  `Transform` (degradations.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
@@ -19,6 +21,7 @@ Grain, TensorFlow Datasets and Pillow are imported only by the sources that need
 from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
+from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample, hide, hole, noise
 from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.memory import arrays, from_uint8
@@ -39,16 +42,24 @@ __all__ = [
     "Draw",
     "Modes",
     "Source",
+    "Transform",
     "arrays",
     "batch_at",
     "batches",
+    "blur",
     "check_batch",
+    "crop",
+    "degraded",
     "digits",
+    "downsample",
     "folder",
     "from_uint8",
     "grid",
+    "hide",
+    "hole",
     "indices",
     "label_counts",
+    "noise",
     "paired",
     "ring",
     "swiss_roll",

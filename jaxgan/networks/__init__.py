@@ -7,6 +7,7 @@
 from jaxgan.networks import (
     biggan,
     conditioning,
+    context,
     dcgan,
     encoders,
     heads,
@@ -30,6 +31,7 @@ __all__ = [
     "Pretrained",
     "biggan",
     "conditioning",
+    "context",
     "dcgan",
     "encoders",
     "heads",

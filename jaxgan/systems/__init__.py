@@ -4,6 +4,7 @@ from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
@@ -25,6 +26,7 @@ __all__ = [
     "adagan_weights",
     "adversary",
     "between",
+    "context_encoder",
     "contragan",
     "drawn",
     "fade_real",

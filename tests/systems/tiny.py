@@ -9,11 +9,13 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan.data import Source
-from tests.systems import tiny_core
+from tests.systems import tiny_core, tiny_inverse
 
-TINY = dict(tiny_core.TINY)
+TINY = tiny_core.TINY | tiny_inverse.TINY
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
-REFUSED = dict(tiny_core.REFUSED)  # (system, option) -> why an option of the adversary does not exist there
+REFUSED = (
+    tiny_core.REFUSED | tiny_inverse.REFUSED
+)  # (system, option) -> why an option of the adversary does not exist there
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 

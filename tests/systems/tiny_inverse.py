@@ -1,0 +1,37 @@
+"""Systems that put back what is missing, with tiny networks and a batch: (options) -> (networks, system, batch)."""
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+import jaxgan as jg
+from jaxgan.networks import mlp
+from jaxgan.systems.context_encoder import context_encoder
+
+B = 6
+ADAM = optax.adam(1e-3)
+RNG = np.random.default_rng(0)
+PICTURES = jnp.asarray(RNG.uniform(-1, 1, size=(B, 6, 6, 1)), jnp.float32)
+HOLES = jnp.zeros((B, 6, 6, 1)).at[:3, 2:4, 2:4].set(1).at[3:, 1:4, 2:5].set(1)
+
+
+class Picture(nn.Module):
+    """Anything [B, ...] -> pictures of a shape, by one hidden layer."""
+
+    shape: tuple[int, ...]
+
+    @nn.compact
+    def __call__(self, x):
+        h = nn.tanh(nn.Dense(4)(x.reshape(x.shape[0], -1)))
+        return nn.Dense(int(np.prod(self.shape)))(h).reshape(-1, *self.shape)
+
+
+def holes(**options):
+    networks = {"generator": Picture((6, 6, 1)), "discriminator": mlp.Discriminator((4,))}
+    settings = {"loss": jg.losses.non_saturating, "optimizer": ADAM, "overlap": 1, "weight": 0.5}
+    return networks, context_encoder(**settings | options), {"x": PICTURES, "mask": HOLES}
+
+
+TINY = {"context_encoder": holes}
+REFUSED: dict[tuple[str, str], str] = {}
