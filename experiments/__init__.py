@@ -46,4 +46,6 @@ TABLES = {
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
     "inpainting": "experiments.restoration.inpainting",
+    "superresolution": "experiments.restoration.srgan",
+    "texture": "experiments.restoration.texture",
 }

@@ -5,15 +5,16 @@ of them, in float32 at least. A discriminator's loss is the mean over real plus 
 factor 1/2 unless its paper has one. Logits of different shapes would broadcast to `[B, B]`, so they are refused. What
 is not a pair of functions of logits is a plain function, and says what shapes it takes.
 
-adversarial   minimax, non_saturating, least_squares, hinge, wasserstein, softmax
+adversarial   minimax, non_saturating, least_squares, hinge, margin, wasserstein, softmax
 relativistic  relativistic pairing and averages
 divergences   the f-GAN family from one table; b-GAN's density ratios
 energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilibrium` keeps it)
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
-features      feature matching
+features      feature matching; distances in the layers of a given network
 information   InfoGAN's bound, for categorical and Gaussian codes
 text          policy gradients
+smoothness    total variation
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
 pairs         what they share
@@ -23,6 +24,7 @@ from jaxgan.losses.adversarial import (
     hinge,
     least_squares,
     least_squares_targets,
+    margin,
     minimax,
     non_saturating,
     softmax,
@@ -32,7 +34,7 @@ from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_e
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
-from jaxgan.losses.features import feature_matching
+from jaxgan.losses.features import content, feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
 from jaxgan.losses.relativistic import (
     relativistic,
@@ -42,6 +44,7 @@ from jaxgan.losses.relativistic import (
 )
 from jaxgan.losses.selection import top_k
 from jaxgan.losses.smoothing import flipped, smoothed
+from jaxgan.losses.smoothness import total_variation
 from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient
 
 __all__ = [
@@ -52,6 +55,7 @@ __all__ = [
     "boundary_equilibrium",
     "categorical_information",
     "conditional_contrastive",
+    "content",
     "data_to_data",
     "density_ratio",
     "discounted_returns",
@@ -63,6 +67,7 @@ __all__ = [
     "hinge",
     "least_squares",
     "least_squares_targets",
+    "margin",
     "minimax",
     "multiclass_hinge",
     "non_saturating",
@@ -77,5 +82,6 @@ __all__ = [
     "smoothed",
     "softmax",
     "top_k",
+    "total_variation",
     "wasserstein",
 ]

@@ -22,6 +22,8 @@ from jaxgan.networks import (
     residual,
     resnet,
     stylegan2,
+    superres,
+    texture,
     unet,
     virtual,
 )
@@ -47,6 +49,8 @@ __all__ = [
     "residual",
     "resnet",
     "stylegan2",
+    "superres",
+    "texture",
     "unet",
     "virtual",
 ]

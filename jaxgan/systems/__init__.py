@@ -8,10 +8,12 @@ from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
+from jaxgan.systems.markovian import markovian
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.parts import drawn, generates, players, samples
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
@@ -39,6 +41,7 @@ __all__ = [
     "infogan",
     "lapgan",
     "latent_optimization",
+    "markovian",
     "mixture",
     "player_loss",
     "players",
@@ -47,6 +50,7 @@ __all__ = [
     "samples",
     "semi_supervised",
     "several_discriminators",
+    "srgan",
     "stackgan",
     "stylegan2",
     "unet_gan",

@@ -39,6 +39,8 @@ COLUMNS = {
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
+    "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
+    "texture": [{"texture", "patch distance", "nearest", "seams"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -60,6 +62,8 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
+    "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -77,6 +81,8 @@ PICTURES = {
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
     "inpainting": {"samples.png"},
+    "superresolution": {"samples.png"},
+    "texture": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -90,6 +96,8 @@ MEMBERS = {
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
     "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
+    "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
+    "texture": {"brick-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -175,6 +183,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
+        (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],
