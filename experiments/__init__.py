@@ -46,6 +46,7 @@ TABLES = {
     "glyph_where": "experiments.glyphs.where",
     "glyph_stack": "experiments.glyphs.stackgan",
     "inpainting": "experiments.restoration.inpainting",
+    "structure_style": "experiments.restoration.structure_style",
     "superresolution": "experiments.restoration.srgan",
     "texture": "experiments.restoration.texture",
 }

@@ -10,6 +10,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
   `Transform` (degradations.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
+- `solids`: shaded solids with their normals, by formula (solids.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -26,6 +27,7 @@ from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
+from jaxgan.data.solids import solids
 from jaxgan.data.source import (
     Draw,
     Modes,
@@ -62,6 +64,7 @@ __all__ = [
     "noise",
     "paired",
     "ring",
+    "solids",
     "swiss_roll",
     "tfds",
     "unlabelled",

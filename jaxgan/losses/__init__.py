@@ -12,6 +12,7 @@ energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilib
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching; distances in the layers of a given network
+directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
 text          policy gradients
 smoothness    total variation
@@ -32,6 +33,7 @@ from jaxgan.losses.adversarial import (
 )
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
+from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import content, feature_matching
@@ -69,6 +71,7 @@ __all__ = [
     "least_squares_targets",
     "margin",
     "minimax",
+    "misalignment",
     "multiclass_hinge",
     "non_saturating",
     "policy_gradient",

@@ -15,6 +15,7 @@ from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
 from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
+from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
@@ -52,6 +53,7 @@ __all__ = [
     "several_discriminators",
     "srgan",
     "stackgan",
+    "structure_style",
     "stylegan2",
     "unet_gan",
     "with_term",

@@ -39,6 +39,7 @@ COLUMNS = {
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
+    "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
 }
@@ -62,6 +63,7 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
 }
@@ -81,6 +83,7 @@ PICTURES = {
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
     "inpainting": {"samples.png"},
+    "structure_style": {"samples.png"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
 }
@@ -96,6 +99,7 @@ MEMBERS = {
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
     "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
+    "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
 }
