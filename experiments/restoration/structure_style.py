@@ -1,8 +1,8 @@
 """Shaded solids in two steps, surface normals and then their picture, beside a GAN of the pictures alone.
 
-Wang and Gupta 2016 on spheres, cones and boxes of 16x16 pixels by formula, with the light and the albedo drawn for each.
-Do pictures show the surfaces that they were painted of? Mean angle, on what is no flat ground, between given normals
-and those that the estimator reads from the picture: of real pictures, of painted ones, and of painted ones beside the
+Wang and Gupta 2016 on spheres, cones and boxes of 16x16 pixels by formula, with light and albedo drawn for each. Do
+pictures show the surfaces that they were painted of? Mean angle, on what is no flat ground, between given normals and
+those that the estimator reads from the picture: of real pictures, of painted ones, and of painted ones beside the
 normals of others. And how far the law of small patches of pictures is from that of real ones.
 
 Command: python -m experiments structure_style --seeds 2
@@ -147,8 +147,9 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         for name, several in figures.items()
     ]
     note = (
-        f"{SAMPLES} pictures of {SIZE}x{SIZE} pixels after {config.steps} steps of {config.batch_size}; degrees between "
-        f"normals and those read from the picture by the estimator, on solids; {config.seeds} seeds from {config.seed}"
+        f"{SAMPLES} pictures of {SIZE}x{SIZE} pixels after {config.steps} steps of {config.batch_size}; degrees "
+        f"between normals and those read from the picture by the estimator, on solids; {config.seeds} seeds from "
+        f"{config.seed}"
     )
     yield Table("Do pictures show the surfaces they were painted of?", note, rows)
 
