@@ -46,7 +46,7 @@ class Config:
     batch_size: int = 16  # crops a step
     features: int = 24  # channels of the generator
     blocks: int = 4  # of the generator
-    weight: float = 5e-3  # of the adversarial loss
+    weight: float = 3e-2  # of the adversarial loss
     content: float = 1e-2  # of the distance in features
     learning_rate: float = 5e-4  # Adam's, of all players
     b1: float = 0.9  # Adam's momentum

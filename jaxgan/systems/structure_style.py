@@ -13,7 +13,7 @@ from jaxgan.losses import misalignment
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered, player_loss
 from jaxgan.systems.parts import Optimizer, check_batch, players
-from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, System, Turn, explains
+from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
 STRUCTURE, STYLE = 0, 1
 
@@ -70,26 +70,21 @@ def structure_style(
     def latent(key: Array, n: int, index: Array | None, part: int) -> Array:
         return prior(jax.random.fold_in(key, part), n, index)
 
-    def made(nets: Nets, batch: Batch, turn: Turn, part: int) -> Array:
-        """Returns normals, or pictures of real ones."""
-        check_batch("structure_style", batch, x="pictures", normals="their surfaces' directions")
-        z = latent(turn.named("latent"), batch["x"].shape[0], turn.examples, part)
-        given = (batch["normals"],) if part == STYLE else ()
-        fake: Array = nets[f"generator_{part}"](z, *given)
-        return fake
-
     def shown(nets: Nets, batch: Batch, turn: Turn, part: int) -> tuple[Any, Any]:
-        fake = made(nets, batch, turn, part)
-        return ((batch["x"], batch["normals"]), (fake, batch["normals"])) if part else (batch["normals"], fake)
+        """Returns what is real and what is made: normals, or pictures with the real normals that they are of."""
+        check_batch("structure_style", batch, x="pictures", normals="their surfaces' directions")
+        normals, z = batch["normals"], latent(turn.named("latent"), batch["x"].shape[0], turn.examples, part)
+        if part == STRUCTURE:
+            return normals, nets["generator_0"](z)
+        return (batch["x"], normals), (nets["generator_1"](z, normals), normals)
 
     def structure(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        normals = made(nets, batch, turn, STRUCTURE)
-        value = judges[STRUCTURE].generator(nets, turn, batch["normals"], normals).loss
+        real, normals = shown(nets, batch, turn, STRUCTURE)
+        value = judges[STRUCTURE].generator(nets, turn, real, normals).loss
         if joint:
             z = latent(turn.named("latent"), normals.shape[0], turn.examples, STYLE)
-            painted = frozen(nets["generator_1"])(z, normals)
-            real, fake = (batch["x"], batch["normals"]), (painted, normals)
-            value = value + joint * judges[STYLE].generator(nets, turn, real, fake).loss
+            painted = frozen(nets["generator_1"])(z, normals), normals
+            value = value + joint * judges[STYLE].generator(nets, turn, (batch["x"], real), painted).loss
         return value, {}
 
     def style(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
@@ -97,28 +92,28 @@ def structure_style(
         apart = misalignment(batch["normals"], frozen(nets["estimator"])(fake[0]))
         return judges[STYLE].generator(nets, turn, real, fake).loss + weight * apart, {"misalignment": apart}
 
-    def estimator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        apart = misalignment(batch["normals"], nets["estimator"](batch["x"]))
-        return apart, {"misalignment": apart}
-
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         first, second = (
             inputs["z"][:, part] if "z" in inputs else latent(key, inputs["index"].shape[0], inputs["index"], part)
             for part in (STRUCTURE, STYLE)
         )
-        painted: Array = nets["generator_1"](
-            second, inputs["normals"] if "normals" in inputs else nets["generator_0"](first)
-        )
+        normals = inputs["normals"] if "normals" in inputs else nets["generator_0"](first)
+        painted: Array = nets["generator_1"](second, normals)
         return painted
 
-    generators: tuple[LossFn, LossFn] = (structure, style)
     moves: dict[str, Any] = {}
-    for part, (judge, generator) in enumerate(zip(judges, generators, strict=True)):
-        discriminator = player_loss(judge.discriminator, functools.partial(shown, part=part))
+    for part, generator in enumerate((structure, style)):
+        discriminator = player_loss(judges[part].discriminator, functools.partial(shown, part=part))
         moves[f"discriminator_{part}"] = (f"discriminator_{part}", discriminator, n_critic)
         moves[f"generator_{part}"] = (f"generator_{part}", generator)
     if learn_estimator:
-        moves["estimator"] = ("estimator", estimator)
+        moves["estimator"] = ("estimator", _reading)
     takes = {"normals": "surfaces to paint, [n, H, W, 3] of unit length"}
     system = between(judges, players(optimizer, **moves), generate, takes=takes)
     return system if learn_estimator else system._replace(frozen=(*system.frozen, "estimator"))
+
+
+def _reading(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+    """What the estimator minimises: how far it reads normals of real pictures wrongly."""
+    apart = misalignment(batch["normals"], nets["estimator"](batch["x"]))
+    return apart, {"misalignment": apart}
