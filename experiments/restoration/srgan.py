@@ -46,9 +46,10 @@ class Config:
     batch_size: int = 16  # crops a step
     features: int = 24  # channels of the generator
     blocks: int = 4  # of the generator
-    weight: float = 3e-2  # of the adversarial loss
+    weight: float = 5e-2  # of the adversarial loss
     content: float = 1e-2  # of the distance in features
-    learning_rate: float = 5e-4  # Adam's, of all players
+    learning_rate: float = 5e-4  # Adam's, of the generator
+    discriminator_rate: float = 2e-3  # Adam's, of the discriminator
     b1: float = 0.9  # Adam's momentum
     ema: float = 0.995  # decay of the averaged generator, per step
     eye_steps: int = 300  # training steps of the network that gives features
@@ -129,17 +130,15 @@ def _games(config: Config) -> dict[str, Game]:
     generator = superres.SRResNet(config.features, config.blocks, FACTOR, normalization="none", outer=5, residual=True)
     # the patches of 16x16 pixels that its logits see are of a crop's size or smaller
     discriminator = patch.Discriminator(features=32, layers=1, normalization="spectral")
-    settings: dict[str, Any] = {
-        "loss": jg.losses.non_saturating,
-        "optimizer": optax.adam(config.learning_rate, b1=config.b1),
+    loss, ema = jg.losses.non_saturating, {"generator": config.ema}
+    optimizers = {
+        "generator": optax.adam(config.learning_rate, b1=config.b1),
+        "discriminator": optax.adam(config.discriminator_rate, b1=config.b1),
     }
-    alone = jg.game({"generator": generator}, jg.systems.srgan(**settings, weight=0.0, content=0.0), ema=_ema(config))
+    first = jg.systems.srgan(loss=loss, optimizer=optimizers["generator"], weight=0.0, content=0.0)
+    alone = jg.game({"generator": generator}, first, ema=ema)
     eye = jg.networks.pretrained(Eye(), eye_variables(config.eye_steps))
     layers = {"early": config.content, "late": config.content}
-    system = jg.systems.srgan(**settings, weight=config.weight, content=layers)
+    system = jg.systems.srgan(loss=loss, optimizer=optimizers, weight=config.weight, content=layers)
     networks: dict[str, Any] = {"generator": generator, "discriminator": discriminator, "features": eye}
-    return {"first": alone, "squared error alone": alone, "SRGAN": jg.game(networks, system, ema=_ema(config))}
-
-
-def _ema(config: Config) -> dict[str, float]:
-    return {"generator": config.ema}
+    return {"first": alone, "squared error alone": alone, "SRGAN": jg.game(networks, system, ema=ema)}
