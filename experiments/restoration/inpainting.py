@@ -6,7 +6,7 @@ and there, how sharp they are beside the truth, and how far their patches are fr
 error is a mean of all that may have been there, and so is blurred: the adversary pays in error for sharpness.
 
 Command: python -m experiments inpainting --seeds 3
-Takes: about nine minutes on 2 CPU cores. Expected result: experiments/README.md.
+Takes: about twelve minutes on 2 CPU cores. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
