@@ -58,4 +58,8 @@ TABLES = {
     "simgan": "experiments.adaptation.simgan",
     "unpaired_glyphs": "experiments.translation.cyclegan",
     "disco": "experiments.translation.discogan",
+    "inpainting": "experiments.restoration.inpainting",
+    "structure_style": "experiments.restoration.structure_style",
+    "superresolution": "experiments.restoration.srgan",
+    "texture": "experiments.restoration.texture",
 }

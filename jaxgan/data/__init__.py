@@ -10,6 +10,11 @@ A `Source` is what examples are; the protocol is the same for all of them.
   agree (folder_pairs.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`, `moons`: toy densities, drawn on the device (densities.py)
+- `paired`, `unpaired`: several sources side by side (combined.py)
+- `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
+  `Transform` (degradations.py)
+- `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
+- `solids`: shaded solids with their normals, by formula (solids.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -22,10 +27,13 @@ from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
 from jaxgan.data.densities import grid, moons, ring, swiss_roll
+from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample, hide, hole, noise
+from jaxgan.data.densities import grid, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
+from jaxgan.data.solids import solids
 from jaxgan.data.source import (
     Draw,
     Modes,
@@ -43,21 +51,30 @@ __all__ = [
     "Draw",
     "Modes",
     "Source",
+    "Transform",
     "arrays",
     "batch_at",
     "batches",
+    "blur",
     "check_batch",
+    "crop",
+    "degraded",
     "digits",
+    "downsample",
     "evenly",
     "folder",
     "folder_pairs",
     "from_uint8",
     "grid",
+    "hide",
+    "hole",
     "indices",
     "label_counts",
     "moons",
+    "noise",
     "paired",
     "ring",
+    "solids",
     "split",
     "subset",
     "swiss_roll",

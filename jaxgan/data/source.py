@@ -126,7 +126,7 @@ def weighted(source: Source, weights: ArrayLike) -> Source:
     cumulative = np.cumsum(p) / p.sum()
 
     def read(draw: Draw) -> Examples:
-        index = np.searchsorted(cumulative, _uniform(draw.seed, draw.position), side="right")
+        index = np.searchsorted(cumulative, uniform(draw.seed, draw.position), side="right")
         last = np.flatnonzero(p)[-1]  # rounding may leave the end of `cumulative` below 1
         return source.read(draw._replace(index=np.minimum(index, last)))
 
@@ -140,8 +140,15 @@ def weighted(source: Source, weights: ArrayLike) -> Source:
     )
 
 
-def _uniform(seed: int, position: np.ndarray) -> np.ndarray:
-    """Returns a number in [0, 1) for each draw, from its seed and position alone (the mixing steps of SplitMix64)."""
+def uniform(seed: int, position: np.ndarray) -> np.ndarray:
+    """Returns a number in [0, 1) for each draw, from its seed and position alone (the mixing steps of SplitMix64).
+
+    Args:
+      seed: >= 0.
+      position: [...] counts of draws, integers of 64 bits.
+    Returns:
+      [...] float64.
+    """
     with np.errstate(over="ignore"):
         z = np.uint64(seed) * np.uint64(0xD1342543DE82EF95) + np.asarray(position, np.uint64)
         z = (z + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)

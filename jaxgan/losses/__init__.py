@@ -5,16 +5,18 @@ of them, in float32 at least. A discriminator's loss is the mean over real plus 
 factor 1/2 unless its paper has one. Logits of different shapes would broadcast to `[B, B]`, so they are refused. What
 is not a pair of functions of logits is a plain function, and says what shapes it takes.
 
-adversarial   minimax, non_saturating, least_squares, hinge, wasserstein, softmax
+adversarial   minimax, non_saturating, least_squares, hinge, margin, wasserstein, softmax
 relativistic  relativistic pairing and averages
 divergences   the f-GAN family from one table; b-GAN's density ratios
 energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilibrium` keeps it)
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
-features      feature matching
+features      feature matching; distances in the layers of a given network
+directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
 reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
 text          policy gradients
+smoothness    total variation
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
 pairs         what they share
@@ -24,6 +26,7 @@ from jaxgan.losses.adversarial import (
     hinge,
     least_squares,
     least_squares_targets,
+    margin,
     minimax,
     non_saturating,
     softmax,
@@ -31,9 +34,10 @@ from jaxgan.losses.adversarial import (
 )
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
+from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
-from jaxgan.losses.features import feature_matching
+from jaxgan.losses.features import content, feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
 from jaxgan.losses.reconstruction import absolute_error, bernoulli, self_regularization, squared_error, unit_gaussian
 from jaxgan.losses.relativistic import (
@@ -44,6 +48,7 @@ from jaxgan.losses.relativistic import (
 )
 from jaxgan.losses.selection import top_k
 from jaxgan.losses.smoothing import flipped, smoothed
+from jaxgan.losses.smoothness import total_variation
 from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient
 
 __all__ = [
@@ -56,6 +61,7 @@ __all__ = [
     "boundary_equilibrium",
     "categorical_information",
     "conditional_contrastive",
+    "content",
     "data_to_data",
     "density_ratio",
     "discounted_returns",
@@ -67,7 +73,9 @@ __all__ = [
     "hinge",
     "least_squares",
     "least_squares_targets",
+    "margin",
     "minimax",
+    "misalignment",
     "multiclass_hinge",
     "non_saturating",
     "policy_gradient",
@@ -83,6 +91,7 @@ __all__ = [
     "softmax",
     "squared_error",
     "top_k",
+    "total_variation",
     "unit_gaussian",
     "wasserstein",
 ]

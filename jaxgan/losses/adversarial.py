@@ -1,4 +1,4 @@
-"""The classical pairs: logistic, least squares, hinge, Wasserstein, softmax."""
+"""The classical pairs: logistic, least squares, hinge, margin, Wasserstein, softmax."""
 
 from __future__ import annotations
 
@@ -85,6 +85,22 @@ hinge: Loss = explained(
 
 References:
   Lim, Ye. Geometric GAN. 2017, eq. 20-21; Miyato et al. Spectral Normalization for GANs. ICLR 2018, eq. 16-17.
+""",
+)
+
+margin: Loss = explained(
+    pair(
+        lambda real, fake: jnp.mean(relu(1 - real)) + jnp.mean(relu(1 + fake)),
+        lambda real, fake: jnp.mean(relu(1 - fake)),
+    ),
+    """Hinge for both: the generator, too, is content, with every place of the map whose fake logit exceeds 1.
+
+Where it is, it receives no gradient, so that what deceives the discriminator already is left alone; `hinge`'s generator
+goes on without end.
+
+References:
+  Li, Wand. Precomputed Real-Time Texture Synthesis with Markovian Generative Adversarial Networks. ECCV 2016, eq. 3;
+  the generator's as in the authors' code.
 """,
 )
 

@@ -14,7 +14,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from jaxgan.networks.inputs import check_choice, check_condition, check_strides
-from jaxgan.networks.layers import Conv, Embedding, SpectralNorm, inner
+from jaxgan.networks.layers import Conv, Embedding, SpectralNorm, call, inner
 from jaxgan.networks.residual import downsample, upsample
 
 Normalization = Literal["spectral", "none"]
@@ -95,6 +95,22 @@ class Discriminator(nn.Module):
             raise ValueError(f"a U-Net discriminator needs stages >= 1; got {self.stages}")
         step = 2**self.stages
         check_strides(f"a U-Net discriminator with stages={self.stages}", x, step, least=step)
+
+
+class Pixels(nn.Module):
+    """Of a discriminator of images and of their pixels, the pixels' logits alone: [B, H, W], as in Real-ESRGAN.
+
+    References:
+      Wang, Xie, Dong, Shan. Real-ESRGAN: Training Real-World Blind Super-Resolution with Pure Synthetic Data. ICCVW
+      2021, section 3.3.
+    """
+
+    network: nn.Module  # x -> (logits [B], logits [B, H, W]), such as `unet.Discriminator()`
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = True) -> Array:
+        """Scores every pixel, before any sigmoid."""
+        return call(self.network, x, train=train)[1]
 
 
 def _applied(layer: nn.Module, x: Array, normalization: Normalization, train: bool) -> Array:

@@ -11,16 +11,20 @@ from jaxgan.systems.cogan import cogan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
+from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
+from jaxgan.systems.markovian import markovian
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
 from jaxgan.systems.simgan import simgan
+from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
+from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
@@ -39,6 +43,7 @@ __all__ = [
     "between",
     "bigan",
     "cogan",
+    "context_encoder",
     "contragan",
     "cyclegan",
     "density_ratio",
@@ -58,6 +63,7 @@ __all__ = [
     "lapgan",
     "latent_optimization",
     "margins",
+    "markovian",
     "mixture",
     "mutual_information",
     "pix2pix",
@@ -70,7 +76,9 @@ __all__ = [
     "semi_supervised_autoencoder",
     "several_discriminators",
     "simgan",
+    "srgan",
     "stackgan",
+    "structure_style",
     "stylegan2",
     "unet_gan",
     "vaegan",

@@ -82,6 +82,10 @@ COLUMNS = {
     "edges_to_glyphs": [{"method", "sharpness", "patch distance", "read", "L1", "PSNR, dB", "SSIM", "two draws"}],
     "unpaired_glyphs": [{"method", "class kept", "one to one", "error to the partner", "home", "home with noise"}],
     "disco": [{"method", "correlation", "error, degrees", "sectors"}],
+    "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
+    "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
+    "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
+    "texture": [{"texture", "patch distance", "nearest", "seams"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -115,6 +119,10 @@ FIRST = {  # the first cell of every row, table by table
     "edges_to_glyphs": [["L1 alone", "L1 and game"]],
     "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
     "disco": [["discogan", "game and reconstruction", "game alone"]],
+    "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
+    "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
+    "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -142,6 +150,10 @@ PICTURES = {
     "edges_to_glyphs": {"samples.png"},
     "unpaired_glyphs": {"samples.png"},
     "disco": {"samples.png"},
+    "inpainting": {"samples.png"},
+    "structure_style": {"samples.png"},
+    "superresolution": {"samples.png"},
+    "texture": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -175,6 +187,10 @@ MEMBERS = {
     "edges_to_glyphs": {"L1-alone-seed3", "L1-and-game-seed3"},
     "unpaired_glyphs": {"there-and-back-seed3", "game-alone-seed3"},
     "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
+    "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
+    "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
+    "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
+    "texture": {"brick-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -274,6 +290,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["edges_to_glyphs", "--layers", "0"], "--layers must be at least 1; got 0"),
         (["unpaired_glyphs", "--pool", "8"], "--pool must be at least --batch-size 16; got 8"),
         (["disco", "--features", "0"], "--features must be at least 1; got 0"),
+        (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
+        (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

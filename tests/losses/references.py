@@ -112,6 +112,7 @@ PAIRS = {
         lambda r, f: m((r - 2.0) ** 2) / 2 + m((f + 0.5) ** 2) / 2,
         lambda r, f: m((f - 0.25) ** 2) / 2,
     ),
+    "margin": (L.margin, lambda r, f: m(relu(1 - r)) + m(relu(1 + f)), lambda r, f: m(relu(1 - f))),
     "hinge": (L.hinge, lambda r, f: m(relu(1 - r)) + m(relu(1 + f)), lambda r, f: -m(f)),
     "wasserstein": (L.wasserstein, lambda r, f: m(f) - m(r), lambda r, f: -m(f)),
     "softmax": (

@@ -28,6 +28,8 @@ EXPECTED_WHOLE = {
     "least_squares": (2.3125, 2.3125),
     # D: mean(max(0, 1), max(0, -2)) + mean(max(0, -1), max(0, 1.5)) = .5 + .75; G: -mean(-2, .5)
     "hinge": (1.25, 0.75),
+    # the same D; G: mean(max(0, 3), max(0, .5))
+    "margin": (1.25, 1.75),
     # D: mean(-2, .5) - mean(0, 3) = -.75 - 1.5; G: .75
     "wasserstein": (-2.25, 0.75),
     # real - E fake = (.75, 3.75), fake - E real = (-3.5, -1)

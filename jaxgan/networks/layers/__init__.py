@@ -1,7 +1,7 @@
 """Layers that GANs need and Flax lacks, or has in a form that is slow here; images are [B, H, W, C].
 
 convolutions   plain, strided and transposed, with fast derivatives of every order
-resampling     upfirdn: filters that enlarge and reduce
+resampling     upfirdn: filters that enlarge and reduce; channels laid out as pixels
 resampled      convolutions with such a filter before or after
 embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
@@ -38,7 +38,7 @@ from jaxgan.networks.layers.modulated import ModulatedConv, Noise, modulated_con
 from jaxgan.networks.layers.normalization import BatchNorm, ConditionalBatchNorm, SpectralNorm, spectral_norms
 from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
 from jaxgan.networks.layers.resampled import Conv, resampled_conv
-from jaxgan.networks.layers.resampling import downsample, fir, upfirdn, upsample
+from jaxgan.networks.layers.resampling import downsample, fir, pixel_shuffle, pixel_unshuffle, upfirdn, upsample
 
 __all__ = [
     "BatchNorm",
@@ -69,6 +69,8 @@ __all__ = [
     "minibatch_stddev",
     "modulated_conv",
     "pixel_norm",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "reconstruct",
     "resampled_conv",
     "same",

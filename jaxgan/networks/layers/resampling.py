@@ -90,6 +90,40 @@ def downsample(x: Array, taps: Filter = BILINEAR, factor: int = 2) -> Array:
     return upfirdn(x, fir(taps), down=factor, pad=((size - factor + 1) // 2, (size - factor) // 2))
 
 
+def pixel_shuffle(x: Array, factor: int = 2) -> Array:
+    """Lays channels out as pixels: out[b, f i + k, f j + l, c] = x[b, i, j, (f k + l) C + c], f the factor.
+
+    Args:
+      x: [B, H, W, f f C].
+      factor: f, >= 1.
+    Returns:
+      [B, f H, f W, C].
+    Raises:
+      ValueError: f f does not divide the channels.
+    References:
+      Shi et al. Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural
+      Network. CVPR 2016, eq. 4.
+    """
+    batch, height, width, features = x.shape
+    if factor < 1 or features % factor**2:
+        raise ValueError(f"pixel_shuffle by {factor} takes channels that {factor**2} divides; got shape {x.shape}")
+    blocks = x.reshape(batch, height, width, factor, factor, features // factor**2)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, factor * height, factor * width, -1)
+
+
+def pixel_unshuffle(x: Array, factor: int = 2) -> Array:
+    """Lays pixels out as channels, [B, f H, f W, C] -> [B, H, W, f f C]: the inverse of `pixel_shuffle`.
+
+    Raises:
+      ValueError: f does not divide the sides.
+    """
+    batch, height, width, features = x.shape
+    if factor < 1 or height % factor or width % factor:
+        raise ValueError(f"pixel_unshuffle by {factor} takes sides that it divides; got shape {x.shape}")
+    blocks = x.reshape(batch, height // factor, factor, width // factor, factor, features)
+    return blocks.transpose(0, 1, 3, 2, 4, 5).reshape(batch, height // factor, width // factor, -1)
+
+
 def height_and_width(size: int | tuple[int, ...]) -> tuple[int, int]:
     """The two sides of an image, of which one number means both.
 
