@@ -26,9 +26,8 @@ Grain, TensorFlow Datasets and Pillow are imported only by the sources that need
 from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
-from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample, hide, hole, noise
-from jaxgan.data.densities import grid, ring, swiss_roll
+from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8

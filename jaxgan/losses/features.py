@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
 import jax.numpy as jnp
@@ -10,9 +10,16 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from jaxgan.losses.pairs import wide
+from jaxgan.losses.reconstruction import absolute_error, squared_error
 
 
-def feature_matching(real_features: ArrayLike, fake_features: ArrayLike, *, covariances: bool = False) -> Array:
+def feature_matching(
+    real_features: ArrayLike,
+    fake_features: ArrayLike,
+    *,
+    covariances: bool = False,
+    average: Callable[[Array], Array] = lambda mean: mean,
+) -> Array:
     """Squared distance of mean features: ||E f(x) - E f(G(z))||^2, and of their covariances where asked for.
 
     The generator's loss; its discriminator keeps one of the pairs.
@@ -21,6 +28,7 @@ def feature_matching(real_features: ArrayLike, fake_features: ArrayLike, *, cova
       real_features: [B, ...], of any layer.
       fake_features: [B', ...] of the same layer; the batches may differ in size.
       covariances: adds ||Cov f(x) - Cov f(G(z))||_F^2, over features flattened to [B, F], with 1/B.
+      average: makes a mean over a device's examples that over all of them: `Turn.average`, where a batch is split.
     Returns:
       [], summed over features.
     Raises:
@@ -34,9 +42,11 @@ def feature_matching(real_features: ArrayLike, fake_features: ArrayLike, *, cova
     if real.ndim < 2 or real.shape[1:] != fake.shape[1:]:
         raise ValueError(f"feature_matching takes features [B, ...] of one layer; got {real.shape} and {fake.shape}")
     real, fake = real.reshape(real.shape[0], -1), fake.reshape(fake.shape[0], -1)
-    distance = jnp.sum(jnp.square(jnp.mean(real, axis=0) - jnp.mean(fake, axis=0)))
+    means = [average(jnp.mean(x, axis=0)) for x in (real, fake)]
+    distance = jnp.sum(jnp.square(means[0] - means[1]))
     if covariances:
-        distance = distance + jnp.sum(jnp.square(_covariance(real) - _covariance(fake)))
+        one, other = (average(_spread(x, mean)) for x, mean in zip((real, fake), means, strict=True))
+        distance = distance + jnp.sum(jnp.square(one - other))
     return distance
 
 
@@ -76,15 +86,13 @@ def content(
     if not isinstance(real, Mapping) or set(named) - set(real) or isinstance(real.get(""), Mapping):
         have = sorted(real_features) if isinstance(real_features, Mapping) else "one array"
         raise ValueError(f"content weighs layers by name where features have names; got weights {weights} of {have}")
-    total = jnp.zeros((), jnp.float32)
+    total, error = jnp.zeros((), jnp.float32), squared_error if distance == "squared" else absolute_error
     for layer, weight in named.items():
-        if real[layer].shape != fake[layer].shape:
-            raise ValueError(f"content compares features of one shape; got {real[layer].shape}, {fake[layer].shape}")
-        apart = wide(real[layer]) - wide(fake[layer])
-        total = total + weight * jnp.mean(jnp.square(apart) if distance == "squared" else jnp.abs(apart))
+        total = total + weight * error(real[layer], fake[layer])
     return total
 
 
-def _covariance(x: Array) -> Array:
-    centred = x - jnp.mean(x, axis=0, keepdims=True)
+def _spread(x: Array, mean: Array) -> Array:
+    """Returns the mean of outer products around a mean, [F, F]."""
+    centred = x - mean[None]
     return centred.T @ centred / x.shape[0]

@@ -7,8 +7,8 @@
 from jaxgan.networks import (
     biggan,
     conditioning,
-    coupled,
     context,
+    coupled,
     dcgan,
     encoders,
     heads,
@@ -25,9 +25,9 @@ from jaxgan.networks import (
     residual,
     resnet,
     stylegan2,
-    translators,
     superres,
     texture,
+    translators,
     unet,
     virtual,
 )

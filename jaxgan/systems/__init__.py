@@ -8,10 +8,10 @@ from jaxgan.systems.bigan import bigan
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.cogan import cogan
+from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
-from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan

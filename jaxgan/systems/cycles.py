@@ -153,7 +153,7 @@ def discogan(
         for domain, verdict in _verdicts(judges, nets, turn, circle).items():
             game = verdict.loss
             if features:
-                metrics[f"features_{domain}"] = _matched(verdict)
+                metrics[f"features_{domain}"] = _matched(verdict, turn)
                 game = (1 - features) * game + features * metrics[f"features_{domain}"]
             error = squared_error(circle.back[domain], circle.real[domain])
             metrics[f"reconstruction_{domain}"] = error
@@ -186,11 +186,12 @@ def _verdicts(judges: dict[str, Adversary], nets: Nets, turn: Turn, circle: Circ
     return {domain: judges[domain].generator(nets, turn, circle.real[domain], circle.fake[domain]) for domain in OTHER}
 
 
-def _matched(verdict: Verdict) -> Array:
+def _matched(verdict: Verdict, turn: Turn) -> Array:
     """Mean squared differences of mean features, summed over layers."""
     check_outputs("discogan", verdict.fake, "logits", "features")
     layers = zip(*(jax.tree.leaves(outputs["features"]) for outputs in (verdict.real, verdict.fake)), strict=True)
-    return sum((feature_matching(one, other) / one[0].size for one, other in layers), start=jnp.zeros((), jnp.float32))
+    distances = [feature_matching(one, other, average=turn.average) / one[0].size for one, other in layers]
+    return sum(distances, start=jnp.zeros((), jnp.float32))
 
 
 def _between(

@@ -11,11 +11,8 @@ import optax
 from jax import Array
 
 from jaxgan.checks import check_function, check_optimizer
-<<<<<<< HEAD
-from jaxgan.networks.encoders import latent_of
-=======
 from jaxgan.nets import accepts
->>>>>>> translation
+from jaxgan.networks.encoders import latent_of
 from jaxgan.priors import Prior
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, Turn
 
@@ -111,7 +108,6 @@ def generates(prior: Prior, network: str = "generator") -> Callable[[Nets, Array
     return lambda nets, key, inputs: nets[network](latents(prior, key, inputs), *condition_of(inputs))
 
 
-<<<<<<< HEAD
 def encodes(noise: Prior | None = None, network: str = "encoder") -> Callable[..., Array]:
     """Returns (nets, x, key, index=None) -> the latents [B, Z] of E(x), or of E(x, noise) where that has a prior.
 
@@ -126,16 +122,13 @@ def encodes(noise: Prior | None = None, network: str = "encoder") -> Callable[..
     return encode
 
 
-def check_prior(prior: Prior, name: str = "prior") -> None:
-=======
 def translation(net: Any, x: Array, inputs: Inputs) -> Any:
     """Returns what a network makes of x [n, ...] once trained: one that takes `index` draws by the samples' numbers."""
     numbered = "index" in inputs and accepts(net.network, "index")
     return net(x, **({"index": inputs["index"]} if numbered else {}))
 
 
-def check_prior(prior: Prior) -> None:
->>>>>>> translation
+def check_prior(prior: Prior, name: str = "prior") -> None:
     """Raises ValueError unless a prior is a function (key, n, index) -> z."""
     width = prior if isinstance(prior, int) else 128
     check_function(name, prior, "Prior", ("key", "n", "index"), f"jg.priors.normal({width})")

@@ -73,7 +73,7 @@ def semi_supervised(
     def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         verdict = judge.generator(*shown(nets, batch, turn))
         if objective == "feature_matching":
-            return feature_matching(verdict.real["features"], verdict.fake["features"]), {}
+            return feature_matching(verdict.real["features"], verdict.fake["features"], average=turn.average), {}
         return verdict.loss, {}
 
     playing = two_players(optimizer, discriminator, generator, n_critic)
