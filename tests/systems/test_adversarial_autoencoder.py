@@ -200,5 +200,5 @@ def test_what_they_refuse():
     with pytest.raises(ValueError, match=r"needs an encoder with outputs \['classes', 'latent'\]"):
         jg.game(bare, semi).init(key, BATCH)
     wide = scalars() | {"decoder": fixed(lambda p, z: p["d"] * jnp.concatenate([z, z], axis=1), d=1.0)}
-    with pytest.raises(ValueError, match=r"data are \(3, 1\), but the decoder makes \(3, 2\)"):
+    with pytest.raises(ValueError, match=r"compares arrays of one shape; got \(3, 1\) and \(3, 2\)"):
         jg.game(wide, jg.systems.adversarial_autoencoder(**COMMON)).init(key, {"x": X})

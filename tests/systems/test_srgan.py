@@ -145,7 +145,7 @@ def test_content_refuses_what_does_not_fit():
         content(f, f, 1.0)
     with pytest.raises(ValueError, match=r"got weights \{'late': 1.0\} of one array"):
         content(jnp.zeros(2), jnp.zeros(2), {"late": 1.0})
-    with pytest.raises(ValueError, match=r"features of one shape; got \(2, 3\), \(2, 2\)"):
+    with pytest.raises(ValueError, match=r"arrays of one shape; got \(2, 3\) and \(2, 2\)"):
         content(jnp.zeros((2, 3)), jnp.zeros((2, 2)))
     with pytest.raises(ValueError, match="distance='cubed' is unknown"):
         content(f, f, {"early": 1.0}, "cubed")

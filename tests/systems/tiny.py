@@ -13,6 +13,9 @@ from tests.systems import tiny_core, tiny_domains, tiny_inference, tiny_inverse,
 
 GROUPS = (tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational)
 TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
+EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
+# (system, option) -> why an option of the adversary does not exist there
+REFUSED = {cell: why for group in GROUPS for cell, why in getattr(group, "REFUSED", {}).items()}
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 

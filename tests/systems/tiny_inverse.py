@@ -6,7 +6,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from jaxgan.networks import mlp
+from jaxgan.networks import context, mlp
 from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.markovian import markovian
 from jaxgan.systems.srgan import srgan
@@ -33,7 +33,7 @@ class Picture(nn.Module):
 
 
 def holes(**options):
-    networks = {"generator": Picture((6, 6, 1)), "discriminator": mlp.Discriminator((4,))}
+    networks = {"generator": context.Generator(1, 2, 1, 4), "discriminator": mlp.Discriminator((4,))}
     settings = {"loss": jg.losses.non_saturating, "optimizer": ADAM, "overlap": 1, "weight": 0.5}
     return networks, context_encoder(**settings | options), {"x": PICTURES, "mask": HOLES}
 
