@@ -10,7 +10,6 @@ import pytest
 
 import jaxgan as jg
 from jaxgan.parallel import data_parallel, member, stack, sweep
-from tests.parallel.conftest import largest_difference
 from tests.systems import tiny_core
 from tests.systems.tiny import TINY, asked, playable
 from tests.systems.tiny_core import CAPTIONS, B, Y
@@ -76,10 +75,16 @@ def test_two_devices_are_one_and_a_sweep_is_its_members(name):
     mode, axis_name = ("sharded", None) if name in NEAR else ("pmap", "batch")
     over = {n: net.clone(axis_name=axis_name) if hasattr(net, "axis_name") else net for n, net in networks.items()}
     parallel = data_parallel(jg.game(over, system, axis_name=axis_name), mode, devices=jax.devices()[:2])
-    assert largest_difference(alone, parallel.train_step(parallel.init(key(), batch), batch)[0]) < 1e-4
+    near(alone, parallel.train_step(parallel.init(key(), batch), batch)[0], 1e-4)
     runs, stacked = sweep(game, seeds, mode="unrolled"), stack([batch] * len(seeds))
     states, _ = runs.train_step(runs.init(stacked), stacked)
-    assert largest_difference(alone, member(states, 0)) < 1e-6
+    near(alone, member(states, 0), 1e-6)
+
+
+def near(one, other, rtol):
+    """Compares states; a bias before batch normalisation has a gradient of nothing but rounding."""
+    plain = [jax.device_get(state._replace(key=jax.random.key_data(state.key))) for state in (one, other)]
+    chex.assert_trees_all_close(*plain, rtol=rtol, atol=1e-7)
 
 
 def moved(before, after, network):
