@@ -219,7 +219,12 @@ def few(monkeypatch):
         )
 
 
-@pytest.mark.parametrize("name", TABLES)
+# Half a minute of compilation each; what they are made of is tested by itself.
+LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
+LONG |= {"texture", "unpaired_glyphs"}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
 def test_smoke(name, few, tmp_path, capsys):
     assert main([name, "--smoke", "--seed", "3", "--out", str(tmp_path), "--id", "run"]) == 0
     folder = tmp_path / name / "run"
