@@ -136,7 +136,7 @@ class History(nn.Module):
             raise ValueError(f"History(size={self.size}) is smaller than half a batch, {half}; make it larger")
         take, put = jax.random.split(self.make_rng("global"))
         there = jnp.arange(self.size) < count.value
-        by_chance = jnp.where(there, jax.random.uniform(take, (self.size,)), -1.0)
+        by_chance = jnp.where(there, jax.random.uniform(take, (self.size,), jnp.float32), -1.0)
         drawn = lax.top_k(by_chance, half)[1]  # without repetition, among those that are there
         old = jax.tree.map(
             lambda kept, new: jnp.where(count.value >= half, kept[drawn], new[1 : 2 * half : 2]), buffer.value, whole

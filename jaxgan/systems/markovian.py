@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.losses import total_variation
@@ -62,7 +63,7 @@ def markovian(
 
     def fields(key: Array, n: int, index: Array | None) -> Array:
         keys = example_keys(key, n, index)
-        return jax.vmap(lambda key: jax.random.normal(key, (*cells, width)))(keys)
+        return jax.vmap(lambda key: jax.random.normal(key, (*cells, width), jnp.float32))(keys)
 
     def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
         check_batch("markovian", batch, x="crops of a texture")

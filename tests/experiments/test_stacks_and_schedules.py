@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
-from experiments.digits import semi, stacked_games, truncation
 from experiments.digits import stacked as stacked_digits
+from experiments.digits import stacked_games, truncation
+from experiments.digits.data import few_labels
 from experiments.digits.stacks import stacked
 from experiments.full_size import cifar10_r3gan, cifar10_stylegan2_ada, stacked_mnist_pacgan
 from experiments.glyphs.data import endless
@@ -135,8 +136,7 @@ def test_letters_are_known_by_seed_and_step():
 
 
 def test_labelled_digits_come_in_an_order_of_their_own():
-    config = semi.Config(labels=20, batch_size=10)
-    first, second = (jg.data.batch_at(semi._source(config, 1), 10, seed=1)(step) for step in (0, 1))
+    first, second = (jg.data.batch_at(few_labels(20, 10, seed=1), 10, seed=1)(step) for step in (0, 1))
     labels = np.concatenate([first["y"], second["y"]])
     np.testing.assert_array_equal(np.sort(labels), np.repeat(np.arange(10), 2))  # an epoch of the labelled ones
     alone = jg.data.batch_at(jg.data.unlabelled(jg.data.digits("train", size=28)), 10, seed=1)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.networks import biggan, dcgan, laplacian, patch, progressive, r3gan, resnet, stylegan2, unet
+from jaxgan.networks import biggan, dcgan, laplacian, patch, progressive, r3gan, resnet, stylegan2, translators, unet
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -53,6 +53,8 @@ PUBLISHED = {
         (biggan.Generator(channels=128, **DEEP, **THOUSAND), latents(128), Y, 50_244_484 + 125 * (9 * 128 + 1)),
         (biggan.Discriminator(**DEEP, **THOUSAND), images(128), Y, 34_590_210),
     ),
+    # Nine blocks, of 64 features in the first map.
+    "CycleGAN, 256 pixels": ((translators.ResNet(3), images(256), 11_378_179),),
     # 23.1 million in either: table 2 of the paper.
     "ProGAN, 1024 pixels": (
         (progressive.Generator(3, 1024), latents(512), 23_079_286),
