@@ -5,7 +5,7 @@ held out; the pictures of the run and `jaxgan sample` show their translations be
 them with held-out pictures of the other folder, which is all that is known without pairs.
 
 Command: python -m experiments unpaired --path FOLDER --size 64
-Takes: on 2 CPU cores about 0.5 s a step at size 64 with the default widths. Expected result: experiments/README.md.
+Takes: with the default widths 0.4 s a step on one CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
