@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 import jaxgan as jg
-from jaxgan.data import Draw
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png")
 FONTS = (
@@ -30,8 +29,7 @@ FONTS = (
 def handwritten(split: str) -> tuple[np.ndarray, np.ndarray]:
     """Real digits [n, 28, 28, 1] in [-1, 1] and their labels [n], of "train" or "test"."""
     source = jg.data.digits(split, size=28)
-    every = np.arange(source.size or 0)
-    examples = source.read(Draw(0, every, every))
+    examples = jg.data.whole(source)
     return np.asarray(examples["x"]), np.asarray(examples["y"])
 
 

@@ -17,8 +17,7 @@ SIDE = 28
 def digits(split: str) -> dict[str, Any]:
     """All digits of a split: "x" [N, 28, 28, 1] in [-1, 1] and their labels "y" [N]."""
     source = jg.data.digits(split, size=SIDE)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(Draw(0, every, every)).items()}
+    return {name: np.asarray(value) for name, value in jg.data.whole(source).items()}
 
 
 def few_labels(labels: int, classes: int, seed: int) -> Source:

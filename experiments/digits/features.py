@@ -185,5 +185,4 @@ def _ridge(x: np.ndarray, y: np.ndarray, new: np.ndarray) -> np.ndarray:
 @functools.cache
 def _digits(split: str) -> dict[str, Any]:
     source = jg.data.digits(split, size=SIDE)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(jg.data.Draw(0, every, every)).items()}
+    return {name: np.asarray(value) for name, value in jg.data.whole(source).items()}

@@ -71,6 +71,5 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
 
 def _images(split: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     source = jg.data.digits(split, size=size)
-    every = np.arange(source.size or 0)
-    everything = source.read(jg.data.Draw(0, every, every))
+    everything = jg.data.whole(source)
     return np.asarray(everything["x"]), np.asarray(everything["y"])

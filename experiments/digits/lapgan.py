@@ -150,5 +150,4 @@ def _full(x: jax.Array) -> jax.Array:
 @functools.cache
 def _digits(split: str) -> dict[str, Any]:
     source = jg.data.digits(split, size=SIZE)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(jg.data.Draw(0, every, every)).items()}
+    return {name: np.asarray(value) for name, value in jg.data.whole(source).items()}

@@ -25,7 +25,6 @@ import jaxgan as jg
 from experiments.digits.judge import digits_judge
 from experiments.inference.vae import vae
 from jaxgan import metrics
-from jaxgan.data import Draw
 from jaxgan.networks import dcgan, encoders, heads
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
@@ -111,8 +110,7 @@ def _likeness(classifier: metrics.Classifier, rebuilt: np.ndarray, test: dict[st
 
 def _held_out() -> dict[str, np.ndarray]:
     source = jg.data.digits("test", size=SIZE)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(Draw(0, every, every)).items()}
+    return {name: np.asarray(value) for name, value in jg.data.whole(source).items()}
 
 
 def _autoencoder(config: Config) -> dict[str, Any]:

@@ -134,5 +134,4 @@ def _source(split: str, hole: int) -> jg.data.Source:
 @functools.cache
 def _digits(split: str, hole: int) -> dict[str, Any]:
     source = _source(split, hole)
-    every = np.arange(source.size or 0)
-    return {name: np.asarray(value) for name, value in source.read(jg.data.Draw(0, every, every)).items()}
+    return {name: np.asarray(value) for name, value in jg.data.whole(source).items()}

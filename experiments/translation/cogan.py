@@ -24,7 +24,6 @@ import optax
 
 import jaxgan as jg
 from jaxgan import metrics
-from jaxgan.data import Draw
 from jaxgan.networks import dcgan
 from jaxgan.networks.coupled import CoupledDiscriminator, CoupledGenerator
 from jaxgan.networks.layers import ConvTranspose, StridedConv
@@ -120,8 +119,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 def _digits(split: str) -> tuple[np.ndarray, np.ndarray]:
     source = jg.data.digits(split, size=32)
-    every = np.arange(source.size or 0)
-    examples = source.read(Draw(0, every, every))
+    examples = jg.data.whole(source)
     return np.asarray(examples["x"]), np.asarray(examples["y"])
 
 

@@ -65,8 +65,7 @@ METHODS = ("L1 alone", "L1 and game")
 def pairs(split: str) -> dict[str, np.ndarray]:
     """Edge maps "a", digits "b" [N, SIZE, SIZE, 1] in [-1, 1], and labels "y" [N]."""
     source = jg.data.digits(split, size=SIZE)
-    every = np.arange(source.size or 0)
-    read = source.read(jg.data.Draw(0, every, every))
+    read = jg.data.whole(source)
     b = np.asarray(read["x"])
     slopes = np.gradient(b[..., 0], axis=(1, 2))
     cells = np.hypot(*slopes).reshape(len(b), SIZE // COARSE, COARSE, SIZE // COARSE, COARSE).max(axis=(2, 4))

@@ -107,7 +107,8 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
         weight=config.weight,
     )
     game = jg.game(networks, system, ema={"generator": config.ema})
-    few = functools.cache(lambda n: jax.tree.map(np.asarray, jg.data.evenly(held_out(config), n)))
+    others = functools.cache(lambda: held_out(config))  # decoded once, and only where it is asked for
+    few = functools.cache(lambda n: jax.tree.map(np.asarray, jg.data.evenly(others(), n)))
     return Experiment(game, draw=draw_images, inputs=lambda n: {"a": few(n)["a"]}, truth=lambda n: few(n)["x"])
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import optax
@@ -69,23 +69,21 @@ MAY_DIFFER = ("steps", "path")  # pictures may have moved: that they are the sam
 
 def source(config: Config) -> Source:
     """Pictures of both kinds, each in an order of its own."""
-    folders = _folders(config, config.flip)
-    return jg.data.unpaired(**{name: jg.data.split(folder, config.held_out)[0] for name, folder in folders.items()})
+    return jg.data.unpaired(**{kind: _parts(config, kind, config.flip)[0] for kind in ("a", "b")})
 
 
 def held_out(config: Config) -> Source:
     """Pictures of the second kind that are not trained on."""
-    return jg.data.split(_folders(config, False)["b"], config.held_out)[1]
+    return _parts(config, "b", False)[1]
 
 
-def _folders(config: Config, flip: bool) -> dict[str, Source]:
+def _parts(config: Config, kind: Literal["a", "b"], flip: bool) -> tuple[Source, Source]:
+    """Returns what is trained on of one kind, and what is held out."""
     if not config.path:
         raise ValueError("the unpaired experiment needs --path, a folder that holds two folders of pictures")
-    kinds = {"a": (config.a, config.channels_a), "b": (config.b, config.channels_b)}
-    return {
-        name: jg.data.folder(Path(config.path) / place, size=config.size, channels=channels, flip=flip)
-        for name, (place, channels) in kinds.items()
-    }
+    place, channels = {"a": (config.a, config.channels_a), "b": (config.b, config.channels_b)}[kind]
+    pictures = jg.data.folder(Path(config.path) / place, size=config.size, channels=channels, flip=flip)
+    return jg.data.split(pictures, config.held_out)
 
 
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
@@ -107,11 +105,8 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
         replay="pool",
     )
     game = jg.game(networks, system, ema={"a_to_b": config.ema, "b_to_a": config.ema})
-    return Experiment(game, draw=draw_images, inputs=functools.cache(lambda n: {"a": _inputs(config, n)}))
-
-
-def _inputs(config: Config, n: int) -> np.ndarray:
-    return np.asarray(jg.data.evenly(jg.data.split(_folders(config, False)["a"], config.held_out)[1], n)["x"])
+    others = functools.cache(lambda: _parts(config, "a", False)[1])  # decoded once, and only where it is asked for
+    return Experiment(game, draw=draw_images, inputs=lambda n: {"a": np.asarray(jg.data.evenly(others(), n)["x"])})
 
 
 def judge(config: Config, folder: Path) -> Judge:

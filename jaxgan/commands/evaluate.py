@@ -30,7 +30,7 @@ from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
-from jaxgan.runs.loading import Trained, load
+from jaxgan.runs.loading import Trained, inputs_in_words, load
 
 CHUNK = 128  # real pictures in memory at once
 DRAWN = 1024  # samples in memory at once
@@ -162,9 +162,7 @@ def _training(flags: Evaluate, run: Trained | None) -> Side | None:
 
 def _translates(run: Trained) -> bool:
     """Tells whether samples are answers to what the data hold, and no copies of it: they are asked with its entries."""
-    system = run.experiment.game.system
-    words = {**((system and system.asks) or {}), **((system and system.takes) or {})}
-    return bool(run.experiment.inputs and (words.keys() - {"y"}) & run.example.keys())
+    return bool(run.experiment.inputs and (inputs_in_words(run).keys() - {"y"}) & run.example.keys())
 
 
 def _extracted(side: Side, features: Features, needed: frozenset[str]) -> Examples:

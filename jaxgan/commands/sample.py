@@ -19,7 +19,7 @@ import jaxgan as jg
 from jaxgan.priors import Prior, truncated
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, look, sample_inputs
 from jaxgan.runs.flags import parse, reported
-from jaxgan.runs.loading import Trained, load
+from jaxgan.runs.loading import Trained, inputs_in_words, load
 from jaxgan.runs.terminal import hint
 from jaxgan.sample import save_each
 from jaxgan.types import Game
@@ -111,8 +111,7 @@ def _translate(flags: Sample, trained: Trained) -> int:
 
 def _entry(flags: Sample, trained: Trained) -> tuple[str, tuple[int, ...]]:
     """Returns which input of the run's system pictures are, and the shape [H, W, C] of those that it was trained on."""
-    system = trained.experiment.game.system
-    words = {**((system and system.asks) or {}), **((system and system.takes) or {})}
+    words = inputs_in_words(trained)
     shapes = {name: tuple(leaf.shape[1:]) for name, leaf in trained.example.items() if hasattr(leaf, "shape")}
     known = [name for name in words if len(shapes.get(name, ())) == 3]
     if not known:

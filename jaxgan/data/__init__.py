@@ -5,7 +5,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`, `label_counts`: the protocol
   (source.py); the order of large sets needs no list of it (shuffled.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
-- `subset`, `split`, `evenly`: some examples of a source (subsets.py)
+- `subset`, `split`, `evenly`, `whole`: some examples of a source (subsets.py)
 - `paired`, `unpaired`: several sources side by side (combined.py); `folder_pairs`: two folders of pictures whose names
   agree (folder_pairs.py)
 - `digits`: real handwritten digits, no download (embedded.py)
@@ -44,7 +44,7 @@ from jaxgan.data.source import (
     unlabelled,
     weighted,
 )
-from jaxgan.data.subsets import evenly, split, subset
+from jaxgan.data.subsets import evenly, split, subset, whole
 
 __all__ = [
     "Draw",
@@ -81,4 +81,5 @@ __all__ = [
     "unlabelled",
     "unpaired",
     "weighted",
+    "whole",
 ]

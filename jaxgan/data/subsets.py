@@ -74,3 +74,18 @@ def evenly(source: Source, n: int) -> Examples:
     """
     index = None if source.size is None else np.linspace(0, source.size - 1, n).astype(np.int64)
     return source.read(Draw(0, np.arange(n), index))
+
+
+def whole(source: Source) -> Examples:
+    """Reads all examples of a source, each once and in its order.
+
+    Args:
+      source: of a number of examples.
+    Returns:
+      A batch of all of them.
+    Raises:
+      ValueError: the source is a density.
+    """
+    if source.size is None:
+        raise ValueError(f"{source.name!r} has no number of examples; read some of it with evenly")
+    return evenly(source, source.size)

@@ -74,6 +74,12 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
     return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1), example)
 
 
+def inputs_in_words(trained: Trained) -> dict[str, str]:
+    """Returns what the run's system is asked with, needed and possible, by name."""
+    system = trained.experiment.game.system
+    return {**((system and system.asks) or {}), **((system and system.takes) or {})}
+
+
 def _best(run: Path) -> Best:
     try:
         page = read_page(run / "summary.json", best_by=str | None, lower_is_better=bool | None)

@@ -37,6 +37,10 @@ def test_evenly_spread():
     assert jg.data.evenly(jg.data.ring(), 5)["x"].shape == (5, 2)
 
 
+def test_the_whole():
+    assert jg.data.whole(NUMBERS)["x"][:, 0].tolist() == list(range(10))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -45,6 +49,7 @@ def test_evenly_spread():
         (lambda: jg.data.subset(NUMBERS, []), r"indices \[n\], n >= 1"),
         (lambda: jg.data.subset(NUMBERS, [0.5]), "integers; got float64"),
         (lambda: jg.data.subset(jg.data.ring(), [0]), "no number of examples"),
+        (lambda: jg.data.whole(jg.data.ring()), "no number of examples; read some of it with evenly"),
         (lambda: jg.data.split(NUMBERS, 0), r"in \(0, 1\); got 0"),
         (lambda: jg.data.split(NUMBERS, 1), r"in \(0, 1\); got 1"),
         (lambda: jg.data.split(jg.data.ring(), 0.5), "needs 2 examples or more, and has None"),
