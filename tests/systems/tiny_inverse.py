@@ -18,7 +18,7 @@ RNG = np.random.default_rng(0)
 PICTURES = jnp.asarray(RNG.uniform(-1, 1, size=(B, 6, 6, 1)), jnp.float32)
 NORMALS = jnp.asarray(RNG.normal(size=(B, 6, 6, 3)), jnp.float32)
 NORMALS = NORMALS / jnp.linalg.norm(NORMALS, axis=-1, keepdims=True)
-HOLES = jnp.zeros((B, 6, 6, 1)).at[:3, 2:4, 2:4].set(1).at[3:, 1:4, 2:5].set(1)
+HOLES = jnp.zeros((B, 6, 6, 1), jnp.float32).at[:3, 2:4, 2:4].set(1).at[3:, 1:4, 2:5].set(1)
 
 
 class Picture(nn.Module):
@@ -38,7 +38,9 @@ def holes(**options):
     return networks, context_encoder(**settings | options), {"x": PICTURES, "mask": HOLES}
 
 
-EYE = jg.networks.pretrained(nn.Dense(3), {"params": {"kernel": np.ones((1, 3)), "bias": np.zeros(3)}})
+EYE = jg.networks.pretrained(
+    nn.Dense(3), {"params": {"kernel": np.ones((1, 3), np.float32), "bias": np.zeros(3, np.float32)}}
+)
 
 
 def enlarged(**options):
