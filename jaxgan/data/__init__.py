@@ -10,10 +10,8 @@ A `Source` is what examples are; the protocol is the same for all of them.
   agree (folder_pairs.py)
 - `digits`: real handwritten digits, no download (embedded.py)
 - `ring`, `grid`, `swiss_roll`, `moons`: toy densities, drawn on the device (densities.py)
-- `paired`, `unpaired`: several sources side by side (combined.py)
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
-- `ring`, `grid`, `swiss_roll`: toy densities, drawn on the device (densities.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
