@@ -135,6 +135,70 @@ def test_a_folder_that_is_no_run(tmp_path, make):
             write(run)
 
 
+@pytest.fixture
+def table(tmp_path):
+    """The folder of a table experiment that goes on: one table is done, one game of two."""
+    folder = tmp_path / "tones" / "0001"
+    (folder / "seed0").mkdir(parents=True)
+    rows = [{"method": "<b>", "distance": [0.5, 0.7], "rate": 2.0, "worst": "inf"}]
+    page = {
+        "experiment": "tones", "command": "python -m experiments tones", "config": {"seed": 3}, "seeds": [3, 4],
+        "members": ["seed0", "seed1"], "environment": {"versions": {"jax": "0.10.2"}},
+        "tables": [{"title": "Pitch", "note": "cents & seeds", "rows": rows}],
+    }  # fmt: skip
+    (folder / "table.json").write_text(json.dumps(page))
+    (folder / "seed0" / "summary.json").write_text(json.dumps({"status": "finished", "step": 12}))
+    return folder
+
+
+def test_a_table_with_what_its_games_left(table):
+    (table / "samples.png").write_bytes(PIXEL)
+    (table / "turning.gif").write_bytes(b"GIF89a")
+    (table / "notes.wav").write_bytes(b"RIFF")
+    (table / "words.txt").write_text("a <line>\n" + "x" * 30_000)
+    page = checked_page(report(table))
+    for part in (
+        "<h2>Pitch</h2>", "&lt;b&gt;", '<td title="[0.5, 0.7]">0.6 [', "<td>2</td>", "<td>inf</td>",
+        "data:image/png;base64,", "data:image/gif;base64,R0lGODlh", '<audio controls src="data:audio/wav;base64,UklGR',
+        "<pre>a &lt;line&gt;", "words.txt has more", "finished, step 12", "no summary yet, step unknown",
+        "cents &amp; seeds", "python -m experiments tones",
+    ):  # fmt: skip
+        assert part in page, part
+    assert len(page) < 30_000
+
+
+def test_a_file_too_large_for_a_page_is_named(table, monkeypatch):
+    monkeypatch.setattr("jaxgan.report.exhibits.LARGEST", 3)
+    (table / "notes.wav").write_bytes(b"RIFF")
+    page = checked_page(report(table))
+    assert "<audio" not in page
+    assert "notes.wav of 4 bytes, beside this page" in page
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"tables": 3, "members": 4}',
+        b'{"tables": [{"rows": [1]}, {"rows": "ab"}, 5]}',
+        b'{"tables": [{"rows": 2}]}',
+    ],
+)
+def test_a_torn_table_has_a_page(table, content):
+    (table / "table.json").write_bytes(content)
+    checked_page(report(table))
+
+
+def test_a_run_shows_sounds_and_texts_of_its_samples(run):
+    (run / "samples" / "notes.wav").write_bytes(b"RIFF")
+    (run / "samples" / "words.txt").write_text("a line")
+    page = checked_page(report(run))
+    assert 'src="data:audio/wav;base64,UklGRg=="' in page
+    assert "<pre>a line</pre>" in page
+
+
 def test_read_metrics_skips_what_is_torn_and_lets_the_later_row_count(run):
     text = '{"step": 20, "a/loss": 2.0, "b": "text", "c": null}\n[1]\nnot json\n{"a/loss": 5.0}\n'
     text += '{"step": 10, "a/loss": 1}\n{"step": 20, "a/loss": NaN}\n\n{"step": 30, "a/lo'

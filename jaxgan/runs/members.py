@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from jaxgan.data import Source
 from jaxgan.pages import read_page
 from jaxgan.report import read_metrics
+from jaxgan.report.tables import FILE
 from jaxgan.runs.experiment import Experiment
 from jaxgan.runs.settings import Running
 from jaxgan.runs.start import Plan, member
@@ -20,7 +21,6 @@ from jaxgan.runs.terminal import EXIT
 from jaxgan.runs.training import Finished
 from jaxgan.types import Game, TrainState
 
-FILE = "table.json"
 ABOUT = ("experiment", "module", "sha256", "command")  # of `table.json`, for the `config.json` of a member
 
 

@@ -28,7 +28,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from jaxgan.lock import locked
-from jaxgan.parallel import interval
+from jaxgan.report import report
+from jaxgan.report.tables import Cell, formatted
 from jaxgan.runs import folder as folders
 from jaxgan.runs.compiled import say_where_kept
 from jaxgan.runs.members import FILE, StoppedError, read_table
@@ -37,7 +38,6 @@ from jaxgan.runs.start import about
 from jaxgan.runs.terminal import EXIT
 
 Row = TypeVar("Row")
-Cell = str | float | Sequence[float]  # words, a number, or one number for each seed
 
 
 class Table(NamedTuple):
@@ -127,6 +127,7 @@ def run_tables(definition: Definition, config: Any, where: Where) -> Tabulated:
             return Tabulated(EXIT["SIGINT"], tables)
         finally:
             _write(folder, page)
+            report(folder)
     print(f"\n{round(time.monotonic() - began)} s\n{folder}", flush=True)
     return Tabulated(0, tables)
 
@@ -163,18 +164,6 @@ def markdown(rows: Sequence[Mapping[str, Cell]]) -> str:
     columns = list(rows[0])
     lines = [columns, ["---"] * len(columns), *([formatted(row[column]) for column in columns] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def formatted(cell: Cell) -> str:
-    """Writes a cell: words as they are, numbers in three digits, seeds as `mean [low, high]`."""
-    if isinstance(cell, str):
-        return cell
-    if isinstance(cell, Sequence):
-        if len(cell) == 1:
-            return formatted(cell[0])
-        mean, low, high = interval(np.asarray(cell, np.float64))
-        return f"{mean:.3g} [{low:.3g}, {high:.3g}]"
-    return f"{cell:.3g}"
 
 
 def save(figure: Any, path: Path, dpi: int = 90) -> None:
