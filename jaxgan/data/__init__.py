@@ -5,6 +5,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `batches`, `batch_at`, `indices`, `Draw`, `Source`, `Modes`, `unlabelled`, `weighted`, `label_counts`: the protocol
   (source.py); the order of large sets needs no list of it (shuffled.py)
 - `arrays`, `from_uint8`: examples in memory (memory.py)
+- `records`: any sequence that is read by number, as a Hugging Face or torch-style dataset (records.py)
 - `subset`, `split`, `evenly`, `whole`: some examples of a source (subsets.py)
 - `paired`, `unpaired`: several sources side by side (combined.py); `folder_pairs`: two folders of pictures whose names
   agree (folder_pairs.py)
@@ -30,6 +31,7 @@ from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
+from jaxgan.data.records import records
 from jaxgan.data.solids import solids
 from jaxgan.data.source import (
     Draw,
@@ -70,6 +72,7 @@ __all__ = [
     "moons",
     "noise",
     "paired",
+    "records",
     "ring",
     "solids",
     "split",
