@@ -62,4 +62,5 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "ctgan": "experiments.tables.ctgan",
 }

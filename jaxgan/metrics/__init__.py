@@ -19,6 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
+  tables             margins, pairs and correlations of columns; train on synthetic rows, test on real ones
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
@@ -83,6 +84,13 @@ from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
 from jaxgan.metrics.standing import standing_statistics
+from jaxgan.metrics.tables import (
+    SyntheticUse,
+    correlation_error,
+    marginal_variations,
+    pair_variations,
+    synthetic_use,
+)
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
 from jaxgan.metrics.two_sample import (
@@ -126,6 +134,7 @@ __all__ = [
     "Protocol",
     "Range",
     "SlicedWasserstein",
+    "SyntheticUse",
     "TwoSample",
     "accuracy",
     "add",
@@ -138,6 +147,7 @@ __all__ = [
     "collision_rate",
     "compare",
     "copies",
+    "correlation_error",
     "covariance",
     "density_coverage",
     "described",
@@ -160,6 +170,7 @@ __all__ = [
     "label_histogram",
     "laplacian_swd",
     "load_classifier",
+    "marginal_variations",
     "merge",
     "mode_coverage",
     "moments_of",
@@ -169,6 +180,7 @@ __all__ = [
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "pair_variations",
     "patch_distance",
     "path_length",
     "perceptual_distance",
@@ -185,6 +197,7 @@ __all__ = [
     "stacked_labels",
     "standing_statistics",
     "support_estimate",
+    "synthetic_use",
     "train_classifier",
     "variation",
 ]
