@@ -36,6 +36,8 @@ TABLES = {
     "dirac": "experiments.toys.dirac",
     "modes": "experiments.toys.modes",
     "remedies": "experiments.toys.remedies",
+    "adagan": "experiments.toys.adagan",
+    "mix_gan": "experiments.toys.mix_gan",
     "optimal_discriminator": "experiments.toys.optimal_discriminator",
     "digits_semi": "experiments.digits.semi",
     "digits_features": "experiments.digits.features",
