@@ -51,7 +51,7 @@ class Numeric(NamedTuple):
     name: str
     weights: np.ndarray  # [K] float64, sum 1
     means: np.ndarray  # [K] float64
-    stds: np.ndarray  # [K] float64, > 0
+    stds: np.ndarray  # [K] float64, >= 0: a mode without width is one number that many rows share
     integers: bool  # whether all of its numbers are whole
     masked: bool  # whether a column of its name and MISSING says where it has no value
 
@@ -129,7 +129,9 @@ def taken(whole: Table, index: np.ndarray) -> Table:
     return whole._replace(columns={name: values[index] for name, values in whole.columns.items()})
 
 
-def encoding(whole: Table, modes: int = 10, seed: int = 0, rows: int = 20_000) -> Encoding:
+def encoding(
+    whole: Table, modes: int = 10, seed: int = 0, *, atoms: float | None = None, rows: int = 20_000
+) -> Encoding:
     """Fits how a table is encoded: a mixture of normals for every numeric column, the values of every discrete one.
 
     The mixture is a variational Bayesian one, which leaves needless modes without weight; those of at most LIGHT are
@@ -139,15 +141,19 @@ def encoding(whole: Table, modes: int = 10, seed: int = 0, rows: int = 20_000) -
       whole: the rows that are learned from.
       modes: of a numeric column, at most, >= 1.
       seed: of the mixture's start, and of the rows it is fitted to.
+      atoms: share of a column's rows, in (0, 1], from which on a number that so many have is a mode of its own, without
+        width: it comes back as it was, where a normal mode would smear it. The paper has none.
       rows: that a mixture is fitted to, at most, >= 2.
     Returns:
       Encoding.
     Raises:
-      ValueError: modes or rows are out of range.
+      ValueError: modes, atoms or rows are out of range.
       ImportError: scikit-learn is not there.
     """
     if modes < 1 or rows < 2:
         raise ValueError(f"encoding needs modes >= 1 and rows >= 2; got {modes} and {rows}")
+    if atoms is not None and not 0 < atoms <= 1:
+        raise ValueError(f"encoding needs atoms in (0, 1], a share of rows; got {atoms}")
     made: list[Numeric | Discrete] = []
     for name, values in whole.columns.items():
         if name in whole.discrete:
@@ -158,7 +164,7 @@ def encoding(whole: Table, modes: int = 10, seed: int = 0, rows: int = 20_000) -
         else:
             few = values[np.random.default_rng(seed).permutation(len(values))[:rows]]
             integers = bool(np.all(values == np.rint(values)))
-            made.append(Numeric(name, *_mixture(few, modes, seed), integers, name in whole.masked))
+            made.append(Numeric(name, *_modes(few, modes, seed, atoms), integers, name in whole.masked))
     return Encoding(tuple(made))
 
 
@@ -182,7 +188,7 @@ def encoded(code: Encoding, whole: Table, seed: int = 0) -> np.ndarray:
     """Encodes rows.
 
     A number x draws its mode k by responsibilities, w_k N(x; mu_k, sigma_k^2) in proportion, and becomes
-    (x - mu_k) / (4 sigma_k), cut to [-0.99, 0.99], beside the one-hot of k.
+    (x - mu_k) / (4 sigma_k), cut to [-0.99, 0.99], beside the one-hot of k; in a mode without width it becomes 0.
 
     Args:
       code: of a table with these columns.
@@ -208,17 +214,21 @@ def encoded(code: Encoding, whole: Table, seed: int = 0) -> np.ndarray:
             drawn = uniform((seed + name_index(column.name)) % 2**32, np.arange(len(x)))
             mode = np.sum(np.cumsum(responsibilities(column, x[:, 0]), axis=1) < drawn[:, None], axis=1)
             mode = np.minimum(mode, len(column.means) - 1)  # rounding may leave the last sum below 1
-            place_within = (x[:, 0] - column.means[mode]) / (SPREAD * column.stds[mode])
+            width = SPREAD * column.stds[mode]
+            place_within = (x[:, 0] - column.means[mode]) / np.where(width > 0, width, np.inf)
             parts += [np.clip(place_within, -CLIPPED, CLIPPED)[:, None], np.eye(len(column.means))[mode]]
     return np.concatenate(parts, axis=1).astype(np.float32)
 
 
 def responsibilities(column: Numeric, x: np.ndarray) -> np.ndarray:
     """Returns the probability of every mode, given each number: x [N] -> [N, K], rows sum to 1."""
-    standard = (x[:, None] - column.means) / column.stds
-    log = np.log(column.weights) - np.log(column.stds) - 0.5 * np.square(standard)
+    atom, offset = column.stds == 0, x[:, None] - column.means
+    stds = np.where(atom, 1.0, column.stds)
+    log = np.where(atom, -np.inf, np.log(column.weights) - np.log(stds) - 0.5 * np.square(offset / stds))
     log -= log.max(axis=1, keepdims=True)
-    return np.exp(log) / np.exp(log).sum(axis=1, keepdims=True)
+    p = np.exp(log) / np.exp(log).sum(axis=1, keepdims=True)
+    exact = (offset == 0) & atom
+    return np.where(exact.any(axis=1, keepdims=True), exact, p)
 
 
 def decoded(code: Encoding, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -409,6 +419,21 @@ def _checked(made: Table) -> Table:
     if many := {key: n for key, n in many.items() if n > CATEGORIES}:
         raise ValueError(f"{made.name} has columns of more than {CATEGORIES} categories: {many}; leave them out")
     return made
+
+
+def _modes(values: np.ndarray, modes: int, seed: int, atoms: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns (weights, means, stds) of the modes of a column: those of a mixture, and numbers that many rows share."""
+    different, numbers = np.unique(values, return_counts=True)
+    heavy = numbers >= np.inf if atoms is None else numbers >= atoms * len(values)
+    if len(different) - heavy.sum() < 2:  # nothing is left to fit a mixture to
+        heavy = np.zeros(len(different), bool)
+    share = numbers[heavy] / len(values)
+    weights, means, stds = _mixture(values[~np.isin(values, different[heavy])], modes, seed)
+    return (
+        np.concatenate([weights * (1 - share.sum()), share]),
+        np.concatenate([means, different[heavy]]),
+        np.concatenate([stds, np.zeros(len(share))]),
+    )
 
 
 def _mixture(values: np.ndarray, modes: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

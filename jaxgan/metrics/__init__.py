@@ -19,7 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
-  tables             margins, pairs and correlations of columns; train on synthetic rows, test on real ones
+  tables             margins, pairs and correlations of columns; what is learned from rows
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
@@ -85,11 +85,10 @@ from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, descr
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.tables import (
-    SyntheticUse,
     correlation_error,
+    held_out_score,
     marginal_variations,
     pair_variations,
-    synthetic_use,
 )
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
@@ -134,7 +133,6 @@ __all__ = [
     "Protocol",
     "Range",
     "SlicedWasserstein",
-    "SyntheticUse",
     "TwoSample",
     "accuracy",
     "add",
@@ -162,6 +160,7 @@ __all__ = [
     "gan_train_test",
     "gilbo",
     "gradient_energy_ratio",
+    "held_out_score",
     "inception_score",
     "kid",
     "kid_blocks",
@@ -197,7 +196,6 @@ __all__ = [
     "stacked_labels",
     "standing_statistics",
     "support_estimate",
-    "synthetic_use",
     "train_classifier",
     "variation",
 ]

@@ -7,19 +7,12 @@ categories. `data.tables.decoded` gives such columns, and a `Table` has them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
 Columns = Mapping[str, np.ndarray]  # by name, [N] each
-
-
-class SyntheticUse(NamedTuple):
-    """What a predictor scores on held-out real rows."""
-
-    synthetic: float  # trained on synthetic rows (TSTR)
-    real: float  # trained on real rows (TRTR)
 
 
 def marginal_variations(real: Columns, fake: Columns, bins: int = 20) -> dict[str, float]:
@@ -84,22 +77,21 @@ def correlation_error(real: Columns, fake: Columns) -> float:
     return float(np.mean(np.abs(one - other)[np.triu_indices(len(ordered), 1)]))
 
 
-def synthetic_use(real: Columns, held_out: Columns, fake: Columns, target: str, predictor: Any = None) -> SyntheticUse:
-    """Trains on synthetic rows and tests on real ones (TSTR), beside the same predictor trained on real rows (TRTR).
+def held_out_score(rows: Columns, held_out: Columns, target: str, predictor: Any = None) -> float:
+    """Trains a predictor on rows and tests it on held-out real ones: of synthetic rows TSTR, of real ones TRTR.
 
-    Of a target of two values the score is the area under the ROC curve, of more categories the accuracy, of numbers the
-    share of variance explained (R^2). Categories enter as one-hots, numbers in real standard deviations. A synthetic
-    set whose target is of one value trains nothing: its score is that of chance (1/2, the share of that value).
+    The two are to be compared, of as many rows, for more flatter. Of a target of two values the score is the area under
+    the ROC curve, of more categories the accuracy, of numbers the share of variance explained (R^2). Categories enter
+    as one-hots, numbers in standard deviations of the held-out ones. Rows whose target has one value train nothing:
+    their score is that of chance (1/2; the share of that value; 0).
 
     Args:
-      real: training rows; as many as synthetic ones, for more rows flatter.
-      held_out: real rows that neither predictor nor generator met.
-      fake: synthetic rows.
+      rows: columns, synthetic or real.
+      held_out: columns of real rows that neither predictor nor generator met.
       target: the column that is predicted from all others.
-      predictor: of scikit-learn, made anew for each training; None: a random forest of 100 trees with leaves of at
-        least 5 rows.
+      predictor: of scikit-learn, made anew; None: a random forest of 100 trees with leaves of at least 5 rows.
     Returns:
-      SyntheticUse.
+      The score; higher is better, 1 at most.
     Raises:
       ValueError: as `marginal_variations`, or there is no such target.
       ImportError: scikit-learn is not there.
@@ -107,23 +99,18 @@ def synthetic_use(real: Columns, held_out: Columns, fake: Columns, target: str, 
       Esteban, Hyland, Rätsch. Real-valued (Medical) Time Series Generation with Recurrent Conditional GANs. 2017,
       section 4.2 (TSTR).
     """
-    _check(real, held_out)
-    _check(real, fake)
-    if target not in real or len(real) < 2:
-        raise ValueError(f"synthetic_use predicts {target!r} from other columns; there are {list(real)}")
-    test_y = np.asarray(held_out[target])
-    continuous, features = test_y.dtype.kind in "iuf", _features(real, target)
-    known = sorted(set(np.asarray(real[target]).tolist()), key=str)
-
-    def trained_on(rows: Columns) -> float:
-        y = np.asarray(rows[target])
-        if len(set(y.tolist())) < 2:
-            share = 0.5 if len(known) == 2 else float(np.mean(test_y == y[0]))
-            return 0.0 if continuous else share
-        model = _predictor(predictor, continuous).fit(features(rows), y if continuous else y.astype(str))
-        return _score(model, features(held_out), test_y, str(known[1]) if len(known) == 2 else None)
-
-    return SyntheticUse(trained_on(fake), trained_on(real))
+    _check(held_out, rows)
+    if target not in rows or len(rows) < 2:
+        raise ValueError(f"held_out_score predicts {target!r} from other columns; there are {list(rows)}")
+    y, test_y = np.asarray(rows[target]), np.asarray(held_out[target])
+    continuous = test_y.dtype.kind in "iuf"
+    kinds = sorted(set(test_y.tolist()), key=str)
+    if len(set(y.tolist())) < 2:
+        share = 0.5 if len(kinds) == 2 else float(np.mean(test_y == y[0]))
+        return 0.0 if continuous else share
+    train_x, test_x = _features(rows, held_out, target)
+    model = _predictor(predictor, continuous).fit(train_x, y if continuous else y.astype(str))
+    return _score(model, test_x, test_y, str(kinds[1]) if len(kinds) == 2 else None)
 
 
 def _predictor(given: Any, continuous: bool) -> Any:
@@ -131,7 +118,7 @@ def _predictor(given: Any, continuous: bool) -> Any:
         from sklearn.base import clone
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
     except ImportError as error:
-        raise ImportError("synthetic_use trains predictors of scikit-learn: pip install 'jaxgan[tables]'") from error
+        raise ImportError("held_out_score trains predictors of scikit-learn: pip install 'jaxgan[tables]'") from error
     if given is not None:
         return clone(given)
     forest = RandomForestRegressor if continuous else RandomForestClassifier
@@ -149,28 +136,27 @@ def _score(model: Any, x: np.ndarray, y: np.ndarray, positive: str | None) -> fl
     return float(roc_auc_score(y.astype(str) == positive, model.predict_proba(x)[:, [*model.classes_].index(positive)]))
 
 
-def _features(real: Columns, target: str) -> Any:
-    """Returns a function columns -> [N, F]: one-hots, and numbers in real standard deviations."""
-    kinds = {name: _values(values) for name, values in real.items() if name != target}
-
-    def features(columns: Columns) -> np.ndarray:
-        parts = []
-        for name, values in kinds.items():
-            x = np.asarray(columns[name])
-            if values is None:
-                own = np.asarray(real[name], np.float64)
-                parts.append(((x.astype(np.float64) - own.mean()) / max(float(own.std()), 1e-12))[:, None])
-            else:
-                parts.append(np.array([[value == one for one in values] for value in x.tolist()], np.float64))
-        return np.concatenate(parts, axis=1)
-
-    return features
+def _features(rows: Columns, held_out: Columns, target: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what a predictor is shown of both, [N, F] and [M, F]."""
+    parts: list[tuple[np.ndarray, ...]] = []
+    for name in rows:
+        sides = [np.asarray(columns[name]) for columns in (rows, held_out)]
+        if name == target:
+            continue
+        if sides[1].dtype.kind in "iuf":
+            mean, std = float(sides[1].mean()), float(sides[1].std()) or 1.0
+            parts.append(tuple(((x.astype(np.float64) - mean) / std)[:, None] for x in sides))
+        else:
+            kinds = _objects(dict.fromkeys([*sides[1].tolist(), *sides[0].tolist()]))
+            parts.append(tuple((x[:, None] == kinds).astype(np.float64) for x in sides))
+    return tuple(np.concatenate([part[side] for part in parts], axis=1) for side in (0, 1))  # type: ignore[return-value]
 
 
-def _values(values: np.ndarray) -> list[Any] | None:
-    """Returns the categories of a column, or None of one of numbers."""
-    array = np.asarray(values)
-    return None if array.dtype.kind in "iuf" else sorted(set(array.tolist()), key=str)
+def _objects(values: Iterable[Any]) -> np.ndarray:
+    listed = list(values)
+    made = np.empty(len(listed), object)
+    made[:] = listed
+    return made
 
 
 def _coded(real: Columns, fake: Columns, bins: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -1,8 +1,5 @@
 """Networks of encoded tables: a generator whose layers keep what went before, and a discriminator of packs of rows.
 
-Parameters of 128 latents, rows of 54 entries and conditions of 46, with 256 units: 190,518 of the generator and
-323,841 of the discriminator of packs of 10.
-
 References:
   Xu, Skoularidou, Cuesta-Infante, Veeramachaneni. Modeling Tabular Data using Conditional GAN. NeurIPS 2019, section
   4.4.
