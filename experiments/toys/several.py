@@ -1,4 +1,4 @@
-"""What mixtures of generators are made of: a small game on the grid of 25 Gaussians, and how samples are judged."""
+"""What mixtures are made of: the game of `modes` that collapses on the grid of 25, and how samples are judged."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def system(latent: int, learning_rate: float) -> System:
 
 def generator(width: int) -> nn.Module:
     """A generator of points, of two hidden layers."""
-    return mlp.Generator((2,), (width, width))
+    return mlp.Generator((2,), (width, width), activation=nn.tanh)
 
 
 def discriminator(width: int) -> nn.Module:
     """A discriminator of points, of two hidden layers."""
-    return mlp.Discriminator((width, width))
+    return mlp.Discriminator((width, width), activation=nn.tanh)
 
 
 def judged(points: np.ndarray) -> dict[str, float]:

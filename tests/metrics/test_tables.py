@@ -27,6 +27,10 @@ def test_variation_of_pairs_sees_what_margins_do_not():
     assert metrics.marginal_variations(real, fake) == {"c": 0.0, "d": 0.0}
     assert metrics.pair_variations(real, fake) == {("c", "d"): 1.0}
     assert metrics.pair_variations(real, real) == {("c", "d"): 0.0}
+    # aa, ab, ba against aa, ab, ab
+    a, b = "aab", "aaa"
+    real, fake = ({"c": np.array([*c], object), "d": np.array([*d], object)} for c, d in ((a, "aba"), (b, "abb")))
+    assert metrics.pair_variations(real, fake) == {("c", "d"): pytest.approx(1 / 3)}
 
 
 def test_correlations_by_hand():
