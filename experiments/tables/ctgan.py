@@ -232,3 +232,4 @@ def _bars(axes: Any, real: np.ndarray, values: np.ndarray, place: int, label: st
     kinds = sorted(set(real.tolist()))
     counted = [float(np.mean([value == kind for value in values.tolist()])) for kind in kinds]
     axes.bar(np.arange(len(kinds)) + (place - 1) * 0.3, counted, 0.3, color=colour, label=label)
+    axes.set_xticks(range(len(kinds)), [f"{kind:g}" if isinstance(kind, int | float) else str(kind) for kind in kinds])

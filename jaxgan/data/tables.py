@@ -250,7 +250,7 @@ def decoded(code: Encoding, rows: np.ndarray) -> dict[str, np.ndarray]:
     for column in code.columns:
         if isinstance(column, Discrete):
             end = start + len(column.values)
-            columns[column.name] = _objects(column.values)[np.argmax(rows[:, start:end], axis=1)]
+            columns[column.name] = objects(column.values)[np.argmax(rows[:, start:end], axis=1)]
         else:
             end = start + 1 + len(column.means)
             mode = np.argmax(rows[:, start + 1 : end], axis=1)
@@ -329,6 +329,14 @@ def log_frequencies(numbers: Sequence[int] | np.ndarray) -> np.ndarray:
     return logs / logs.sum()
 
 
+def objects(values: Iterable[Any]) -> np.ndarray:
+    """Returns an array [N] of objects, as columns of categories are: strings, None and numbers stay what they are."""
+    listed = list(values)
+    made = np.empty(len(listed), object)
+    made[:] = listed
+    return made
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     """Reads a file's columns as NumPy arrays; gaps are NaN in numbers and None elsewhere."""
     if path.suffix.lower() not in (".csv", ".parquet"):
@@ -365,7 +373,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             odd[name] = str(column.type)
             continue
         number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
-        made[name] = column.cast(pa.float64()).to_numpy() if number else _objects(column.to_pylist())
+        made[name] = column.cast(pa.float64()).to_numpy() if number else objects(column.to_pylist())
     if odd:
         raise ValueError(f"{path} has columns that are neither numbers nor strings: {odd}; turn them into such")
     return made
@@ -394,7 +402,7 @@ def _sorted_out(name: str, given: Columns, gaps: Columns, chosen: Sequence[str])
     columns, discrete, masked = dict[str, np.ndarray](), list(chosen), list[str]()
     for key, values in given.items():
         if key in chosen:
-            columns[key] = _objects([None if gap else v for v, gap in zip(values.tolist(), gaps[key], strict=True)])
+            columns[key] = objects([None if gap else v for v, gap in zip(values.tolist(), gaps[key], strict=True)])
             continue
         numbers = values.astype(np.float64)
         if gaps[key].any():
@@ -403,7 +411,7 @@ def _sorted_out(name: str, given: Columns, gaps: Columns, chosen: Sequence[str])
             numbers = np.where(gaps[key], numbers[~gaps[key]].mean(), numbers)
         columns[key] = numbers
         if gaps[key].any():
-            columns[key + MISSING] = _objects(["yes" if gap else "no" for gap in gaps[key]])
+            columns[key + MISSING] = objects(["yes" if gap else "no" for gap in gaps[key]])
             discrete.append(key + MISSING)
             masked.append(key)
     return Table(name, columns, tuple(key for key in columns if key in discrete), tuple(masked))
@@ -467,11 +475,3 @@ def _ordered(values: Iterable[Any]) -> tuple[Any, ...]:
     except TypeError:
         known = sorted((value for value in different if value is not None), key=str)
     return (*known, *([None] if None in different else []))
-
-
-def _objects(values: Iterable[Any]) -> np.ndarray:
-    """Returns an array [N] of objects, which strings and None are."""
-    listed = list(values)
-    made = np.empty(len(listed), object)
-    made[:] = listed
-    return made

@@ -7,10 +7,12 @@ categories. `data.tables.decoded` gives such columns, and a `Table` has them.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
+from jaxgan.data.tables import objects
 
 Columns = Mapping[str, np.ndarray]  # by name, [N] each
 
@@ -147,16 +149,9 @@ def _features(rows: Columns, held_out: Columns, target: str) -> tuple[np.ndarray
             mean, std = float(sides[1].mean()), float(sides[1].std()) or 1.0
             parts.append(tuple(((x.astype(np.float64) - mean) / std)[:, None] for x in sides))
         else:
-            kinds = _objects(dict.fromkeys([*sides[1].tolist(), *sides[0].tolist()]))
+            kinds = objects(dict.fromkeys([*sides[1].tolist(), *sides[0].tolist()]))
             parts.append(tuple((x[:, None] == kinds).astype(np.float64) for x in sides))
     return tuple(np.concatenate([part[side] for part in parts], axis=1) for side in (0, 1))  # type: ignore[return-value]
-
-
-def _objects(values: Iterable[Any]) -> np.ndarray:
-    listed = list(values)
-    made = np.empty(len(listed), object)
-    made[:] = listed
-    return made
 
 
 def _coded(real: Columns, fake: Columns, bins: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
