@@ -36,6 +36,8 @@ TABLES = {
     "dirac": "experiments.toys.dirac",
     "modes": "experiments.toys.modes",
     "remedies": "experiments.toys.remedies",
+    "adagan": "experiments.toys.adagan",
+    "mix_gan": "experiments.toys.mix_gan",
     "optimal_discriminator": "experiments.toys.optimal_discriminator",
     "digits_semi": "experiments.digits.semi",
     "digits_features": "experiments.digits.features",
@@ -62,4 +64,5 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "ctgan": "experiments.tables.ctgan",
 }

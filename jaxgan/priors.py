@@ -8,6 +8,7 @@ count.
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol, TypeGuard
 
@@ -125,6 +126,32 @@ def check_normal(user: str, prior: Prior) -> None:
 
 def _normal(dimension: int, key: Array, n: int, index: Array | None = None) -> Array:
     return jax.vmap(lambda k: jax.random.normal(k, (dimension,), jnp.float32))(example_keys(key, n, index))
+
+
+@explains
+def conditions(counts: Sequence[Sequence[int]], logarithmic: bool = False) -> Prior:
+    """One-hot conditions of tables: a discrete column, each as likely, and one of its values by frequency.
+
+    Args:
+      counts: how many rows have each value, column by column: `data.tables.counts`.
+      logarithmic: by log(1 + count) instead: rare values come often, as in CTGAN's training; samples that are asked for
+        them so have other margins than the data.
+    Returns:
+      Prior, (key, n, index) -> [n, C], C values of all columns; for `systems.ctgan`, beside that of its latents.
+    Raises:
+      ValueError: there is no column, or one without rows.
+    References:
+      Xu et al. Modeling Tabular Data using Conditional GAN. NeurIPS 2019, section 4.3 (training-by-sampling).
+    """
+    if not counts or not all(sum(column) > 0 and min(column) >= 0 for column in counts):
+        raise ValueError(f"conditions need a count >= 0 of every value, not all 0 in a column; got {list(counts)}")
+    numbers = [[math.log1p(count) if logarithmic else count for count in column] for column in counts]
+    shares = jnp.asarray([x / sum(column) / len(counts) for column in numbers for x in column], jnp.float32)
+
+    def draw(key: Array) -> Array:
+        return jax.nn.one_hot(jax.random.categorical(key, jnp.log(shares)), len(shares), dtype=jnp.float32)
+
+    return lambda key, n, index=None: jax.vmap(draw)(example_keys(key, n, index))
 
 
 class Codes(NamedTuple):

@@ -56,6 +56,7 @@ EXAMPLES = {
     "penalties.every": lambda: jg.penalties.every(2, jg.penalties.r1(1.0)),
     "penalties.gradient_penalty": lambda: jg.penalties.gradient_penalty(10.0),
     "penalties.jensen_shannon": lambda: jg.penalties.jensen_shannon(2.0),
+    "penalties.packed": lambda: jg.penalties.packed(jg.penalties.gradient_penalty(10.0), 2),
     "penalties.r1": lambda: jg.penalties.r1(1.0),
     "penalties.r2": lambda: jg.penalties.r2(1.0),
     "penalties.total": lambda: jg.penalties.total(jg.penalties.r1(1.0), jg.penalties.r2(1.0)),

@@ -10,6 +10,7 @@ import pytest
 import jaxgan as jg
 from jaxgan.networks import mlp
 from jaxgan.systems import MixtureWeights, adagan_weights, mixture, several_discriminators
+from tests.systems.tiny_core import fixed
 
 KEY = jax.random.key(0)
 DATA = {"x": np.random.default_rng(0).normal(size=(8, 2)).astype(np.float32)}
@@ -90,6 +91,80 @@ def test_a_mixture_draws_from_each_generator_in_its_share():
     assert 0.74 < first.mean() < 0.86
 
 
+def pairs(table, **settings):
+    """A mixture whose pairs' losses are a table's entries: of the generators' side, and the opposite of the other's."""
+    signs = {
+        f"{side}_{k}": fixed(lambda p, k=k: k + 0 * p["w"], w=0.0)
+        for side in ("generator", "discriminator")
+        for k in (0, 1, 2)
+    }
+
+    def loss(sign):
+        def value(nets, batch, turn):
+            g, d = (nets[side]().astype(int) for side in ("generator", "discriminator"))
+            return sign * jnp.asarray(table, jnp.float32)[g, d], {}
+
+        return value
+
+    count = len(table)
+    players = {
+        side: jg.Player((side,), loss(s), optax.sgd(1.0)) for side, s in (("discriminator", -1), ("generator", 1))
+    }
+    system = mixture(jg.System(players, None, lambda *_: None), count, **settings)
+    networks = {name: net for name, net in signs.items() if int(name[-1]) < count}
+    networks |= {f"{side}_weights": MixtureWeights(count) for side in ("generator", "discriminator")}
+    return jg.game(networks, system)
+
+
+def weighted(game, generator, discriminator, steps=1):
+    """The state and the metrics after steps from these logits of weights."""
+    state = game.init(KEY, DATA)
+    logits = {"generator": generator, "discriminator": discriminator}
+    chosen = {f"{side}_weights": {"logits": jnp.asarray(value, jnp.float32)} for side, value in logits.items()}
+    state, step = state._replace(params=state.params | chosen), jax.jit(game.train_step)
+    for _ in range(steps):
+        state, metrics = step(state, DATA)
+    return state, metrics
+
+
+def test_the_payoff_is_bilinear_in_the_weights():
+    table = np.random.default_rng(0).normal(size=(3, 3))
+    u, v = np.array([0.7, 0.2, 0.1]), np.array([0.1, 0.3, 0.6])
+    _, metrics = weighted(pairs(table, entropy=0.0), np.log(u), np.log(v))
+    assert float(metrics["discriminator/payoff"]) == pytest.approx(-u @ table @ v, rel=1e-5)
+    assert float(metrics["discriminator/smallest"]) == pytest.approx(0.1, rel=1e-5)
+
+
+def test_matching_pennies_are_played_evenly():
+    """Value 0 at (1/2, 1/2), where neither side gains by moving; with the entropy it is reached from elsewhere."""
+    pennies = [[1.0, -1.0], [-1.0, 1.0]]
+    state, metrics = weighted(pairs(pennies, entropy=0.0), [0.0, 0.0], [0.0, 0.0])
+    assert float(metrics["generator/payoff"]) == 0
+    for side in ("generator", "discriminator"):
+        np.testing.assert_array_equal(state.params[f"{side}_weights"]["logits"], 0)
+    state, metrics = weighted(pairs(pennies, entropy=0.5), [1.0, 0.0], [-0.5, 0.0], steps=60)
+    assert float(metrics["generator/payoff"]) == pytest.approx(0, abs=1e-3)
+    assert float(metrics["generator/smallest"]) == pytest.approx(0.5, abs=1e-2)
+
+
+def test_only_the_authors_term_brings_a_generator_back():
+    """On the logits they pull by w - 1/T and by w (log w + H): the second vanishes with the weight."""
+    logits = np.array([-9.0, 0.0, 0.5])
+    w = np.exp(logits) / np.exp(logits).sum()
+    nothing = np.zeros((3, 3))
+    pulls = {}
+    for name, settings in {"entropy": {"entropy": 1.0}, "evenness": {"entropy": 0.0, "evenness": 1.0}}.items():
+        state, metrics = weighted(pairs(nothing, **settings), logits, np.zeros(3))
+        pulls[name] = logits - np.asarray(state.params["generator_weights"]["logits"])
+        entropy = float(metrics["generator/entropy"])
+    assert entropy == pytest.approx(-np.sum(w * np.log(w)), rel=1e-5)
+    np.testing.assert_allclose(pulls["entropy"], w * (np.log(w) + entropy), atol=1e-5)
+    r = w / (w + 1e-6)  # all but 1
+    np.testing.assert_allclose(pulls["evenness"], w * r.mean() - r / 3, atol=1e-5)
+    assert abs(pulls["entropy"][0]) < 1e-3
+    assert pulls["evenness"][0] < -0.3
+
+
 def test_systems_that_do_not_fit_are_refused():
     other = jg.System({"solo": jg.Player(("net",), None, optax.sgd(0.1))}, None, None)
     for make in (several_discriminators, mixture):
@@ -97,6 +172,8 @@ def test_systems_that_do_not_fit_are_refused():
             make(other, 2)
         with pytest.raises(ValueError, match="count must be >= 1; got 0"):
             make(BASE, 0)
+    with pytest.raises(ValueError, match="mixture needs evenness >= 0; got -1"):
+        mixture(BASE, 2, evenness=-1)
 
 
 # AdaGAN
@@ -124,6 +201,21 @@ def test_two_rounds_on_known_densities_find_the_missing_mode():
     source = jg.data.weighted(jg.data.arrays(np.arange(200, dtype=np.float32).reshape(100, 2)), w)
     drawn = jg.data.batch_at(source, 64, seed=0)(3)["x"]
     assert np.all(drawn[:, 0] >= 100)
+
+
+@pytest.mark.parametrize(("share", "only"), [(1 / 4, True), (2 / 5, True), (1 / 2, False)])
+def test_a_perfect_classifier_on_atoms(share, only):
+    """The mixture has three of five atoms: what is missing comes alone, up to a share of its own mass, 2/5.
+
+    A larger share has room for more, and completes the mixture to the data exactly.
+    """
+    p, q = np.full(5, 1 / 5), np.array([1 / 3, 1 / 3, 1 / 3, 0, 0])
+    w = adagan_weights(p / (p + q), share)
+    assert w.sum() == pytest.approx(1)
+    assert np.allclose(w[:3], 0) == only
+    np.testing.assert_allclose(w[3:], w[3])
+    if not only:
+        np.testing.assert_allclose((1 - share) * q + share * w, p)
 
 
 def test_weighted_draws_have_their_probabilities_and_need_only_their_step():

@@ -14,12 +14,14 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
+- `table`, `Table`: CSV and Parquet files, or arrays by name; `tables.py` encodes their rows
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
 - `check_batch`: is this what the networks expect? (check.py)
 
-Grain, TensorFlow Datasets and Pillow are imported only by the sources that need them, when they do.
+Grain, TensorFlow Datasets, Pillow, pyarrow and scikit-learn are imported only by the sources that need them, when they
+do.
 """
 
 from jaxgan.data.catalogue import tfds
@@ -45,11 +47,13 @@ from jaxgan.data.source import (
     weighted,
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
+from jaxgan.data.tables import Table, table
 
 __all__ = [
     "Draw",
     "Modes",
     "Source",
+    "Table",
     "Transform",
     "arrays",
     "batch_at",
@@ -78,6 +82,7 @@ __all__ = [
     "split",
     "subset",
     "swiss_roll",
+    "table",
     "tfds",
     "unlabelled",
     "unpaired",

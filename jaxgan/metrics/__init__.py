@@ -19,6 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
+  tables             margins, pairs and correlations of columns; what is learned from rows
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
@@ -83,6 +84,12 @@ from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
 from jaxgan.metrics.standing import standing_statistics
+from jaxgan.metrics.tables import (
+    correlation_error,
+    held_out_score,
+    marginal_variations,
+    pair_variations,
+)
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
 from jaxgan.metrics.two_sample import (
@@ -138,6 +145,7 @@ __all__ = [
     "collision_rate",
     "compare",
     "copies",
+    "correlation_error",
     "covariance",
     "density_coverage",
     "described",
@@ -152,6 +160,7 @@ __all__ = [
     "gan_train_test",
     "gilbo",
     "gradient_energy_ratio",
+    "held_out_score",
     "inception_score",
     "kid",
     "kid_blocks",
@@ -160,6 +169,7 @@ __all__ = [
     "label_histogram",
     "laplacian_swd",
     "load_classifier",
+    "marginal_variations",
     "merge",
     "mode_coverage",
     "moments_of",
@@ -169,6 +179,7 @@ __all__ = [
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "pair_variations",
     "patch_distance",
     "path_length",
     "perceptual_distance",

@@ -5,7 +5,8 @@ a number, or an `optax` schedule of the turn's step.
 
 gradients   gradient_penalty, zero_centred, dragan, r1, r2, jensen_shannon: of the critic's slope
 outputs     drift, consistency, balanced_consistency: of what it says
-weights     total, every; after_augmentation (where it is taken); `weight_at` for terms that players weigh by themselves
+weights     total, every; packed (of packs); after_augmentation (where it is taken); `weight_at` for terms that players
+            weigh by themselves
 
 Such terms, which know nothing of a critic, are plain functions; what one remembers is its argument and its result:
 
@@ -26,7 +27,7 @@ from jaxgan.penalties.outputs import (
     latent_diversity,
 )
 from jaxgan.penalties.parameters import orthogonal, orthogonal_off_diagonal, spectral
-from jaxgan.penalties.weights import AfterAugmentation, after_augmentation, every, total, weight_at
+from jaxgan.penalties.weights import AfterAugmentation, after_augmentation, every, packed, total, weight_at
 
 __all__ = [
     "AfterAugmentation",
@@ -47,6 +48,7 @@ __all__ = [
     "mode_seeking",
     "orthogonal",
     "orthogonal_off_diagonal",
+    "packed",
     "path_length",
     "path_lengths",
     "r1",

@@ -82,6 +82,46 @@ def every(k: int, penalty: Penalty) -> Penalty:
     return lazy
 
 
+@explains
+def packed(penalty: Penalty, degree: int) -> Penalty:
+    """Takes a penalty of packs: its gradient's norm runs over `degree` successive examples, which share what it draws.
+
+    For a discriminator of packs (`networks.remedies.Packed`, `networks.tabular`), as CTGAN's authors pay WGAN-GP: one
+    norm, and one epsilon, for each pack. Without it the norm is that of a single example in its pack.
+
+    Args:
+      penalty: of packs.
+      degree: examples of a pack, >= 1; it divides the (device's part of the) batch.
+    Returns:
+      Penalty, mean over packs.
+    Raises:
+      ValueError: degree is no positive integer; at trace time, it does not divide the batch.
+    References:
+      Xu et al. Modeling Tabular Data using Conditional GAN. NeurIPS 2019, section 4.4.
+    """
+    if not isinstance(degree, int) or degree < 1:
+        raise ValueError(f"packed needs an integer degree >= 1, the examples of a pack; got {degree}")
+    check_penalty("the penalty of packed", penalty)
+
+    def paid(critic: Critic, real: Any, fake: Any, turn: Turn) -> Array:
+        n = jax.tree.leaves(real)[0].shape[0]
+        if n % degree:
+            raise ValueError(f"packed(degree={degree}) does not divide a batch of {n}; choose one after the other")
+        if turn.examples is not None:
+            turn = turn._replace(examples=turn.examples[::degree] // degree)
+
+        def of_packs(x: Any) -> Array:
+            return critic(jax.tree.map(lambda leaf: leaf.reshape(n, *leaf.shape[2:]), x)).reshape(n // degree, -1)
+
+        one, other = (
+            jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] // degree, degree, *leaf.shape[1:]), x)
+            for x in (real, fake)
+        )
+        return penalty(of_packs, one, other, turn)
+
+    return paid
+
+
 class AfterAugmentation(NamedTuple):
     """A penalty of the discriminator alone, at what it is shown; made by `after_augmentation`, for an adversary."""
 

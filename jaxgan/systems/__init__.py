@@ -9,6 +9,7 @@ from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
 from jaxgan.systems.cogan import cogan
 from jaxgan.systems.context_encoder import context_encoder
+from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
@@ -45,6 +46,7 @@ __all__ = [
     "cogan",
     "context_encoder",
     "contragan",
+    "ctgan",
     "cyclegan",
     "density_ratio",
     "discogan",

@@ -15,6 +15,8 @@ from jax import Array
 
 from jaxgan.types import Batch, Inputs, LossFn, Metrics, Nets, Player, System, Turn, example_keys, explains
 
+_LEAST = 1e-6  # added to a weight before its logarithm, as in the authors' code
+
 
 @explains
 def several_discriminators(system: System, count: int, strength: float = 0.0) -> System:
@@ -66,27 +68,39 @@ class MixtureWeights(nn.Module):
 
 
 @explains
-def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
+def mixture(system: System, count: int, entropy: float = 1e-2, evenness: float = 0.0) -> System:
     """A mixture of generators against a mixture of discriminators, both with learned weights.
 
     Each side minimises the expectation of its loss over pairs drawn by the weights, minus `entropy` times the entropy
-    of its own weights, which keeps them from falling on one network. Samples come from each generator in its share.
+    of its own weights w, plus `evenness` times the mean of -log(w + 1e-6), which both are best where the weights are
+    equal. Towards that the entropy pulls a weight's logit by w (log w + entropy), which vanishes as the weight does:
+    a network that has fallen out stays out. The mean of -log w pulls by w - 1 / count, and brings it back; it is what
+    the authors' code has, weighted 0.1, and there the discriminators' side waits where the payoff is small:
+
+        mixture(gan(...), 5, entropy=0.0, evenness=0.1)
+        dynamics.gated({"discriminator": lambda metrics, step: metrics["payoff"] > 0.6})  # 0.3 of a loss that is halved
+
+    Samples come from each generator in its share. Metrics: each side's loss, its `payoff`, the expectation alone, the
+    `entropy` of its weights in nats, and `smallest`, the least of them.
 
     Args:
       system: of two players, without labels.
       count: networks on each side, >= 1: "generator_0", ..., "discriminator_0", ..., and the two weights,
         "generator_weights" and "discriminator_weights", both `MixtureWeights(count)`.
       entropy: weight of the entropy, >= 0.
+      evenness: weight of the mean of -log(w + 1e-6), >= 0.
     Returns:
       System.
     Raises:
-      ValueError: count or entropy is out of range, or the system's players are others.
+      ValueError: count, entropy or evenness is out of range, or the system's players are others.
     References:
       Arora, Ge, Liang, Ma, Zhang. Generalization and Equilibrium in Generative Adversarial Nets. ICML 2017, section 5.
+      (The authors' code, `train_mixgan.py`, for `evenness`.)
     """
     _check(system, count)
-    if not isinstance(entropy, jax.core.Tracer) and not entropy >= 0:
-        raise ValueError(f"mixture needs entropy >= 0; got {entropy}")
+    for name, value in {"entropy": entropy, "evenness": evenness}.items():
+        if not isinstance(value, jax.core.Tracer) and not value >= 0:
+            raise ValueError(f"mixture needs {name} >= 0; got {value}")
 
     def expected(side: str) -> LossFn:
         def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
@@ -96,8 +110,11 @@ def mixture(system: System, count: int, entropy: float = 1e-2) -> System:
                 for d in range(count):
                     pair = system.players[side].loss(_view(nets, generator=g, discriminator=d), batch, turn)[0]
                     total += jnp.exp(logs["generator"][g] + logs["discriminator"][d]) * pair
-            own = -jnp.sum(jnp.exp(logs[side]) * logs[side])
-            return total - entropy * own, {"entropy": own}
+            weights = jnp.exp(logs[side])
+            own = -jnp.sum(weights * logs[side])
+            uneven = -jnp.mean(jnp.log(weights + _LEAST))
+            metrics = {"payoff": total, "entropy": own, "smallest": jnp.min(weights)}
+            return total - entropy * own + evenness * uneven, metrics
 
         return loss
 

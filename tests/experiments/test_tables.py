@@ -86,6 +86,12 @@ COLUMNS = {
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
+    "ctgan": [{"rows", "columns", "worst column", "pairs", "correlations", "told apart", "TSTR"}],
+    "adagan": [{"method", "modes", "high quality", "reverse KL"}],
+    "mix_gan": [
+        {"method", "modes", "high quality", "reverse KL", "smallest generator", "smallest discriminator"},
+        {"form", "weight before", "weight after"},
+    ],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -123,6 +129,12 @@ FIRST = {  # the first cell of every row, table by table
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
+    "ctgan": [["real rows", "independent columns", "Gaussian copula", "CTGAN", "CTGAN, by log frequency"]],
+    "adagan": [["AdaGAN", "apart", "one, as long", "one component"]],
+    "mix_gan": [
+        ["one pair", "one, as long", "apart", "mixture, entropy", "mixture, evenness"],
+        ["entropy", "evenness"],
+    ],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -154,6 +166,9 @@ PICTURES = {
     "structure_style": {"samples.png"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
+    "ctgan": {"samples.png", "fair.txt"},
+    "adagan": {"samples.png"},
+    "mix_gan": {"samples.png"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -191,6 +206,12 @@ MEMBERS = {
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
+    "ctgan": {"fair-seed3"},
+    "adagan": {f"{name}-seed3" for name in ("component1", "component2", "classifier1", "apart2", "alone")},
+    "mix_gan": {
+        f"{name}-seed3"
+        for name in ("apart0", "apart1", "alone", "entropy", "evenness", "fallen-entropy", "fallen-evenness")
+    },
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -221,7 +242,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"texture", "unpaired_glyphs"}
+LONG |= {"adagan", "ctgan", "mix_gan", "texture", "unpaired_glyphs"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -297,6 +318,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["disco", "--features", "0"], "--features must be at least 1; got 0"),
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
         (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["ctgan", "--batch-size", "25"], "--batch-size must be a multiple of --pack 10; got 25"),
+        (["adagan", "--components", "1"], "--components must be at least 2; got 1"),
+        (["mix_gan", "--count", "1"], "--count must be at least 2; got 1"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
