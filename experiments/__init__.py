@@ -62,4 +62,6 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "tones": "experiments.signals.tones",
+    "vibration": "experiments.signals.vibration",
 }

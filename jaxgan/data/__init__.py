@@ -13,9 +13,12 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
+- `tones`: notes whose pitch is known, by formula (tones.py)
+- `vibration`: machines with damaged bearings, by formula (vibration.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
+- `sounds`: a folder of recordings, in pieces (sounds.py)
 - `check_batch`: is this what the networks expect? (check.py)
 
 Grain, TensorFlow Datasets and Pillow are imported only by the sources that need them, when they do.
@@ -31,6 +34,7 @@ from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
 from jaxgan.data.solids import solids
+from jaxgan.data.sounds import sounds
 from jaxgan.data.source import (
     Draw,
     Modes,
@@ -43,6 +47,8 @@ from jaxgan.data.source import (
     weighted,
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
+from jaxgan.data.tones import tones
+from jaxgan.data.vibration import vibration
 
 __all__ = [
     "Draw",
@@ -72,12 +78,15 @@ __all__ = [
     "paired",
     "ring",
     "solids",
+    "sounds",
     "split",
     "subset",
     "swiss_roll",
     "tfds",
+    "tones",
     "unlabelled",
     "unpaired",
+    "vibration",
     "weighted",
     "whole",
 ]

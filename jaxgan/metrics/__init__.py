@@ -20,6 +20,8 @@ On class probabilities, images, generators:
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
+  sound              pitch, harmonics against noise, bands of energy
+  vibration          impulses: kurtosis, and how often they come
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -82,6 +84,7 @@ from jaxgan.metrics.prd import PRD, prd, prd_of_histograms
 from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
+from jaxgan.metrics.sound import Pitch, band_energies, cents_off, histogram_distance, pitch, spectrogram
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
@@ -92,6 +95,7 @@ from jaxgan.metrics.two_sample import (
     nearest_neighbour_accuracy,
 )
 from jaxgan.metrics.variation import variation
+from jaxgan.metrics.vibration import envelope_peak, envelope_spectrum, kurtosis
 
 __all__ = [
     "KID",
@@ -122,6 +126,7 @@ __all__ = [
     "NeighbourAccuracy",
     "Neighbours",
     "PathLength",
+    "Pitch",
     "PrecisionRecall",
     "Protocol",
     "Range",
@@ -130,8 +135,10 @@ __all__ = [
     "accuracy",
     "add",
     "authenticity",
+    "band_energies",
     "birthday",
     "bootstrap",
+    "cents_off",
     "class_fid",
     "classifier_two_sample_test",
     "closest_pairs",
@@ -142,6 +149,8 @@ __all__ = [
     "density_coverage",
     "described",
     "diversity",
+    "envelope_peak",
+    "envelope_spectrum",
     "extractors",
     "features",
     "fid",
@@ -152,10 +161,12 @@ __all__ = [
     "gan_train_test",
     "gilbo",
     "gradient_energy_ratio",
+    "histogram_distance",
     "inception_score",
     "kid",
     "kid_blocks",
     "kid_subsets",
+    "kurtosis",
     "label_coverage",
     "label_histogram",
     "laplacian_swd",
@@ -172,6 +183,7 @@ __all__ = [
     "patch_distance",
     "path_length",
     "perceptual_distance",
+    "pitch",
     "prd",
     "prd_of_histograms",
     "precision_recall",
@@ -181,6 +193,7 @@ __all__ = [
     "save_classifier",
     "sliced_wasserstein",
     "spatial_fid",
+    "spectrogram",
     "ssim",
     "stacked_labels",
     "standing_statistics",

@@ -30,6 +30,7 @@ from jaxgan.networks import (
     translators,
     unet,
     virtual,
+    wavegan,
 )
 from jaxgan.networks.pretrained import Pretrained, pretrained
 
@@ -61,4 +62,5 @@ __all__ = [
     "translators",
     "unet",
     "virtual",
+    "wavegan",
 ]

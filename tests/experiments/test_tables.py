@@ -86,6 +86,18 @@ COLUMNS = {
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
+    "tones": [{"notes", "pitches", "in tune", "harmonics to noise, dB", "bands", "nearest training note"}],
+    "vibration": [
+        {
+            "signals",
+            "trained on them, tested on real",
+            "trained on real, tested on them",
+            "peak within a bin",
+            "mean's peak off, bins",
+            "kurtosis, whole",
+            "kurtosis, faults",
+        }
+    ],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -123,6 +135,8 @@ FIRST = {  # the first cell of every row, table by table
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
+    "tones": [["real", "playback", "noise of their spectrum", "no shuffle", "WaveGAN"]],
+    "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -154,6 +168,8 @@ PICTURES = {
     "structure_style": {"samples.png"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
+    "tones": {"real.wav", "samples.png", "samples.wav"},
+    "vibration": {"real.wav", "samples.png", "samples.wav"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -191,6 +207,8 @@ MEMBERS = {
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
+    "tones": {"WaveGAN-seed3", "no-shuffle-seed3"},
+    "vibration": {"WaveGAN-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -221,7 +239,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"texture", "unpaired_glyphs"}
+LONG |= {"texture", "tones", "unpaired_glyphs", "vibration"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -297,6 +315,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["disco", "--features", "0"], "--features must be at least 1; got 0"),
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
         (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["tones", "--length", "128"], "--length must be at least 256; got 128"),
+        (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
