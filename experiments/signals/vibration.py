@@ -99,8 +99,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     note = (
         f"{JUDGED} signals of {config.length} samples at {RATE} a second after {config.steps} steps of "
         f"{config.n_critic} x {config.batch_size} of {TRAINING} training signals; accuracies of a classifier "
-        "trained on the row's signals and tested on real ones, and of one trained on real ones and tested on the row's; faults at "
-        f"{faults} Hz, bins of {RATE / config.length:.0f} Hz; {config.seeds} seeds from {config.seed}"
+        "trained on the row's signals and tested on real ones, and of one trained on real ones and tested on the "
+        f"row's; faults at {faults} Hz, bins of {RATE / config.length:.0f} Hz; {config.seeds} seeds from {config.seed}"
     )
     yield Table("Vibration of damaged bearings", note, rows)
 

@@ -100,8 +100,11 @@ class WaveDiscriminator(nn.Module):
 
     def _shifts(self, n: int) -> Array:
         key, axis_name = self.make_rng("global"), None if self.is_initializing() else self.axis_name
-        ends = -self.shuffle, self.shuffle + 1
-        return global_draw(lambda shape: jax.random.randint(key, shape, *ends, jnp.int32), (n,), axis_name)
+
+        def draw(shape: tuple[int, ...]) -> Array:
+            return jax.random.randint(key, shape, -self.shuffle, self.shuffle + 1, jnp.int32)
+
+        return global_draw(draw, (n,), axis_name)
 
 
 def quarterings(length: int, network: str) -> int:

@@ -50,8 +50,9 @@ def test_every_note_by_formula_is_read_in_tune():
 
 
 def test_energies_of_bands_by_hand():
-    x = sine(500) + sine(2000, amplitude=2)  # bins 64 and 256 of 1024
-    np.testing.assert_allclose(metrics.band_energies(x, RATE, [0, 1000, 4000]), [0.2, 0.8], atol=1e-9)
+    x = sine(500) + (-1.0) ** np.arange(1024)  # mean squares 1/2 and 1, the second at half the rate
+    np.testing.assert_allclose(metrics.band_energies(x, RATE, [0, 1000, 4001]), [1 / 3, 2 / 3], atol=1e-9)
+    np.testing.assert_allclose(metrics.band_energies(x, RATE, [0, 500, 4000]), [0, 1], atol=1e-9)
     assert metrics.histogram_distance([2, 2, 0], [1, 0, 1]) == 0.5
 
 

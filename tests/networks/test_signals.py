@@ -47,8 +47,8 @@ def test_the_papers_table_of_phase_shuffle():
 
 
 def discriminator(shuffle=2):
-    x = normals(64, 256, 1)
-    network = wavegan.WaveDiscriminator(256, 2, shuffle)
+    x = normals(32, 256, 1)
+    network = wavegan.WaveDiscriminator(256, 1, shuffle)
     variables = network.init({"params": jax.random.key(0), "global": jax.random.key(1)}, x)
     return network, variables, x
 
@@ -62,7 +62,7 @@ def test_every_example_and_every_call_draws_its_own_shuffle_and_none_without_tra
     assert not np.allclose(one, other)
     still = network.apply(variables, same, train=False)
     np.testing.assert_allclose(still, jnp.broadcast_to(still[:1], still.shape), rtol=1e-5)
-    assert discriminator(0)[0].apply(variables, same).shape == (64,)  # asks for no key
+    assert discriminator(0)[0].apply(variables, same).shape == (32,)  # asks for no key
 
 
 def test_lengths_are_sixteen_times_powers_of_four_or_between():
