@@ -10,9 +10,10 @@ from jaxgan.priors import Prior, uniform
 from jaxgan.systems.adversary import Adversarial, LossOption
 from jaxgan.systems.gan import gan
 from jaxgan.systems.parts import Optimizer
-from jaxgan.types import System
+from jaxgan.types import System, explains
 
 
+@explains
 def wavegan(
     *,
     optimizer: Optimizer,
