@@ -65,4 +65,6 @@ TABLES = {
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
     "ctgan": "experiments.tables.ctgan",
+    "tones": "experiments.signals.tones",
+    "vibration": "experiments.signals.vibration",
 }

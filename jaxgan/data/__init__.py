@@ -15,9 +15,12 @@ A `Source` is what examples are; the protocol is the same for all of them.
   `Transform` (degradations.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
 - `table`, `Table`: CSV and Parquet files, or arrays by name; `tables.py` encodes their rows
+- `tones`: notes whose pitch is known, by formula (tones.py)
+- `vibration`: machines with damaged bearings, by formula (vibration.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
+- `sounds`: a folder of recordings, in pieces (sounds.py)
 - `check_batch`: is this what the networks expect? (check.py)
 
 Grain, TensorFlow Datasets, Pillow, pyarrow and scikit-learn are imported only by the sources that need them, when they
@@ -35,6 +38,7 @@ from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.pictures import folder
 from jaxgan.data.records import records
 from jaxgan.data.solids import solids
+from jaxgan.data.sounds import sounds
 from jaxgan.data.source import (
     Draw,
     Modes,
@@ -48,6 +52,8 @@ from jaxgan.data.source import (
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
 from jaxgan.data.tables import Table, table
+from jaxgan.data.tones import tones
+from jaxgan.data.vibration import vibration
 
 __all__ = [
     "Draw",
@@ -79,13 +85,16 @@ __all__ = [
     "records",
     "ring",
     "solids",
+    "sounds",
     "split",
     "subset",
     "swiss_roll",
     "table",
     "tfds",
+    "tones",
     "unlabelled",
     "unpaired",
+    "vibration",
     "weighted",
     "whole",
 ]

@@ -21,6 +21,8 @@ On class probabilities, images, generators:
   modes              modes covered, where they are known
   tables             margins, pairs and correlations of columns; what is learned from rows
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
+  sound              pitch, harmonics against noise, bands of energy
+  vibration          impulses: kurtosis, and how often they come
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -83,6 +85,7 @@ from jaxgan.metrics.prd import PRD, prd, prd_of_histograms
 from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
+from jaxgan.metrics.sound import Pitch, band_energies, cents_off, histogram_distance, pitch, spectrogram
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.tables import (
     correlation_error,
@@ -99,6 +102,7 @@ from jaxgan.metrics.two_sample import (
     nearest_neighbour_accuracy,
 )
 from jaxgan.metrics.variation import variation
+from jaxgan.metrics.vibration import envelope_peak, envelope_spectrum, kurtosis
 
 __all__ = [
     "KID",
@@ -129,6 +133,7 @@ __all__ = [
     "NeighbourAccuracy",
     "Neighbours",
     "PathLength",
+    "Pitch",
     "PrecisionRecall",
     "Protocol",
     "Range",
@@ -137,8 +142,10 @@ __all__ = [
     "accuracy",
     "add",
     "authenticity",
+    "band_energies",
     "birthday",
     "bootstrap",
+    "cents_off",
     "class_fid",
     "classifier_two_sample_test",
     "closest_pairs",
@@ -150,6 +157,8 @@ __all__ = [
     "density_coverage",
     "described",
     "diversity",
+    "envelope_peak",
+    "envelope_spectrum",
     "extractors",
     "features",
     "fid",
@@ -161,10 +170,12 @@ __all__ = [
     "gilbo",
     "gradient_energy_ratio",
     "held_out_score",
+    "histogram_distance",
     "inception_score",
     "kid",
     "kid_blocks",
     "kid_subsets",
+    "kurtosis",
     "label_coverage",
     "label_histogram",
     "laplacian_swd",
@@ -183,6 +194,7 @@ __all__ = [
     "patch_distance",
     "path_length",
     "perceptual_distance",
+    "pitch",
     "prd",
     "prd_of_histograms",
     "precision_recall",
@@ -192,6 +204,7 @@ __all__ = [
     "save_classifier",
     "sliced_wasserstein",
     "spatial_fid",
+    "spectrogram",
     "ssim",
     "stacked_labels",
     "standing_statistics",

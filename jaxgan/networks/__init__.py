@@ -31,6 +31,7 @@ from jaxgan.networks import (
     translators,
     unet,
     virtual,
+    wavegan,
 )
 from jaxgan.networks.pretrained import Pretrained, pretrained
 
@@ -63,4 +64,5 @@ __all__ = [
     "translators",
     "unet",
     "virtual",
+    "wavegan",
 ]

@@ -30,6 +30,7 @@ from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.systems.vaegan import margins, vaegan
+from jaxgan.systems.wavegan import wavegan
 
 __all__ = [
     "Adversarial",
@@ -84,6 +85,7 @@ __all__ = [
     "stylegan2",
     "unet_gan",
     "vaegan",
+    "wavegan",
     "with_term",
     "zcr",
 ]

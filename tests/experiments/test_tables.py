@@ -92,6 +92,18 @@ COLUMNS = {
         {"method", "modes", "high quality", "reverse KL", "smallest generator", "smallest discriminator"},
         {"form", "weight before", "weight after"},
     ],
+    "tones": [{"notes", "pitches", "in tune", "harmonics to noise, dB", "bands", "nearest training note"}],
+    "vibration": [
+        {
+            "signals",
+            "trained on them, tested on real",
+            "trained on real, tested on them",
+            "peak within a bin",
+            "mean's peak off, bins",
+            "kurtosis, whole",
+            "kurtosis, faults",
+        }
+    ],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -135,6 +147,8 @@ FIRST = {  # the first cell of every row, table by table
         ["one pair", "one, as long", "apart", "mixture, entropy", "mixture, evenness"],
         ["entropy", "evenness"],
     ],
+    "tones": [["real", "playback", "noise of their spectrum", "no shuffle", "WaveGAN"]],
+    "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -169,6 +183,8 @@ PICTURES = {
     "ctgan": {"samples.png", "fair.txt"},
     "adagan": {"samples.png"},
     "mix_gan": {"samples.png"},
+    "tones": {"real.wav", "samples.png", "samples.wav"},
+    "vibration": {"real.wav", "samples.png", "samples.wav"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -212,6 +228,8 @@ MEMBERS = {
         f"{name}-seed3"
         for name in ("apart0", "apart1", "alone", "entropy", "evenness", "fallen-entropy", "fallen-evenness")
     },
+    "tones": {"WaveGAN-seed3", "no-shuffle-seed3"},
+    "vibration": {"WaveGAN-seed3"},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -242,7 +260,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"adagan", "ctgan", "mix_gan", "texture", "unpaired_glyphs"}
+LONG |= {"adagan", "ctgan", "mix_gan", "texture", "tones", "unpaired_glyphs", "vibration"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -321,6 +339,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["ctgan", "--batch-size", "25"], "--batch-size must be a multiple of --pack 10; got 25"),
         (["adagan", "--components", "1"], "--components must be at least 2; got 1"),
         (["mix_gan", "--count", "1"], "--count must be at least 2; got 1"),
+        (["tones", "--length", "128"], "--length must be at least 256; got 128"),
+        (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),

@@ -9,7 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.networks import biggan, dcgan, laplacian, patch, progressive, r3gan, resnet, stylegan2, translators, unet
+from jaxgan.networks import (
+    biggan,
+    dcgan,
+    laplacian,
+    patch,
+    progressive,
+    r3gan,
+    resnet,
+    stylegan2,
+    translators,
+    unet,
+    wavegan,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -88,6 +100,11 @@ PUBLISHED = {
     "U-Net, 256 pixels": (
         (unet.Discriminator(2, 6), images(256), 43_494),
         (unet.Discriminator(64, 6), images(256), 44_067_586),
+    ),
+    # 16,384 samples, 64 features; counted from the shapes of the authors' layers.
+    "WaveGAN": (
+        (wavegan.WaveGenerator(), latents(100), 19_065_345),
+        (wavegan.WaveDiscriminator(), jax.ShapeDtypeStruct((4, 16_384, 1), jnp.float32), 17_427_969),
     ),
     "U-Net, 128 pixels": ((unet.Discriminator(64, 5), images(128), 31_481_602),),
 }

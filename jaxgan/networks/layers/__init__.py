@@ -3,6 +3,7 @@
 convolutions   plain, strided and transposed, with fast derivatives of every order
 resampling     upfirdn: filters that enlarge and reduce; channels laid out as pixels
 resampled      convolutions with such a filter before or after
+signals        convolutions of signals [B, L, C]; phase shuffle
 embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
 modulated      convolutions whose weights a style scales; noise
@@ -39,6 +40,13 @@ from jaxgan.networks.layers.normalization import BatchNorm, ConditionalBatchNorm
 from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
 from jaxgan.networks.layers.resampled import Conv, resampled_conv
 from jaxgan.networks.layers.resampling import downsample, fir, pixel_shuffle, pixel_unshuffle, upfirdn, upsample
+from jaxgan.networks.layers.signals import (
+    SignalConv,
+    SignalConvTranspose,
+    conv_transpose_1d,
+    phase_shuffle,
+    strided_conv_1d,
+)
 
 __all__ = [
     "BatchNorm",
@@ -52,6 +60,8 @@ __all__ = [
     "ModulatedConv",
     "Noise",
     "SelfAttention",
+    "SignalConv",
+    "SignalConvTranspose",
     "SpectralNorm",
     "StridedConv",
     "adaptive_instance_norm",
@@ -60,6 +70,7 @@ __all__ = [
     "conv",
     "conv_kernel_gradient",
     "conv_transpose",
+    "conv_transpose_1d",
     "downsample",
     "fir",
     "global_draw",
@@ -68,6 +79,7 @@ __all__ = [
     "laplacian_pyramid",
     "minibatch_stddev",
     "modulated_conv",
+    "phase_shuffle",
     "pixel_norm",
     "pixel_shuffle",
     "pixel_unshuffle",
@@ -77,6 +89,7 @@ __all__ = [
     "scaled_leaky_relu",
     "spectral_norms",
     "strided_conv",
+    "strided_conv_1d",
     "upfirdn",
     "upsample",
 ]

@@ -1,0 +1,1 @@
+"""Sound and the signals of machines: games whose examples have one axis of time."""
