@@ -62,4 +62,6 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "voxels": "experiments.volumes.voxels",
+    "moving_digits": "experiments.volumes.moving_digits",
 }

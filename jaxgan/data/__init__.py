@@ -13,6 +13,10 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
+- `voxel_solids`: solids as volumes of voxels, by formula (voxel_solids.py); `voxels`: volumes of one's own, from `.npy`
+  files (voxels.py)
+- `moving_digits`: clips of digits that move, bounce and turn (moving.py); `frames`: clips of one's own, from folders of
+  pictures or animated GIFs (frames.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -28,7 +32,9 @@ from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample
 from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
+from jaxgan.data.frames import frames
 from jaxgan.data.memory import arrays, from_uint8
+from jaxgan.data.moving import moving_digits
 from jaxgan.data.pictures import folder
 from jaxgan.data.solids import solids
 from jaxgan.data.source import (
@@ -43,6 +49,8 @@ from jaxgan.data.source import (
     weighted,
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
+from jaxgan.data.voxel_solids import voxel_solids
+from jaxgan.data.voxels import voxels
 
 __all__ = [
     "Draw",
@@ -61,6 +69,7 @@ __all__ = [
     "evenly",
     "folder",
     "folder_pairs",
+    "frames",
     "from_uint8",
     "grid",
     "hide",
@@ -68,6 +77,7 @@ __all__ = [
     "indices",
     "label_counts",
     "moons",
+    "moving_digits",
     "noise",
     "paired",
     "ring",
@@ -78,6 +88,8 @@ __all__ = [
     "tfds",
     "unlabelled",
     "unpaired",
+    "voxel_solids",
+    "voxels",
     "weighted",
     "whole",
 ]

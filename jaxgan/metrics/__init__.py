@@ -20,6 +20,7 @@ On class probabilities, images, generators:
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
+  solids             volumes of voxels: connected, of the right sizes, not copied
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -82,6 +83,7 @@ from jaxgan.metrics.prd import PRD, prd, prd_of_histograms
 from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
+from jaxgan.metrics.solids import Connected, connected, nearest_solid, occupied, volume_distance
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
@@ -103,6 +105,7 @@ __all__ = [
     "ClassFID",
     "Classifier",
     "ClosestPairs",
+    "Connected",
     "Copies",
     "DensityCoverage",
     "Difference",
@@ -137,6 +140,7 @@ __all__ = [
     "closest_pairs",
     "collision_rate",
     "compare",
+    "connected",
     "copies",
     "covariance",
     "density_coverage",
@@ -166,9 +170,11 @@ __all__ = [
     "ms_ssim",
     "ndb",
     "nearest_neighbour_accuracy",
+    "nearest_solid",
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "occupied",
     "patch_distance",
     "path_length",
     "perceptual_distance",
@@ -187,4 +193,5 @@ __all__ = [
     "support_estimate",
     "train_classifier",
     "variation",
+    "volume_distance",
 ]

@@ -11,6 +11,7 @@ from jaxgan.networks import (
     coupled,
     dcgan,
     encoders,
+    frames,
     heads,
     joint,
     laplacian,
@@ -30,6 +31,7 @@ from jaxgan.networks import (
     translators,
     unet,
     virtual,
+    voxels,
 )
 from jaxgan.networks.pretrained import Pretrained, pretrained
 
@@ -41,6 +43,7 @@ __all__ = [
     "coupled",
     "dcgan",
     "encoders",
+    "frames",
     "heads",
     "joint",
     "laplacian",
@@ -61,4 +64,5 @@ __all__ = [
     "translators",
     "unet",
     "virtual",
+    "voxels",
 ]

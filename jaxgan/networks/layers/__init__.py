@@ -1,6 +1,7 @@
 """Layers that GANs need and Flax lacks, or has in a form that is slow here; images are [B, H, W, C].
 
 convolutions   plain, strided and transposed, with fast derivatives of every order
+volumes        convolutions of voxels, halving and doubling
 resampling     upfirdn: filters that enlarge and reduce; channels laid out as pixels
 resampled      convolutions with such a filter before or after
 embedding      labels, or vectors that condition, as features
@@ -39,16 +40,19 @@ from jaxgan.networks.layers.normalization import BatchNorm, ConditionalBatchNorm
 from jaxgan.networks.layers.pyramid import laplacian_pyramid, reconstruct
 from jaxgan.networks.layers.resampled import Conv, resampled_conv
 from jaxgan.networks.layers.resampling import downsample, fir, pixel_shuffle, pixel_unshuffle, upfirdn, upsample
+from jaxgan.networks.layers.volumes import DoublingConv, HalvingConv
 
 __all__ = [
     "BatchNorm",
     "ConditionalBatchNorm",
     "Conv",
     "ConvTranspose",
+    "DoublingConv",
     "Dropout",
     "Embedding",
     "EqualizedConv",
     "EqualizedDense",
+    "HalvingConv",
     "ModulatedConv",
     "Noise",
     "SelfAttention",
