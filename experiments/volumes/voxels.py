@@ -46,12 +46,12 @@ class Config:
 
     seed: int = 0  # the first; of parameters, latents and data order
     seeds: int = 1  # runs of each method
-    steps: int = 3000  # train steps of either game
+    steps: int = 1500  # train steps of either game
     batch_size: int = 32  # solids a step
     features: int = 16  # of the largest map, in all networks
     latent: int = 32  # width of z
-    learning_rate: float = 2e-3  # Adam's, of the generator and the VAE
-    discriminator_rate: float = 5e-4  # Adam's, of the discriminator
+    learning_rate: float = 1e-3  # Adam's, of the generator and the VAE
+    discriminator_rate: float = 1e-3  # Adam's, of the discriminator
     b1: float = 0.5  # Adam's momentum
     accurate: float = 0.8  # share of a batch that the discriminator may be right about and still move
     ema: float = 0.998  # decay of the averaged generator, per step

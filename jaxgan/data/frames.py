@@ -68,17 +68,17 @@ def frames(
 
 def _sequences(root: Path) -> dict[str, list[str]]:
     """Returns the files of each sequence, by its name: a folder of pictures, or an animated GIF."""
-    found: dict[str, list[str]] = {}
-    for place, folders, names in sorted(os.walk(root)):
-        folders[:] = [name for name in folders if name[0] != "."]
+    sequences: dict[str, list[str]] = {}
+    for place, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if name[0] != ".")
         for name in sorted((name for name in names if name[0] != "."), key=_by_numbers):
             file = Path(place, name)
             kind, relative = file.suffix.lower(), file.relative_to(root).as_posix()
             if kind == ".gif" and _moves(file):
-                found[relative] = [relative]
+                sequences[relative] = [relative]
             elif kind in SUFFIXES:
-                found.setdefault(Path(place).relative_to(root).as_posix(), []).append(relative)
-    return found
+                sequences.setdefault(Path(place).relative_to(root).as_posix(), []).append(relative)
+    return sequences
 
 
 def _by_numbers(name: str) -> list[tuple[int, str]]:

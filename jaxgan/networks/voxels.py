@@ -1,7 +1,7 @@
 """Networks of 3D-GAN, for volumes of voxels: cubes of a side of 8, 16, 32, 64, ...
 
-The smallest map has a side of 4. With 200 latents, side 64 and 64 features, the paper's size, the discriminator has
-11,045,952 weights in its convolutions (11 million, as the paper says) and the generator 17,567,744.
+The smallest map has a side of 4. Of the paper's size, with 200 latents, side 64 and 64 features, the discriminator has
+11,048,769 parameters and the generator 17,569,665.
 
 References:
   Wu, Zhang, Xue, Freeman, Tenenbaum. Learning a Probabilistic Latent Space of Object Shapes via 3D
@@ -116,6 +116,6 @@ def _halvings(name: str, size: int) -> int:
     """Returns how often a side is halved down to the smallest map."""
     stages = max(size // _SMALLEST, 1).bit_length() - 1
     if stages < 1 or size != _SMALLEST << stages:
-        near = [_SMALLEST << k for k in (max(stages, 1), max(stages, 1) + 1)]
-        raise ValueError(f"voxels.{name} takes cubes of side 8, 16, 32, ...; got {size}: pad them to {near[-1]}")
+        larger = next(_SMALLEST << k for k in range(1, 32) if _SMALLEST << k >= size)
+        raise ValueError(f"voxels.{name} takes cubes of side 8, 16, 32, and so on; got {size}: pad to {larger}")
     return stages

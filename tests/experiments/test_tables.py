@@ -86,6 +86,8 @@ COLUMNS = {
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
+    "voxels": [{"solids", "largest part", "sure", "rarest kind", "volumes", "Fréchet distance", "nearest", "copies"}],
+    "moving_digits": [{"frames by", "sharpness", "PSNR", "patch distance", "read", "read at last"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -154,6 +156,8 @@ PICTURES = {
     "structure_style": {"samples.png"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
+    "voxels": {"samples.png", "turning.gif"},
+    "moving_digits": {"samples.png", "moving.gif"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -191,6 +195,8 @@ MEMBERS = {
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
+    "voxels": {"VAE-seed3", "3D-GAN-seed3"},
+    "moving_digits": {f"{name}-seed3" for name in ("square-error", "and-gradients", "and-game")},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -221,7 +227,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"texture", "unpaired_glyphs"}
+LONG |= {"texture", "unpaired_glyphs", "voxels", "moving_digits"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -298,6 +304,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
         (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
+        (["voxels", "--batch-size", "5000"], "--batch-size must be at most --training 4000; got 5000"),
+        (["moving_digits", "--scales", "5"], "--scales must be at most 4, from 4x4 pixels on; got 5"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

@@ -9,7 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgan.networks import biggan, dcgan, laplacian, patch, progressive, r3gan, resnet, stylegan2, translators, unet
+from jaxgan.networks import (
+    biggan,
+    dcgan,
+    laplacian,
+    patch,
+    progressive,
+    r3gan,
+    resnet,
+    stylegan2,
+    translators,
+    unet,
+    voxels,
+)
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -88,6 +100,11 @@ PUBLISHED = {
     "U-Net, 256 pixels": (
         (unet.Discriminator(2, 6), images(256), 43_494),
         (unet.Discriminator(64, 6), images(256), 44_067_586),
+    ),
+    # The authors' layers, of 64^3 voxels; 11,046,912 and 17,567,744 of these are weights of convolutions.
+    "3D-GAN, 64 voxels": (
+        (voxels.Generator(size=64), latents(200), 17_569_665),
+        (voxels.Discriminator(64), jax.ShapeDtypeStruct((4, 64, 64, 64, 1), jnp.float32), 11_048_769),
     ),
     "U-Net, 128 pixels": ((unet.Discriminator(64, 5), images(128), 31_481_602),),
 }
