@@ -71,27 +71,12 @@ def next_frame(
     count = scales if weight else 0
     judges = [adversary(loss, f"discriminator_{k}", **numbered(adversarial, k)) for k in range(count)]
 
-    def predicted(nets: Nets, batch: Batch) -> tuple[tuple[Array, ...], ...]:
-        """Returns, by scale, the true frame, the prediction, and the frames before."""
-        check_batch("next_frame", batch, x="clips whose last frame is to be predicted")
-        x = batch["x"]
-        if x.ndim != 5 or x.shape[1] < 2:
-            raise ValueError(f"next_frame needs clips batch['x'] [B, T, H, W, C], T >= 2; got shape {x.shape}")
-        past, truth = pyramid(x[:, :-1], scales), pyramid(x[:, -1], scales)
-        made = nets["generator"](x[:, :-1])
-        shapes = [jax.tree.map(lambda frame: frame.shape, frames) for frames in (tuple(made), truth)]
-        if shapes[0] != shapes[1]:
-            raise ValueError(
-                f"next_frame(scales={scales}) needs a generator of frames {shapes[1]}; it makes {shapes[0]}"
-            )
-        return truth, made, past
-
     def shown(nets: Nets, batch: Batch, turn: Turn, scale: int) -> tuple[Arguments, Arguments]:
-        truth, made, past = (each[scale] for each in predicted(nets, batch))
+        truth, made, past = (each[scale] for each in _predicted(nets, batch, scales))
         return (truth, past), (made, past)
 
     def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        truth, made, past = predicted(nets, batch)
+        truth, made, past = _predicted(nets, batch, scales)
         pairs = list(zip(truth, made, strict=True))
         apart = sum((pixel_error(*pair) for pair in pairs[1:]), pixel_error(*pairs[0]))
         sharp = sum((gradient_difference(*pair) for pair in pairs[1:]), gradient_difference(*pairs[0]))
@@ -112,3 +97,17 @@ def next_frame(
 
     asks = {"x": "the frames so far, [n, T, H, W, C]"}
     return between(judges, players(optimizer, **moves), generate, asks=asks)
+
+
+def _predicted(nets: Nets, batch: Batch, scales: int) -> tuple[tuple[Array, ...], ...]:
+    """Returns, by scale, the true frame, the prediction, and the frames before."""
+    check_batch("next_frame", batch, x="clips whose last frame is to be predicted")
+    x = batch["x"]
+    if x.ndim != 5 or x.shape[1] < 2:
+        raise ValueError(f"next_frame needs clips batch['x'] [B, T, H, W, C], T >= 2; got shape {x.shape}")
+    past, truth = pyramid(x[:, :-1], scales), pyramid(x[:, -1], scales)
+    made = nets["generator"](x[:, :-1])
+    shapes = [jax.tree.map(lambda frame: frame.shape, frames) for frames in (tuple(made), truth)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"next_frame(scales={scales}) needs a generator of frames {shapes[1]}; it makes {shapes[0]}")
+    return truth, made, past
