@@ -25,6 +25,19 @@ def test_a_digit_keeps_its_ink_and_its_speed():
     assert turned.mean() < 0.08  # at the border alone, and then about one axis
 
 
+def test_it_is_mirrored_at_the_border():
+    """By its bounding box: it comes up to every border and leaves it again by as much as it would have gone beyond."""
+    clips = jg.data.batch_at(jg.data.moving_digits(12, 28, turn=0.0, speed=5.0), 100, seed=0)(0)["x"]
+    tops = np.argmax((clips[..., 0] > -1).any(axis=3), axis=2)  # [n, T], the digit's first row: its place and a margin
+    moves = np.diff(tops, axis=1)
+    assert tops.max() - tops.min() >= 12
+    still = moves[:, 1:] == 0
+    straight = np.abs(moves[:, 1:] - moves[:, :-1]) <= 1
+    back = moves[:, 1:] * moves[:, :-1] < 0
+    assert 0.15 < back.mean() < 0.6  # 12 pixels of room at 5 a frame, times the share of the direction
+    assert (still & ~straight & ~back).mean() < 0.1  # it does not stick
+
+
 def test_turns_are_as_frequent_as_asked():
     """Half of the frames take a new direction, of which half are more than a right angle away: a quarter and walls."""
     kept = []

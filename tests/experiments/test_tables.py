@@ -125,6 +125,8 @@ FIRST = {  # the first cell of every row, table by table
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
+    "voxels": [["held-out solids", "voxels by themselves", "VAE", "3D-GAN"]],
+    "moving_digits": [["truth", "last frame", "square error", "and gradients", "and game"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},

@@ -13,10 +13,11 @@ def balls(*centres, side=16, radius=3):
 
 
 def test_two_disjoint_spheres_are_two_parts():
-    x = np.stack([balls((4, 4, 4)), balls((4, 4, 4), (11, 11, 11)), np.full((16,) * 3, -1.0)])
+    pair, small = balls((4, 4, 4), (11, 11, 11)), balls((4, 4, 4), radius=1)  # 123 voxels each, and 7
+    x = np.stack([balls((4, 4, 4)), pair, np.maximum(small, balls((11, 11, 11))), np.full((16,) * 3, -1.0)])
     parts = metrics.connected(x)
-    assert parts.components.tolist() == [1, 2, 0]
-    assert parts.largest.tolist() == [1.0, 0.5, 0.0]
+    assert parts.components.tolist() == [1, 2, 2, 0]
+    assert parts.largest == pytest.approx([1.0, 0.5, 123 / 130, 0.0])
     corner = np.full((1, 2, 2, 2, 1), -1.0)
     corner[0, 0, 0, 0] = corner[0, 1, 1, 0] = 1  # they share an edge, no face
     assert metrics.connected(corner).components.tolist() == [2]
