@@ -67,4 +67,6 @@ TABLES = {
     "ctgan": "experiments.tables.ctgan",
     "tones": "experiments.signals.tones",
     "vibration": "experiments.signals.vibration",
+    "voxels": "experiments.volumes.voxels",
+    "moving_digits": "experiments.volumes.moving_digits",
 }

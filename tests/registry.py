@@ -166,9 +166,13 @@ def network_pairs(size=28):
     return {name: pair(name, size) for name, module in families().items() if hasattr(module, "Generator")}
 
 
+OTHERS = {"frames", "voxels"}  # whose discriminators are of no images: played by the systems they are for
+
+
 def families():
     """By name, every file of networks that has a discriminator of images (or of anything that has a shape)."""
     found = {name: m for name, m in vars(jg.networks).items() if hasattr(m, "Discriminator") and inspect.ismodule(m)}
+    found = {name: m for name, m in found.items() if name not in OTHERS}
     return dict(sorted(found.items()))
 
 

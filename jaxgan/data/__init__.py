@@ -17,6 +17,10 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `table`, `Table`: CSV and Parquet files, or arrays by name; `tables.py` encodes their rows
 - `tones`: notes whose pitch is known, by formula (tones.py)
 - `vibration`: machines with damaged bearings, by formula (vibration.py)
+- `voxel_solids`: solids as volumes of voxels, by formula (voxel_solids.py); `voxels`: volumes of one's own, from `.npy`
+  files (voxels.py)
+- `moving_digits`: clips of digits that move, bounce and turn (moving.py); `frames`: clips of one's own, from folders of
+  pictures or animated GIFs (frames.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -34,7 +38,9 @@ from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample
 from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.embedded import digits
 from jaxgan.data.folder_pairs import folder_pairs
+from jaxgan.data.frames import frames
 from jaxgan.data.memory import arrays, from_uint8
+from jaxgan.data.moving import moving_digits
 from jaxgan.data.pictures import folder
 from jaxgan.data.records import records
 from jaxgan.data.solids import solids
@@ -54,6 +60,8 @@ from jaxgan.data.subsets import evenly, split, subset, whole
 from jaxgan.data.tables import Table, table
 from jaxgan.data.tones import tones
 from jaxgan.data.vibration import vibration
+from jaxgan.data.voxel_solids import voxel_solids
+from jaxgan.data.voxels import voxels
 
 __all__ = [
     "Draw",
@@ -73,6 +81,7 @@ __all__ = [
     "evenly",
     "folder",
     "folder_pairs",
+    "frames",
     "from_uint8",
     "grid",
     "hide",
@@ -80,6 +89,7 @@ __all__ = [
     "indices",
     "label_counts",
     "moons",
+    "moving_digits",
     "noise",
     "paired",
     "records",
@@ -95,6 +105,8 @@ __all__ = [
     "unlabelled",
     "unpaired",
     "vibration",
+    "voxel_solids",
+    "voxels",
     "weighted",
     "whole",
 ]

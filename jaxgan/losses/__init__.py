@@ -14,7 +14,7 @@ contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching; distances in the layers of a given network
 directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
-reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
+reconstruction mean absolute and squared errors, gradient difference, self-regularisation, negative log-likelihoods
 text          policy gradients
 smoothness    total variation
 selection     top-k training
@@ -39,7 +39,14 @@ from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
 from jaxgan.losses.features import content, feature_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
-from jaxgan.losses.reconstruction import absolute_error, bernoulli, self_regularization, squared_error, unit_gaussian
+from jaxgan.losses.reconstruction import (
+    absolute_error,
+    bernoulli,
+    gradient_difference,
+    self_regularization,
+    squared_error,
+    unit_gaussian,
+)
 from jaxgan.losses.relativistic import (
     relativistic,
     relativistic_average,
@@ -70,6 +77,7 @@ __all__ = [
     "feature_matching",
     "flipped",
     "gaussian_information",
+    "gradient_difference",
     "hinge",
     "least_squares",
     "least_squares_targets",

@@ -23,6 +23,7 @@ On class probabilities, images, generators:
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   sound              pitch, harmonics against noise, bands of energy
   vibration          impulses: kurtosis, and how often they come
+  solids             volumes of voxels: connected, of the right sizes, not copied
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -85,6 +86,7 @@ from jaxgan.metrics.prd import PRD, prd, prd_of_histograms
 from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
+from jaxgan.metrics.solids import Connected, connected, nearest_solid, occupied, volume_distance
 from jaxgan.metrics.sound import Pitch, band_energies, cents_off, histogram_distance, pitch, spectrogram
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.tables import (
@@ -114,6 +116,7 @@ __all__ = [
     "ClassFID",
     "Classifier",
     "ClosestPairs",
+    "Connected",
     "Copies",
     "DensityCoverage",
     "Difference",
@@ -151,6 +154,7 @@ __all__ = [
     "closest_pairs",
     "collision_rate",
     "compare",
+    "connected",
     "copies",
     "correlation_error",
     "covariance",
@@ -187,9 +191,11 @@ __all__ = [
     "ms_ssim",
     "ndb",
     "nearest_neighbour_accuracy",
+    "nearest_solid",
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "occupied",
     "pair_variations",
     "patch_distance",
     "path_length",
@@ -211,4 +217,5 @@ __all__ = [
     "support_estimate",
     "train_classifier",
     "variation",
+    "volume_distance",
 ]

@@ -11,6 +11,7 @@ from jaxgan.networks import (
     coupled,
     dcgan,
     encoders,
+    frames,
     heads,
     joint,
     laplacian,
@@ -31,6 +32,7 @@ from jaxgan.networks import (
     translators,
     unet,
     virtual,
+    voxels,
     wavegan,
 )
 from jaxgan.networks.pretrained import Pretrained, pretrained
@@ -43,6 +45,7 @@ __all__ = [
     "coupled",
     "dcgan",
     "encoders",
+    "frames",
     "heads",
     "joint",
     "laplacian",
@@ -64,5 +67,6 @@ __all__ = [
     "translators",
     "unet",
     "virtual",
+    "voxels",
     "wavegan",
 ]

@@ -18,6 +18,7 @@ from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.markovian import markovian
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
+from jaxgan.systems.next_frame import next_frame
 from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
@@ -30,6 +31,7 @@ from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.systems.vaegan import margins, vaegan
+from jaxgan.systems.voxel import accurate, voxel
 from jaxgan.systems.wavegan import wavegan
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Adversary",
     "MixtureWeights",
     "Verdict",
+    "accurate",
     "acgan",
     "adagan_weights",
     "adversarial_autoencoder",
@@ -69,6 +72,7 @@ __all__ = [
     "markovian",
     "mixture",
     "mutual_information",
+    "next_frame",
     "pix2pix",
     "player_loss",
     "players",
@@ -85,6 +89,7 @@ __all__ = [
     "stylegan2",
     "unet_gan",
     "vaegan",
+    "voxel",
     "wavegan",
     "with_term",
     "zcr",

@@ -104,6 +104,8 @@ COLUMNS = {
             "kurtosis, faults",
         }
     ],
+    "voxels": [{"solids", "largest part", "sure", "rarest kind", "volumes", "Fréchet distance", "nearest", "copies"}],
+    "moving_digits": [{"frames by", "sharpness", "PSNR", "patch distance", "read", "read at last"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -149,6 +151,8 @@ FIRST = {  # the first cell of every row, table by table
     ],
     "tones": [["real", "playback", "noise of their spectrum", "no shuffle", "WaveGAN"]],
     "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
+    "voxels": [["held-out solids", "voxels by themselves", "VAE", "3D-GAN"]],
+    "moving_digits": [["truth", "last frame", "square error", "and gradients", "and game"]],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -185,6 +189,8 @@ PICTURES = {
     "mix_gan": {"samples.png"},
     "tones": {"real.wav", "samples.png", "samples.wav"},
     "vibration": {"real.wav", "samples.png", "samples.wav"},
+    "voxels": {"samples.png", "turning.gif"},
+    "moving_digits": {"samples.png", "moving.gif"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -230,6 +236,8 @@ MEMBERS = {
     },
     "tones": {"WaveGAN-seed3", "no-shuffle-seed3"},
     "vibration": {"WaveGAN-seed3"},
+    "voxels": {"VAE-seed3", "3D-GAN-seed3"},
+    "moving_digits": {f"{name}-seed3" for name in ("square-error", "and-gradients", "and-game")},
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -260,7 +268,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"adagan", "ctgan", "mix_gan", "texture", "tones", "unpaired_glyphs", "vibration"}
+LONG |= {"adagan", "ctgan", "mix_gan", "moving_digits", "texture", "tones", "unpaired_glyphs", "vibration", "voxels"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -342,6 +350,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["tones", "--length", "128"], "--length must be at least 256; got 128"),
         (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
+        (["voxels", "--batch-size", "5000"], "--batch-size must be at most --training 4000; got 5000"),
+        (["moving_digits", "--scales", "5"], "--scales must be at most 4, from 4x4 pixels on; got 5"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

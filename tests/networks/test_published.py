@@ -20,6 +20,7 @@ from jaxgan.networks import (
     stylegan2,
     translators,
     unet,
+    voxels,
     wavegan,
 )
 
@@ -105,6 +106,11 @@ PUBLISHED = {
     "WaveGAN": (
         (wavegan.WaveGenerator(), latents(100), 19_065_345),
         (wavegan.WaveDiscriminator(), jax.ShapeDtypeStruct((4, 16_384, 1), jnp.float32), 17_427_969),
+    ),
+    # The authors' layers, of 64^3 voxels; 11,046,912 and 17,567,744 of these are weights of convolutions.
+    "3D-GAN, 64 voxels": (
+        (voxels.Generator(size=64), latents(200), 17_569_665),
+        (voxels.Discriminator(64), jax.ShapeDtypeStruct((4, 64, 64, 64, 1), jnp.float32), 11_048_769),
     ),
     "U-Net, 128 pixels": ((unet.Discriminator(64, 5), images(128), 31_481_602),),
 }

@@ -18,6 +18,7 @@ from tests.systems import (
     tiny_tables,
     tiny_translation,
     tiny_variational,
+    tiny_volumes,
 )
 
 GROUPS = (
@@ -29,6 +30,7 @@ GROUPS = (
     tiny_tables,
     tiny_translation,
     tiny_variational,
+    tiny_volumes,
 )
 TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere

@@ -1,6 +1,7 @@
 """Layers that GANs need and Flax lacks, or has in a form that is slow here; images are [B, H, W, C].
 
 convolutions   plain, strided and transposed, with fast derivatives of every order
+volumes        convolutions of voxels, halving and doubling
 resampling     upfirdn: filters that enlarge and reduce; channels laid out as pixels
 resampled      convolutions with such a filter before or after
 signals        convolutions of signals [B, L, C]; phase shuffle
@@ -47,16 +48,19 @@ from jaxgan.networks.layers.signals import (
     phase_shuffle,
     strided_conv_1d,
 )
+from jaxgan.networks.layers.volumes import DoublingConv, HalvingConv
 
 __all__ = [
     "BatchNorm",
     "ConditionalBatchNorm",
     "Conv",
     "ConvTranspose",
+    "DoublingConv",
     "Dropout",
     "Embedding",
     "EqualizedConv",
     "EqualizedDense",
+    "HalvingConv",
     "ModulatedConv",
     "Noise",
     "SelfAttention",

@@ -1,0 +1,1 @@
+"""Volumes of voxels, and frames of moving pictures."""
