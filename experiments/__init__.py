@@ -62,4 +62,7 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "seqgan": "experiments.text.seqgan",
+    "maskgan": "experiments.text.maskgan",
+    "gumbel": "experiments.text.gumbel",
 }

@@ -12,6 +12,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `ring`, `grid`, `swiss_roll`, `moons`: toy densities, drawn on the device (densities.py)
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
+- `text`, `words`, `grammar`, `bigrams` with `sequences`: sequences of tokens; `blanks` to be filled in them (text.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
@@ -43,15 +44,20 @@ from jaxgan.data.source import (
     weighted,
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
+from jaxgan.data.text import Bigrams, Text, bigrams, blanks, grammar, sequences, text, words
 
 __all__ = [
+    "Bigrams",
     "Draw",
     "Modes",
     "Source",
+    "Text",
     "Transform",
     "arrays",
     "batch_at",
     "batches",
+    "bigrams",
+    "blanks",
     "blur",
     "check_batch",
     "crop",
@@ -62,6 +68,7 @@ __all__ = [
     "folder",
     "folder_pairs",
     "from_uint8",
+    "grammar",
     "grid",
     "hide",
     "hole",
@@ -71,13 +78,16 @@ __all__ = [
     "noise",
     "paired",
     "ring",
+    "sequences",
     "solids",
     "split",
     "subset",
     "swiss_roll",
+    "text",
     "tfds",
     "unlabelled",
     "unpaired",
     "weighted",
     "whole",
+    "words",
 ]

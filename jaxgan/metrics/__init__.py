@@ -19,6 +19,7 @@ On class probabilities, images, generators:
   gilbo              information between latent and image, in nats
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
+  text               sequences: validity, n-grams, likelihoods, quality against diversity
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
@@ -83,6 +84,7 @@ from jaxgan.metrics.precision_recall import PrecisionRecall, precision_recall
 from jaxgan.metrics.protocol import Difference, Figure, Protocol, compare, described, rank
 from jaxgan.metrics.sliced import LaplacianSWD, SlicedWasserstein, laplacian_swd, sliced_wasserstein
 from jaxgan.metrics.standing import standing_statistics
+from jaxgan.metrics.text import NGrams, Point, Validity, fit_ngrams, ngram_divergence, quality_at, validity
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
 from jaxgan.metrics.two_sample import (
@@ -119,14 +121,17 @@ __all__ = [
     "LatentPath",
     "ModeCoverage",
     "Moments",
+    "NGrams",
     "NeighbourAccuracy",
     "Neighbours",
     "PathLength",
+    "Point",
     "PrecisionRecall",
     "Protocol",
     "Range",
     "SlicedWasserstein",
     "TwoSample",
+    "Validity",
     "accuracy",
     "add",
     "authenticity",
@@ -148,6 +153,7 @@ __all__ = [
     "fid_infinity",
     "fid_of_moments",
     "fit_bins",
+    "fit_ngrams",
     "frechet_distance",
     "gan_train_test",
     "gilbo",
@@ -168,6 +174,7 @@ __all__ = [
     "nearest_neighbour_accuracy",
     "nearest_training",
     "neighbour_rows",
+    "ngram_divergence",
     "no_moments",
     "patch_distance",
     "path_length",
@@ -177,6 +184,7 @@ __all__ = [
     "precision_recall",
     "probabilities",
     "psnr",
+    "quality_at",
     "rank",
     "save_classifier",
     "sliced_wasserstein",
@@ -186,5 +194,6 @@ __all__ = [
     "standing_statistics",
     "support_estimate",
     "train_classifier",
+    "validity",
     "variation",
 ]

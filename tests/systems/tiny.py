@@ -9,13 +9,22 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan.data import Source
-from tests.systems import tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational
+from tests.systems import (
+    tiny_core,
+    tiny_domains,
+    tiny_inference,
+    tiny_inverse,
+    tiny_text,
+    tiny_translation,
+    tiny_variational,
+)
 
-GROUPS = (tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational)
+GROUPS = (tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_text, tiny_translation, tiny_variational)
 TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
 # (system, option) -> why an option of the adversary does not exist there
 REFUSED = {cell: why for group in GROUPS for cell, why in getattr(group, "REFUSED", {}).items()}
+ALONE = {name for group in GROUPS for name in getattr(group, "ALONE", ())}  # systems without an adversary
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 
