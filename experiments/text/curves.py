@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxgan as jg
-from jaxgan.metrics import Point
+from jaxgan.metrics import Point, quality_at
 from jaxgan.runs.tables import save
 from jaxgan.types import Game, TrainState
 
@@ -36,6 +36,12 @@ def nats(
     log_p = [np.asarray(jg.losses.token_log_probabilities(logits, tokens, each), np.float64) for each in temperatures]
     weights = np.ones(tokens.shape) if mask is None else mask
     return [float(-np.sum(weights * each) / np.sum(weights)) for each in log_p]
+
+
+def at_equal_diversity(curves: Mapping[str, Sequence[Point]]) -> dict[str, float]:
+    """Returns each method's quality at the best diversity that all of them reach at some temperature."""
+    common = max(min(point.diversity for point in points) for points in curves.values())
+    return {name: quality_at(points, common) for name, points in curves.items()}
 
 
 def draw_curves(path: Path, curves: Mapping[str, Sequence[Point]], axes: tuple[str, str]) -> None:

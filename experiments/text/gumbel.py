@@ -3,8 +3,7 @@
 Kusner and Hernández-Lobato 2016: strings of at most 12 characters of the grammar S -> x | S+S | S-S | S*S | S/S, whose
 temperature falls while training. A parser says what is valid. Since the generator is a language model, -log p of test
 strings under it says what variety it has, in nats a string, of which the grammar's own entropy is the least. Maximum
-likelihood stands beside at its best temperature: "gain" is by how much more is valid than on that curve at the same
--log p.
+likelihood stands beside; what each makes at the best -log p that all reach at some temperature is compared too.
 
 Command: python -m experiments gumbel --seeds 3
 Takes: about five minutes on a CPU core. Expected result: experiments/README.md.
@@ -21,9 +20,9 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.text.curves import TEMPERATURES, draw_curves, nats, samples
+from experiments.text.curves import TEMPERATURES, at_equal_diversity, draw_curves, nats, samples
 from jaxgan.data.text import END, decoded, grammar_log_likelihood, parses
-from jaxgan.metrics import Point, quality_at, validity
+from jaxgan.metrics import Point, validity
 from jaxgan.networks import readers, sequences
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
@@ -47,7 +46,7 @@ class Config:
     warm: float = 5.0  # temperature of the relaxation at the first step
     cold: float = 0.5  # and at the last; it falls in equal ratios
     learning_rate: float = 1e-3  # Adam's, of both players
-    likelihood_rate: float = 1e-2  # Adam's, of maximum likelihood
+    likelihood_rate: float = 1e-2  # Adam's, of maximum likelihood; falls to zero along a half cosine
     b1: float = 0.5  # Adam's momentum, of both players
     gamma: float = 1.0  # weight of R1, of one-hot rows; 0: none
 
@@ -77,11 +76,12 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             member = folder / f"{name.replace(' ', '-')}-seed{seed}"
             state = train_member(member, Training(game, text.source, seed, config.steps, config.batch_size)).state
             curves[name], made[name] = _curve(game, state, test, text.alphabet), samples(game, state, JUDGED)
-            here = next(p for p in curves[name] if p.temperature == 1.0)
-            beside = quality_at(curves["maximum likelihood"], here.diversity) - here.quality
-            judged[name].append(_judged(made[name], test, text.alphabet) | {"-log p": here.diversity, "gain": beside})
+            (here,) = [p for p in curves[name] if p.temperature == 1.0]
+            judged[name].append(_judged(made[name], test, text.alphabet) | {"-log p": here.diversity})
             print(f"{name}, seed {seed}: { ({k: round(v, 3) for k, v in judged[name][-1].items()}) }", flush=True)
             print("T: not valid, -log p", *(f"{t}: {q:.4f}, {d:.3f}" for t, q, d in curves[name]), sep="\n  ")
+        for name, not_valid in at_equal_diversity(curves).items():
+            judged[name][-1]["valid at equal -log p"] = 1 - not_valid
         if seed == config.seed:
             draw_curves(folder / "curve.png", curves, ("-log p of test strings, nats", "share that is not valid"))
             lines = [f"{k}:\n" + "\n".join(decoded(v[:SHOWN], text.alphabet)) for k, v in made.items()]
@@ -94,8 +94,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     note = (
         f"{JUDGED} samples after {config.steps} steps of {config.batch_size}: shares that parse, and that parse and "
         f"are distinct (data: {validity(decoded(test, text.alphabet), parses).distinct:.3f}); distance in total "
-        f"variation of the numbers of signs among valid strings; -log p of {JUDGED} test strings in nats (the grammar itself: "
-        f"{least:.3f}); {config.seeds} seeds"
+        f"variation of the numbers of signs among valid strings; -log p of {JUDGED} test strings in nats (the "
+        f"grammar itself: {least:.3f}); {config.seeds} seeds"
     )
     yield Table("Strings of a grammar", note, rows)
 
@@ -122,7 +122,9 @@ def _games(config: Config) -> dict[str, Game]:
     vocabulary = jg.data.grammar(config.length).vocabulary
     prior = jg.priors.gumbel(config.length, vocabulary)
     generator = sequences.Recurrent(vocabulary, config.hidden, config.hidden, end=END)
-    adam = optax.chain(optax.clip_by_global_norm(5.0), optax.adam(config.likelihood_rate))
+    adam = optax.chain(
+        optax.clip_by_global_norm(5.0), optax.adam(optax.cosine_decay_schedule(config.likelihood_rate, config.steps))
+    )
     games = {
         "maximum likelihood": jg.game(
             {"generator": generator}, jg.systems.maximum_likelihood(prior=prior, optimizer=adam)

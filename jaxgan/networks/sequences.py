@@ -224,7 +224,9 @@ class Reader(nn.Module):
         """Reads in both directions."""
         check_mask(mask, x)
         h = jnp.concatenate([nn.Dense(self.features, use_bias=False)(x), mask[..., None].astype(x.dtype)], axis=-1)
-        return nn.Bidirectional(*(nn.RNN(recurrent_cell(self.cell, self.hidden)) for _ in range(2)))(h)
+        forward, backward = (nn.RNN(recurrent_cell(self.cell, self.hidden)) for _ in range(2))
+        read: Array = nn.Bidirectional(forward, backward)(h)  # type: ignore[assignment]
+        return read
 
 
 class Block(nn.Module):
