@@ -45,7 +45,7 @@ def test_words_are_parted():
     assert all(len(word) == 3 for word in known)
     with pytest.raises(ValueError, match="none has 40 to 41 letters"):
         jg.data.words(40, 41)
-    with pytest.raises(ValueError, match="1 <= shortest <= longest; got 'train', 5 and 4"):
+    with pytest.raises(ValueError, match="1 <= shortest <= longest; got 'train', 5, 4"):
         jg.data.words(5, 4)
 
 

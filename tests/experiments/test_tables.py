@@ -84,6 +84,9 @@ COLUMNS = {
     "disco": [{"method", "correlation", "error, degrees", "sectors"}],
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
+    "seqgan": [{"method", "NLL_oracle", "NLL_test", "at equal NLL_test", "2-grams"}],
+    "maskgan": [{"filled by", "words", "distinct", "4-grams", "-log p", "words at equal -log p"}],
+    "gumbel": [{"method", "valid", "distinct", "signs", "-log p", "valid at equal -log p"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
 }
@@ -120,6 +123,9 @@ FIRST = {  # the first cell of every row, table by table
     "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
     "disco": [["discogan", "game and reconstruction", "game alone"]],
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "seqgan": [["maximum likelihood", "SeqGAN"]],
+    "maskgan": [["truth", "maximum likelihood", "MaskGAN"]],
+    "gumbel": [["maximum likelihood", "soft", "straight through"]],
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
@@ -152,6 +158,9 @@ PICTURES = {
     "disco": {"samples.png"},
     "inpainting": {"samples.png"},
     "structure_style": {"samples.png"},
+    "seqgan": {"curve.png", "samples.txt"},
+    "maskgan": {"curve.png", "samples.txt"},
+    "gumbel": {"curve.png", "samples.txt"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
 }
@@ -189,6 +198,9 @@ MEMBERS = {
     "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
     "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
+    "seqgan": {"first-seed3", "maximum-likelihood-seed3", "SeqGAN-seed3"},
+    "maskgan": {"first-seed3", "maximum-likelihood-seed3", "MaskGAN-seed3"},
+    "gumbel": {"maximum-likelihood-seed3", "soft-seed3", "straight-through-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
 }
@@ -221,7 +233,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"texture", "unpaired_glyphs"}
+LONG |= {"gumbel", "maskgan", "seqgan", "texture", "unpaired_glyphs"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -297,6 +309,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["disco", "--features", "0"], "--features must be at least 1; got 0"),
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
         (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
+        (["seqgan", "--sequences", "10"], "--sequences must be at least 192; got 10"),
+        (["maskgan", "--share", "0"], "--share must be in (0, 1]; got 0"),
+        (["gumbel", "--cold", "0"], "--warm and --cold must be positive; got 5.0 and 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),

@@ -10,7 +10,6 @@ from scipy.special import expit as sigmoid
 import jaxgan as jg
 from jaxgan.systems.maskgan import of_blanks
 from tests.systems.tiny_core import fixed
-from tests.systems.tiny_text import filled
 
 V, DISCOUNT = 3, 0.5
 RNG = np.random.default_rng(0)
@@ -29,7 +28,7 @@ class Places:
         logits = variables["params"]["logits"]
         if method is None:
             return jnp.broadcast_to(logits, (len(first), 2, V))
-        return jnp.where(mask > 0, jnp.argmax(logits + first, axis=-1), tokens).astype(jnp.int32)
+        return jnp.where(mask > 0, jnp.argmax(logits[None] + first, axis=-1), tokens).astype(jnp.int32)
 
 
 def networks():
@@ -97,9 +96,8 @@ def test_a_loss_is_the_mean_over_blanks():
 
 
 def test_samples_leave_what_is_there_and_do_not_look_into_blanks():
-    system = filled()[1]
-    networks, batch = filled()[0], filled()[2]
-    game = jg.game(networks, system)
+    system = jg.systems.maskgan(loss=jg.losses.hinge, prior=jg.priors.gumbel(2, V), optimizer=optax.sgd(0.0))
+    game, batch = jg.game(networks(), system), {"tokens": jnp.asarray(DATA), "mask": jnp.asarray(MASK)}
     state = game.init(jax.random.key(0), batch)
     other = jnp.where(batch["mask"] > 0, (batch["tokens"] + 1) % 3, batch["tokens"])
     made = [jg.sample(game, state, jax.random.key(1), tokens=t, mask=batch["mask"]) for t in (batch["tokens"], other)]

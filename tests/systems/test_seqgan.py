@@ -153,6 +153,11 @@ def test_roll_outs_have_the_models_law():
         assert statistic < chi2.ppf(0.999, some.sum() - 1)
 
 
+def traced(game):
+    batch = {"tokens": jnp.asarray(DATA)}
+    return jax.eval_shape(game.train_step, jax.eval_shape(game.init, jax.random.key(0), batch), batch)
+
+
 def test_what_it_refuses():
     settings = {"loss": jg.losses.hinge, "prior": constant, "optimizer": optax.sgd(0.0)}
     with pytest.raises(ValueError, match="rollouts >= 1; got 0"):
@@ -165,18 +170,15 @@ def test_what_it_refuses():
         game.init(jax.random.key(0), {"tokens": jnp.zeros((2, 5), jnp.int32)})
     networks["discriminator"] = fixed(lambda p, x: x[..., 0] * p["w"], w=1.0)
     with pytest.raises(ValueError, match=r"one logit for each sequence, \(2,\); got \(2, 3\)"):
-        jg.game(networks, jg.systems.seqgan(**settings)).init(jax.random.key(0), {"tokens": jnp.asarray(DATA)})
+        traced(jg.game(networks, jg.systems.seqgan(**settings)))
 
 
 def test_a_lagged_policy_is_the_average_which_the_game_must_keep():
     settings = {"loss": jg.losses.hinge, "prior": constant, "optimizer": optax.sgd(0.0), "lagged": True}
     networks, system = {"generator": Table(TABLE), "discriminator": linear(W)}, jg.systems.seqgan(**settings)
-    batch = {"tokens": jnp.asarray(DATA)}
-    game = jg.game(networks, system, ema={"generator": 0.9})
-    jax.eval_shape(game.train_step, game.init(jax.random.key(0), batch), batch)
-    bare = jg.game(networks, system)
+    traced(jg.game(networks, system, ema={"generator": 0.9}))
     with pytest.raises(ValueError, match="no average of network 'generator' is kept"):
-        jax.eval_shape(bare.train_step, bare.init(jax.random.key(0), batch), batch)
+        traced(jg.game(networks, system))
 
 
 def test_maximum_likelihood_by_hand():
@@ -184,7 +186,7 @@ def test_maximum_likelihood_by_hand():
     game = jg.game({"generator": Table(TABLE)}, jg.systems.maximum_likelihood(prior=constant, optimizer=optax.sgd(0.1)))
     batch = {"tokens": jnp.asarray(DATA)}
     state = game.init(jax.random.key(0), batch)
-    after, metrics = game.train_step(state, batch)
+    after, metrics = jax.jit(game.train_step)(state, batch)
     before = np.concatenate([np.full((2, 1), V), DATA[:, :-1]], axis=1)
     rows = TABLE[np.arange(T)[None], before]
     log_p = np.take_along_axis(rows - logsumexp(rows, axis=-1, keepdims=True), DATA[..., None], axis=-1)
