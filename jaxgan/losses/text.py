@@ -108,7 +108,8 @@ def _sequences(
     function: str, first: ArrayLike, returns: ArrayLike, baseline: ArrayLike, mask: ArrayLike | None
 ) -> tuple[Array, Array, Array]:
     """Returns the first [B, T], the advantage [B, T] and the mask [B, T]."""
-    x, r, b = wide(first), wide(returns), wide(baseline)
+    x, r = wide(first), wide(returns)
+    b = jnp.asarray(baseline, r.dtype)  # a number would be float64 in the 64-bit mode
     m = jnp.ones_like(x) if mask is None else wide(mask)
     if x.ndim != 2 or r.shape != x.shape or m.shape != x.shape or b.shape not in ((), x.shape):
         raise ValueError(

@@ -95,8 +95,7 @@ class NGrams(NamedTuple):
         p = 1 / self.vocabulary
         for order in range(1, self.n + 1):  # each order's counts, and as many as there are tokens of the last one's law
             run = gram[-order:]
-            seen = self.before.get(run[:-1], 0)
-            p = (self.counts.get(run, 0) + p * SMOOTHING) / (seen + SMOOTHING)
+            p = (self.counts.get(run, 0) + p * SMOOTHING) / (self.before.get(run[:-1], 0) + SMOOTHING)
         return float(np.log(p))
 
 

@@ -36,8 +36,8 @@ class TextCNN(nn.Module):
     def __call__(self, x: Array) -> Array:
         """Returns logits [B] of sequences [B, T, V]."""
         h = nn.Dense(self.features, use_bias=False)(_checked("TextCNN", x))
-        seen = [jnp.max(nn.leaky_relu(nn.Conv(self.filters, (width,))(h), 0.2), axis=1) for width in self.widths]
-        h = jnp.concatenate(seen, axis=-1)
+        answers = [jnp.max(nn.leaky_relu(nn.Conv(self.filters, (width,))(h), 0.2), axis=1) for width in self.widths]
+        h = jnp.concatenate(answers, axis=-1)
         gate = nn.sigmoid(nn.Dense(h.shape[-1], bias_init=nn.initializers.constant(-2.0))(h))
         h = gate * nn.relu(nn.Dense(h.shape[-1])(h)) + (1 - gate) * h
         return nn.Dense(1)(h)[:, 0]
