@@ -44,11 +44,11 @@ class Config:
     hidden: int = 32  # features and units of the generator
     filters: int = 32  # of each width of the discriminator
     warm: float = 5.0  # temperature of the relaxation at the first step
-    cold: float = 0.5  # and at the last; it falls in equal ratios
+    cold: float = 1.0  # and at the last; it falls in equal ratios
     learning_rate: float = 1e-3  # Adam's, of both players
     likelihood_rate: float = 1e-2  # Adam's, of maximum likelihood; falls to zero along a half cosine
     b1: float = 0.5  # Adam's momentum, of both players
-    gamma: float = 1.0  # weight of R1, of one-hot rows; 0: none
+    gamma: float = 10.0  # weight of R1, of one-hot rows; 0: none
 
 
 SMOKE = {"steps": 2, "batch_size": 4, "hidden": 4, "filters": 2, "length": 4}

@@ -85,6 +85,9 @@ def seqgan(
     def values(nets: Nets, turn: Turn, tokens: Array, vocabulary: int) -> Array:
         """Returns Q [B, T]."""
         size, length = tokens.shape
+        last = earned(nets, turn, tokens, vocabulary)[:, None]
+        if length == 1:
+            return last
         policy = averaged(nets["generator"]) if lagged else frozen(nets["generator"])
 
         def completed(number: Array) -> Array:
@@ -96,7 +99,7 @@ def seqgan(
 
         beginnings = jax.vmap(completed)(jnp.arange(rollouts * (length - 1), dtype=jnp.int32))
         before = jnp.mean(beginnings.reshape(rollouts, length - 1, size), axis=0).T
-        return jnp.concatenate([before, earned(nets, turn, tokens, vocabulary)[:, None]], axis=1)
+        return jnp.concatenate([before, last], axis=1)
 
     def generator(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         tokens, real, _ = sides(nets, batch, turn)

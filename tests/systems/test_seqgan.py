@@ -33,9 +33,9 @@ class Table:
         table = variables["params"]["table"]
         if method is None:
             before = jnp.concatenate([jnp.full_like(first[:, :1], V), first[:, :-1]], axis=1)
-            return table[jnp.arange(T)[None], before]
+            return table[jnp.arange(first.shape[1])[None], before]
         made, last = [], jnp.full(len(first), V, jnp.int32)
-        for t in range(T):
+        for t in range(first.shape[1]):
             drawn = jnp.argmax(table[t, last] / temperature + first[:, t], axis=-1).astype(jnp.int32)
             last = drawn if mask is None else jnp.where(mask[:, t] > 0, drawn, tokens[:, t])
             made.append(last)
@@ -153,8 +153,8 @@ def test_roll_outs_have_the_models_law():
         assert statistic < chi2.ppf(0.999, some.sum() - 1)
 
 
-def traced(game):
-    batch = {"tokens": jnp.asarray(DATA)}
+def traced(game, tokens=DATA):
+    batch = {"tokens": jnp.asarray(tokens)}
     return jax.eval_shape(game.train_step, jax.eval_shape(game.init, jax.random.key(0), batch), batch)
 
 
@@ -171,6 +171,12 @@ def test_what_it_refuses():
     networks["discriminator"] = fixed(lambda p, x: x[..., 0] * p["w"], w=1.0)
     with pytest.raises(ValueError, match=r"one logit for each sequence, \(2,\); got \(2, 3\)"):
         traced(jg.game(networks, jg.systems.seqgan(**settings)))
+
+
+def test_a_single_token_has_no_roll_outs():
+    settings = {"loss": jg.losses.hinge, "prior": lambda *_: jnp.asarray(Z[:, :1]), "optimizer": optax.sgd(0.0)}
+    networks = {"generator": Table(TABLE), "discriminator": linear(W[:1])}
+    traced(jg.game(networks, jg.systems.seqgan(**settings)), DATA[:, :1])
 
 
 def test_a_lagged_policy_is_the_average_which_the_game_must_keep():
