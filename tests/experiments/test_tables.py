@@ -86,7 +86,7 @@ COLUMNS = {
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "seqgan": [{"method", "NLL_oracle", "NLL_test", "at equal NLL_test", "2-grams"}],
     "maskgan": [{"filled by", "words", "distinct", "4-grams", "-log p", "words at equal -log p"}],
-    "gumbel": [{"method", "valid", "distinct", "signs", "-log p", "valid at equal -log p"}],
+    "gumbel": [{"method", "valid", "distinct", "signs", "-log p", "valid at equal -log p", "likelihood there"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
 }
@@ -125,7 +125,7 @@ FIRST = {  # the first cell of every row, table by table
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
     "seqgan": [["maximum likelihood", "SeqGAN"]],
     "maskgan": [["truth", "maximum likelihood", "MaskGAN"]],
-    "gumbel": [["maximum likelihood", "soft", "straight through"]],
+    "gumbel": [["maximum likelihood", "soft", "soft with noise", "straight through"]],
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
@@ -200,7 +200,7 @@ MEMBERS = {
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "seqgan": {"first-seed3", "maximum-likelihood-seed3", "SeqGAN-seed3"},
     "maskgan": {"first-seed3", "maximum-likelihood-seed3", "MaskGAN-seed3"},
-    "gumbel": {"maximum-likelihood-seed3", "soft-seed3", "straight-through-seed3"},
+    "gumbel": {f"{name}-seed3" for name in ("maximum-likelihood", "soft", "soft-with-noise", "straight-through")},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
 }
