@@ -73,6 +73,29 @@ def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
 
 
 @explains
+def gumbel(length: int, vocabulary: int) -> Prior:
+    """Gumbel noise for sequences of tokens: argmax(logits + noise) is a draw of softmax(logits).
+
+    So the sequence that a generator draws (`networks.sequences`) is a function of its latent, as a picture is.
+
+    Args:
+      length: tokens of a sequence, >= 1.
+      vocabulary: number of tokens, >= 1.
+    Returns:
+      Prior, (key, n, index) -> [n, length, vocabulary].
+    Raises:
+      ValueError: a size is not positive.
+    References:
+      Maddison, Tarlow, Minka. A* Sampling. NeurIPS 2014, section 2.
+    """
+    for size in (length, vocabulary):
+        _check_dimension(size)
+    return lambda key, n, index=None: jax.vmap(lambda k: jax.random.gumbel(k, (length, vocabulary), jnp.float32))(
+        example_keys(key, n, index)
+    )
+
+
+@explains
 def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
     """Normal latents of which each coordinate is redrawn until its magnitude is below the truncation.
 

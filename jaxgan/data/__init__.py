@@ -13,6 +13,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `ring`, `grid`, `swiss_roll`, `moons`: toy densities, drawn on the device (densities.py)
 - `degraded`: pictures beside what is left of them, by `crop`, `blur`, `downsample`, `noise`, `hide`, `hole` or another
   `Transform` (degradations.py)
+- `text`, `words`, `grammar`, `bigrams` with `sequences`: sequences of tokens; `blanks` to be filled in them (text.py)
 - `solids`: shaded solids with their normals, by formula (solids.py)
 - `table`, `Table`: CSV and Parquet files, or arrays by name; `tables.py` encodes their rows
 - `tones`: notes whose pitch is known, by formula (tones.py)
@@ -58,20 +59,25 @@ from jaxgan.data.source import (
 )
 from jaxgan.data.subsets import evenly, split, subset, whole
 from jaxgan.data.tables import Table, table
+from jaxgan.data.text import Bigrams, Text, bigrams, blanks, grammar, sequences, text, words
 from jaxgan.data.tones import tones
 from jaxgan.data.vibration import vibration
 from jaxgan.data.voxel_solids import voxel_solids
 from jaxgan.data.voxels import voxels
 
 __all__ = [
+    "Bigrams",
     "Draw",
     "Modes",
     "Source",
     "Table",
+    "Text",
     "Transform",
     "arrays",
     "batch_at",
     "batches",
+    "bigrams",
+    "blanks",
     "blur",
     "check_batch",
     "crop",
@@ -83,6 +89,7 @@ __all__ = [
     "folder_pairs",
     "frames",
     "from_uint8",
+    "grammar",
     "grid",
     "hide",
     "hole",
@@ -94,12 +101,14 @@ __all__ = [
     "paired",
     "records",
     "ring",
+    "sequences",
     "solids",
     "sounds",
     "split",
     "subset",
     "swiss_roll",
     "table",
+    "text",
     "tfds",
     "tones",
     "unlabelled",
@@ -109,4 +118,5 @@ __all__ = [
     "voxels",
     "weighted",
     "whole",
+    "words",
 ]

@@ -16,6 +16,8 @@ directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
 reconstruction mean absolute and squared errors, gradient difference, self-regularisation, negative log-likelihoods
 text          policy gradients
+reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
+text          policy gradients, likelihood of tokens
 smoothness    total variation
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -56,7 +58,7 @@ from jaxgan.losses.relativistic import (
 from jaxgan.losses.selection import top_k
 from jaxgan.losses.smoothing import flipped, smoothed
 from jaxgan.losses.smoothness import total_variation
-from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient
+from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient, token_log_probabilities
 
 __all__ = [
     "Equilibrium",
@@ -98,6 +100,7 @@ __all__ = [
     "smoothed",
     "softmax",
     "squared_error",
+    "token_log_probabilities",
     "top_k",
     "total_variation",
     "unit_gaussian",

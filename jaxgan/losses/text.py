@@ -10,6 +10,31 @@ from jax.typing import ArrayLike
 from jaxgan.losses.pairs import check_number, wide
 
 
+def token_log_probabilities(logits: ArrayLike, tokens: ArrayLike, temperature: ArrayLike = 1.0) -> Array:
+    """Log p of each token: the log-softmax of its logits, at the token.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> logits = jnp.log(jnp.array([[[0.25, 0.75]]]))
+      >>> round(float(jg.losses.token_log_probabilities(logits, jnp.array([[1]]))[0, 0]), 4)
+      -0.2877
+
+    Args:
+      logits: [B, T, V], of each token after those before it.
+      tokens: [B, T] integers in 0..V-1.
+      temperature: > 0, by which logits are divided: the law of samples at that temperature.
+    Returns:
+      [B, T].
+    Raises:
+      ValueError: shapes do not fit.
+    """
+    x, places = wide(logits), jnp.asarray(tokens)
+    if x.ndim != 3 or places.shape != x.shape[:2]:
+        raise ValueError(f"token_log_probabilities takes logits [B, T, V], tokens [B, T]; got {x.shape} {places.shape}")
+    log_p = jax.nn.log_softmax(x / temperature, axis=-1)
+    return jnp.take_along_axis(log_p, places[..., None], axis=-1)[..., 0]
+
+
 def discounted_returns(rewards: ArrayLike, discount: float = 1.0) -> Array:
     """What follows each token: R_t = sum over s >= t of discount^(s - t) r_s.
 
@@ -83,7 +108,8 @@ def _sequences(
     function: str, first: ArrayLike, returns: ArrayLike, baseline: ArrayLike, mask: ArrayLike | None
 ) -> tuple[Array, Array, Array]:
     """Returns the first [B, T], the advantage [B, T] and the mask [B, T]."""
-    x, r, b = wide(first), wide(returns), wide(baseline)
+    x, r = wide(first), wide(returns)
+    b = jnp.asarray(baseline, r.dtype)  # a number would be float64 in the 64-bit mode
     m = jnp.ones_like(x) if mask is None else wide(mask)
     if x.ndim != 2 or r.shape != x.shape or m.shape != x.shape or b.shape not in ((), x.shape):
         raise ValueError(

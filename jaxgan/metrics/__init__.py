@@ -20,6 +20,7 @@ On class probabilities, images, generators:
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
   tables             margins, pairs and correlations of columns; what is learned from rows
+  text               sequences: validity, n-grams, likelihoods, quality against diversity
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
   sound              pitch, harmonics against noise, bands of energy
   vibration          impulses: kurtosis, and how often they come
@@ -95,6 +96,7 @@ from jaxgan.metrics.tables import (
     marginal_variations,
     pair_variations,
 )
+from jaxgan.metrics.text import NGrams, Point, Validity, fit_ngrams, ngram_divergence, quality_at, validity
 from jaxgan.metrics.train_test import GanTrainTest, gan_train_test
 from jaxgan.metrics.translation import gradient_energy_ratio, patch_distance, psnr
 from jaxgan.metrics.two_sample import (
@@ -133,15 +135,18 @@ __all__ = [
     "LatentPath",
     "ModeCoverage",
     "Moments",
+    "NGrams",
     "NeighbourAccuracy",
     "Neighbours",
     "PathLength",
     "Pitch",
+    "Point",
     "PrecisionRecall",
     "Protocol",
     "Range",
     "SlicedWasserstein",
     "TwoSample",
+    "Validity",
     "accuracy",
     "add",
     "authenticity",
@@ -169,6 +174,7 @@ __all__ = [
     "fid_infinity",
     "fid_of_moments",
     "fit_bins",
+    "fit_ngrams",
     "frechet_distance",
     "gan_train_test",
     "gilbo",
@@ -194,6 +200,7 @@ __all__ = [
     "nearest_solid",
     "nearest_training",
     "neighbour_rows",
+    "ngram_divergence",
     "no_moments",
     "occupied",
     "pair_variations",
@@ -206,6 +213,7 @@ __all__ = [
     "precision_recall",
     "probabilities",
     "psnr",
+    "quality_at",
     "rank",
     "save_classifier",
     "sliced_wasserstein",
@@ -216,6 +224,7 @@ __all__ = [
     "standing_statistics",
     "support_estimate",
     "train_classifier",
+    "validity",
     "variation",
     "volume_distance",
 ]

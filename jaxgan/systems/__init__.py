@@ -14,21 +14,25 @@ from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gan import gan, latent_optimization
+from jaxgan.systems.gumbel import gumbel
 from jaxgan.systems.infogan import infogan
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.markovian import markovian
+from jaxgan.systems.maskgan import maskgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
 from jaxgan.systems.next_frame import next_frame
 from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
 from jaxgan.systems.progressive import fade_real, fading, grown
 from jaxgan.systems.semi_supervised import semi_supervised
+from jaxgan.systems.seqgan import seqgan
 from jaxgan.systems.simgan import simgan
 from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
+from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.systems.vaegan import margins, vaegan
 from jaxgan.systems.voxel import accurate, voxel
@@ -65,11 +69,14 @@ __all__ = [
     "gawwn",
     "generates",
     "grown",
+    "gumbel",
     "infogan",
     "lapgan",
     "latent_optimization",
     "margins",
     "markovian",
+    "maskgan",
+    "maximum_likelihood",
     "mixture",
     "mutual_information",
     "next_frame",
@@ -81,6 +88,7 @@ __all__ = [
     "samples",
     "semi_supervised",
     "semi_supervised_autoencoder",
+    "seqgan",
     "several_discriminators",
     "simgan",
     "srgan",

@@ -84,6 +84,9 @@ COLUMNS = {
     "disco": [{"method", "correlation", "error, degrees", "sectors"}],
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
+    "seqgan": [{"method", "NLL_oracle", "NLL_test", "at equal NLL_test", "2-grams"}],
+    "maskgan": [{"filled by", "words", "distinct", "4-grams", "-log p", "words at equal -log p"}],
+    "gumbel": [{"method", "valid", "distinct", "signs", "-log p", "valid at equal -log p", "likelihood there"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
     "ctgan": [{"rows", "columns", "worst column", "pairs", "correlations", "told apart", "TSTR"}],
@@ -140,6 +143,9 @@ FIRST = {  # the first cell of every row, table by table
     "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
     "disco": [["discogan", "game and reconstruction", "game alone"]],
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "seqgan": [["maximum likelihood", "SeqGAN"]],
+    "maskgan": [["truth", "maximum likelihood", "MaskGAN"]],
+    "gumbel": [["maximum likelihood", "soft", "soft with noise", "straight through"]],
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
@@ -182,6 +188,9 @@ PICTURES = {
     "disco": {"samples.png"},
     "inpainting": {"samples.png"},
     "structure_style": {"samples.png"},
+    "seqgan": {"curve.png", "samples.txt"},
+    "maskgan": {"curve.png", "samples.txt"},
+    "gumbel": {"curve.png", "samples.txt"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
     "ctgan": {"samples.png", "fair.txt"},
@@ -226,6 +235,9 @@ MEMBERS = {
     "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
     "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
+    "seqgan": {"first-seed3", "maximum-likelihood-seed3", "SeqGAN-seed3"},
+    "maskgan": {"first-seed3", "maximum-likelihood-seed3", "MaskGAN-seed3"},
+    "gumbel": {f"{name}-seed3" for name in ("maximum-likelihood", "soft", "soft-with-noise", "straight-through")},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
     "ctgan": {"fair-seed3"},
@@ -268,7 +280,20 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"adagan", "ctgan", "mix_gan", "moving_digits", "texture", "tones", "unpaired_glyphs", "vibration", "voxels"}
+LONG |= {
+    "adagan",
+    "ctgan",
+    "gumbel",
+    "maskgan",
+    "mix_gan",
+    "moving_digits",
+    "seqgan",
+    "texture",
+    "tones",
+    "unpaired_glyphs",
+    "vibration",
+    "voxels",
+}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -349,6 +374,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["mix_gan", "--count", "1"], "--count must be at least 2; got 1"),
         (["tones", "--length", "128"], "--length must be at least 256; got 128"),
         (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
+        (["seqgan", "--sequences", "10"], "--sequences must be at least 192; got 10"),
+        (["maskgan", "--share", "0"], "--share must be in (0, 1]; got 0"),
+        (["gumbel", "--cold", "0"], "--warm and --cold must be positive; got 5.0 and 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["voxels", "--batch-size", "5000"], "--batch-size must be at most --training 4000; got 5000"),
         (["moving_digits", "--scales", "5"], "--scales must be at most 4, from 4x4 pixels on; got 5"),

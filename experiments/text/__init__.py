@@ -1,0 +1,1 @@
+"""Sequences of tokens: text GANs beside maximum likelihood at every temperature."""
