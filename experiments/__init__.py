@@ -62,4 +62,6 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "gail": "experiments.control.gail",
+    "turing_learning": "experiments.control.turing_learning",
 }

@@ -20,6 +20,7 @@ On class probabilities, images, generators:
   train_test         classifiers trained on samples, tested on data, and the reverse
   modes              modes covered, where they are known
   translation        outputs of a translator beside the truth: PSNR, sharpness, the law of patches
+  control            returns in a task, normalised by an expert's; occupancies of tables
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -50,6 +51,7 @@ from jaxgan.metrics.classifier import (
     save_classifier,
     train_classifier,
 )
+from jaxgan.metrics.control import normalized_return, occupancy, returns
 from jaxgan.metrics.density_coverage import DensityCoverage, density_coverage
 from jaxgan.metrics.frechet import (
     ClassFID,
@@ -169,6 +171,8 @@ __all__ = [
     "nearest_training",
     "neighbour_rows",
     "no_moments",
+    "normalized_return",
+    "occupancy",
     "patch_distance",
     "path_length",
     "perceptual_distance",
@@ -178,6 +182,7 @@ __all__ = [
     "probabilities",
     "psnr",
     "rank",
+    "returns",
     "save_classifier",
     "sliced_wasserstein",
     "spatial_fid",

@@ -9,9 +9,17 @@ import numpy as np
 
 import jaxgan as jg
 from jaxgan.data import Source
-from tests.systems import tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational
+from tests.systems import (
+    tiny_control,
+    tiny_core,
+    tiny_domains,
+    tiny_inference,
+    tiny_inverse,
+    tiny_translation,
+    tiny_variational,
+)
 
-GROUPS = (tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational)
+GROUPS = (tiny_control, tiny_core, tiny_domains, tiny_inference, tiny_inverse, tiny_translation, tiny_variational)
 TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
 # (system, option) -> why an option of the adversary does not exist there
