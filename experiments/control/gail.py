@@ -34,6 +34,7 @@ from jaxgan.systems.parts import players
 from jaxgan.types import Batch, Game, Metrics, Nets, System, TrainState, Turn
 
 TASKS: dict[str, Callable[[], Task]] = {"pendulum": jg.data.pendulum, "point_mass": jg.data.point_mass}
+REWARDS = {"logit": jg.losses.wasserstein, "minimax": jg.losses.minimax, "non_saturating": jg.losses.non_saturating}
 JUDGED = 100  # roll-outs that a return is the mean of
 
 
@@ -46,15 +47,15 @@ class Config:
     task: str = "pendulum"  # or point_mass
     trajectories: str = "1,4,10"  # of the expert, one row each
     every: int = 20  # of the rows that are subsampled: every so many steps are kept
-    steps: int = 600  # train steps, of either method
+    steps: int = 300  # train steps, of either method
     rollouts: int = 16  # of the policy in each turn; times 100 steps it is the batch
     width: int = 32  # units of each of two hidden layers, in all networks
     learning_rate: float = 3e-3  # Adam's, of the policy and of cloning
-    discriminator_rate: float = 1e-3  # Adam's
-    gamma: float = 0.03  # weight of R1 on the discriminator
-    discount: float = 0.95  # of imitation rewards
+    discriminator_rate: float = 2e-3  # Adam's
+    gamma: float = 0.01  # weight of R1 on the discriminator
+    discount: float = 0.9  # of imitation rewards
     entropy: float = 0.0  # weight of the policy's entropy
-    loss: str = "minimax"  # whose generator's loss is minus the reward; or non_saturating
+    reward: str = "logit"  # by which generator's loss: minimax, non_saturating, or the logit itself
 
 
 SMOKE = {"steps": 2, "rollouts": 1, "width": 4, "trajectories": "1"}
@@ -70,8 +71,8 @@ def check(config: Config) -> None:
     _counts(config)
     if config.task not in TASKS:
         raise ValueError(f"--task has {config.task!r}, which is none of {', '.join(TASKS)}")
-    if config.loss not in (known := ("minimax", "non_saturating")):
-        raise ValueError(f"--loss has {config.loss!r}, which is none of {', '.join(known)}")
+    if config.reward not in REWARDS:
+        raise ValueError(f"--reward has {config.reward!r}, which is none of {', '.join(REWARDS)}")
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
@@ -124,14 +125,11 @@ def _gail(config: Config, task: Task) -> Game:
         "value": policies.Value(hidden, scale=3.0),
         "discriminator": joint.Joint(mlp.Discriminator(hidden, activation=jnp.tanh)),
     }
-    optimizer = {
-        "policy": _adam(config.learning_rate, config),
-        "discriminator": _adam(config.discriminator_rate, config),
-    }
+    rates = {"policy": config.learning_rate, "discriminator": config.discriminator_rate}
     system = jg.systems.gail(
         task=task,
-        loss=getattr(jg.losses, config.loss),
-        optimizer=optimizer,
+        loss=jg.losses.minimax._replace(generator=REWARDS[config.reward].generator),
+        optimizer={player: _adam(rate, config) for player, rate in rates.items()},
         discount=config.discount,
         entropy=config.entropy,
         penalty=jg.penalties.r1(config.gamma) if config.gamma else None,

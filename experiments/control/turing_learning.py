@@ -44,7 +44,7 @@ class Config:
 
     seed: int = 0  # the first; of both populations and of the data's order
     seeds: int = 1  # runs of each method
-    generations: int = 400  # train steps
+    generations: int = 300  # train steps
     population: int = 40  # models, and classifiers; half of them are selected
     batch_size: int = 40  # observed runs, and runs of a model, in each generation
     hidden: int = 5  # units of a classifier
@@ -144,7 +144,7 @@ def _observed(loss: LossFn) -> LossFn:
 def _estimate(config: Config, state: TrainState) -> np.ndarray:
     """Returns the median of the models that were selected last: they come first."""
     own = np.asarray(state.params["generator"][populations.MEMBERS]["parameters"])
-    return np.median(own[: config.population // 2], axis=0)
+    return np.clip(np.median(own[: config.population // 2], axis=0), -1, 1)
 
 
 def _path(member: Path, count: int) -> np.ndarray:

@@ -36,6 +36,7 @@ class Task(NamedTuple):
 
 TORQUE, SWING = 0.5, 0.15  # of the pendulum: the largest torque over that of its weight; seconds of a step
 FORCE, PUSH = 1.0, 0.1  # of the point: the largest force along an axis; seconds of a step
+WALL = 1.5  # along either axis: beyond what an expert shows a discriminator knows nothing, and a policy would go there
 
 
 def pendulum(horizon: int = 100) -> Task:
@@ -95,10 +96,10 @@ def pendulum(horizon: int = 100) -> Task:
 
 
 def point_mass(horizon: int = 100) -> Task:
-    """A point in the plane that forces shall bring to rest at the origin: two double integrators.
+    """A point in the plane that forces shall bring to rest at the origin: two double integrators between walls.
 
-    x'' = u by semi-implicit Euler steps of 0.1. A state is (x, x') of four entries, a start uniform in the square of
-    side 2 at speeds below 0.5; the reward is -(|x|^2 + 0.1 |x'|^2 + 0.01 |u|^2). The expert is a linear-quadratic
+    x'' = u by semi-implicit Euler steps of 0.1, and at |x_i| = 1.5 a wall that stops it. A state is (x, x') of four
+    entries, a start uniform in the square of side 2 at speeds below 0.5; the reward is -(|x|^2 + 0.1 |x'|^2 + 0.01 |u|^2). The expert is a linear-quadratic
     regulator for continuous time, cut off at forces of 1.
 
     Args:
@@ -120,7 +121,9 @@ def point_mass(horizon: int = 100) -> Task:
 
     def step(state: Array, action: Array) -> Array:
         speed = state[2:] + PUSH * FORCE * action
-        return jnp.concatenate([state[:2] + PUSH * speed, speed])
+        place = state[:2] + PUSH * speed
+        speed = jnp.where(jnp.abs(place) > WALL, 0.0, speed)  # which a wall stops
+        return jnp.concatenate([jnp.clip(place, -WALL, WALL), speed])
 
     def reward(state: Array, action: Array) -> Array:
         weights = jnp.asarray([1, 1, 0.1, 0.1], jnp.float32)

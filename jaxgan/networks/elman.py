@@ -9,7 +9,7 @@ from jax import Array
 
 
 class Elman(nn.Module):
-    """Sequences [B, T, F], or [B, T] of one feature -> logits [B]: h_t = sigmoid(W x_t + U h_{t-1} + b), then w . h_T + c.
+    """[B, T, F], or [B, T] of one feature, -> logits [B]: w . h_T + c with h_t = sigmoid(W x_t + U h_{t-1} + b).
 
     (F + 1) H + H^2 + H + 1 parameters: 46 of two features and five units, as in the paper. They start as U(-1, 1)
     times `scale`, biases too.

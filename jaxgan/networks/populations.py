@@ -1,4 +1,4 @@
-"""Populations: many networks of one kind in one, each with mutation strengths of its own, for `estimators.selection`."""
+"""Populations: many networks of one kind in one, each with its mutation strengths, for `estimators.selection`."""
 
 from __future__ import annotations
 

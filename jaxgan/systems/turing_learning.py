@@ -1,4 +1,4 @@
-"""Turing Learning: models of a behaviour and classifiers of what they do evolve against each other, without gradients."""
+"""Turing Learning: models of a behaviour and classifiers of what they do evolve against each other by selection."""
 
 from __future__ import annotations
 
