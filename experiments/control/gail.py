@@ -95,8 +95,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
                     print(f"{member.name}: {shares[name][-1]:.3f}", flush=True)
                     if seed == config.seed:
                         acts[f"{name}, {count} roll-outs, every {every}"] = act
-            kept = {"roll-outs": float(count), "every": float(every)}
-            rows.append(kept | shares)
+            rows.append({"roll-outs": float(count), "every": float(every), **shares})
     shown = {"expert": jg.data.expert(task)} | dict(list(acts.items())[-4:])
     _draw(folder, task, shown)
     note = (

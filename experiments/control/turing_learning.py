@@ -84,8 +84,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             errors = [float(np.abs(estimate - truth).mean()) for estimate in estimates]
             words = ", ".join(f"{value:.2f}" for value in np.mean(estimates, axis=0))
             asked = ", ".join(f"{value:.2f}" for value in truth)
-            row = {"behaviour": behaviour.name, "method": method, "mean error": errors, "mean estimate": words}
-            rows.append(row | {"truth": asked})
+            row: dict[str, Cell] = {"behaviour": behaviour.name, "method": method, "mean error": errors}
+            rows.append({**row, "mean estimate": words, "truth": asked})
     _draw(folder / "samples.png", paths)
     robots = {name: inferred["line_of_sight", name] for name in METHODS}
     save_film(folder / "robots.gif", _film(robots | {"truth": np.asarray(TRUTH["line_of_sight"])}))
@@ -104,7 +104,7 @@ def _crowd(config: Config, behaviour: Behaviour) -> populations.Crowd:
 
 
 def _coevolution(config: Config, behaviour: Behaviour) -> Game:
-    networks = {
+    networks: dict[str, Any] = {
         "generator": _crowd(config, behaviour),
         "discriminator": populations.Jury(elman.Elman(config.hidden), config.population, config.strength),
     }

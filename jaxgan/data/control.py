@@ -99,7 +99,8 @@ def point_mass(horizon: int = 100) -> Task:
     """A point in the plane that forces shall bring to rest at the origin: two double integrators between walls.
 
     x'' = u by semi-implicit Euler steps of 0.1, and at |x_i| = 1.5 a wall that stops it. A state is (x, x') of four
-    entries, a start uniform in the square of side 2 at speeds below 0.5; the reward is -(|x|^2 + 0.1 |x'|^2 + 0.01 |u|^2). The expert is a linear-quadratic
+    entries, a start uniform in the square of side 2 at speeds below 0.5; the reward is -(|x|^2 + 0.1 |x'|^2 + 0.01
+    |u|^2). The expert is a linear-quadratic
     regulator for continuous time, cut off at forces of 1.
 
     Args:

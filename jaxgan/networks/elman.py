@@ -40,6 +40,7 @@ class Elman(nn.Module):
         def read(h: Array, entry: Array) -> tuple[Array, None]:
             return nn.sigmoid(entry + h @ again), None
 
-        entries = jnp.swapaxes(x @ inward[:-1] + inward[-1], 0, 1)
+        one = jnp.ones_like(x[..., :1])  # so that the last row of W is the bias
+        entries = jnp.swapaxes(jnp.concatenate([x, one], axis=-1) @ inward, 0, 1)
         last, _ = jax.lax.scan(read, jnp.zeros_like(entries[0]), entries)
         return last @ outward[:-1] + outward[-1]

@@ -56,7 +56,8 @@ class Jury(NamedTuple):
     def apply(self, variables: Any, *inputs: Any) -> Array:
         """Judges x [B, ...], and conditions where there are any."""
         members = variables["params"][MEMBERS]
-        return jax.vmap(lambda params: self.member.apply({"params": params}, *inputs), out_axes=1)(members)
+        judged: Array = jax.vmap(lambda params: self.member.apply({"params": params}, *inputs), out_axes=1)(members)
+        return judged
 
 
 def _born(member: nn.Module, size: int, strength: float, key: Array, inputs: tuple[Any, ...]) -> dict[str, PyTree]:

@@ -86,6 +86,8 @@ COLUMNS = {
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "superresolution": [{"enlarged by", "PSNR", "high band", "patch distance", "PSNR made small"}],
     "texture": [{"texture", "patch distance", "nearest", "seams"}],
+    "gail": [{"roll-outs", "every", "GAIL", "cloning"}],
+    "turing_learning": [{"behaviour", "method", "mean error", "mean estimate", "truth"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -123,6 +125,8 @@ FIRST = {  # the first cell of every row, table by table
     "structure_style": [["real", "painted normals", "pictures alone", "structure, then style"]],
     "superresolution": [["bicubic", "squared error alone", "SRGAN"]],
     "texture": [["left half", "noise of its spectrum", "quilts", "generated"]],
+    "gail": [[1.0, 1.0]],
+    "turing_learning": [["autoregression"] * 2 + ["line_of_sight"] * 2],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -154,6 +158,8 @@ PICTURES = {
     "structure_style": {"samples.png"},
     "superresolution": {"samples.png"},
     "texture": {"samples.png"},
+    "gail": {"samples.png", "rollouts.gif"},
+    "turing_learning": {"samples.png", "robots.gif"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -191,6 +197,12 @@ MEMBERS = {
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
     "superresolution": {"first-seed3", "squared-error-alone-seed3", "SRGAN-seed3"},
     "texture": {"brick-seed3"},
+    "gail": {f"{name}-1-every{every}-seed3" for name in ("GAIL", "cloning") for every in (1, 20)},
+    "turing_learning": {
+        f"{behaviour}-{method}-seed3"
+        for behaviour in ("autoregression", "line_of_sight")
+        for method in ("Turing-Learning", "least-squares")
+    },
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -221,7 +233,7 @@ def few(monkeypatch):
 
 # Half a minute of compilation each; what they are made of is tested by itself.
 LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {"texture", "unpaired_glyphs"}
+LONG |= {"gail", "texture", "turing_learning", "unpaired_glyphs"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in TABLES])
@@ -298,6 +310,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["inpainting", "--hole", "26"], "--hole must be even and at most 24; got 26"),
         (["superresolution", "--steps", "0"], "--steps must be at least 1; got 0"),
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
+        (["gail", "--trajectories", "0"], "--trajectories must be numbers >= 1 with commas between; got '0'"),
+        (["gail", "--task", "juggling"], "--task has 'juggling', which is none of pendulum, point_mass"),
+        (["turing_learning", "--population", "1"], "--population must be at least 2; got 1"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],
