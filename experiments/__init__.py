@@ -72,4 +72,6 @@ TABLES = {
     "seqgan": "experiments.text.seqgan",
     "maskgan": "experiments.text.maskgan",
     "gumbel": "experiments.text.gumbel",
+    "gail": "experiments.control.gail",
+    "turing_learning": "experiments.control.turing_learning",
 }

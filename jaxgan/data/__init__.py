@@ -22,6 +22,10 @@ A `Source` is what examples are; the protocol is the same for all of them.
   files (voxels.py)
 - `moving_digits`: clips of digits that move, bounce and turn (moving.py); `frames`: clips of one's own, from folders of
   pictures or animated GIFs (frames.py)
+- `Behaviour`, `autoregression`, `line_of_sight`, `recorded`: programs of few parameters, and runs of them
+  (behaviours.py)
+- `Task`, `pendulum`, `point_mass`, `rollout`, `expert`, `uniform_actions`, `demonstrations`: control tasks as pure
+  functions, and what their experts did (control.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
 - `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
   resizes and mirrors for both
@@ -32,9 +36,11 @@ Grain, TensorFlow Datasets, Pillow, pyarrow and scikit-learn are imported only b
 do.
 """
 
+from jaxgan.data.behaviours import Behaviour, autoregression, line_of_sight, recorded
 from jaxgan.data.catalogue import tfds
 from jaxgan.data.check import check_batch
 from jaxgan.data.combined import paired, unpaired
+from jaxgan.data.control import Task, demonstrations, expert, pendulum, point_mass, rollout, uniform_actions
 from jaxgan.data.degradations import Transform, blur, crop, degraded, downsample, hide, hole, noise
 from jaxgan.data.densities import grid, moons, ring, swiss_roll
 from jaxgan.data.embedded import digits
@@ -66,14 +72,17 @@ from jaxgan.data.voxel_solids import voxel_solids
 from jaxgan.data.voxels import voxels
 
 __all__ = [
+    "Behaviour",
     "Bigrams",
     "Draw",
     "Modes",
     "Source",
     "Table",
+    "Task",
     "Text",
     "Transform",
     "arrays",
+    "autoregression",
     "batch_at",
     "batches",
     "bigrams",
@@ -82,9 +91,11 @@ __all__ = [
     "check_batch",
     "crop",
     "degraded",
+    "demonstrations",
     "digits",
     "downsample",
     "evenly",
+    "expert",
     "folder",
     "folder_pairs",
     "frames",
@@ -95,12 +106,17 @@ __all__ = [
     "hole",
     "indices",
     "label_counts",
+    "line_of_sight",
     "moons",
     "moving_digits",
     "noise",
     "paired",
+    "pendulum",
+    "point_mass",
+    "recorded",
     "records",
     "ring",
+    "rollout",
     "sequences",
     "solids",
     "sounds",
@@ -111,6 +127,7 @@ __all__ = [
     "text",
     "tfds",
     "tones",
+    "uniform_actions",
     "unlabelled",
     "unpaired",
     "vibration",

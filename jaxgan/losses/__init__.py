@@ -18,6 +18,7 @@ reconstruction mean absolute and squared errors, gradient difference, self-regul
 text          policy gradients
 reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
 text          policy gradients, likelihood of tokens
+control       imitation rewards, advantages, densities of normal actions
 smoothness    total variation
 selection     top-k training
 smoothing     wrappers of logistic losses: smoothed and flipped labels
@@ -25,6 +26,7 @@ pairs         what they share
 """
 
 from jaxgan.losses.adversarial import (
+    hard_threshold,
     hinge,
     least_squares,
     least_squares_targets,
@@ -36,6 +38,12 @@ from jaxgan.losses.adversarial import (
 )
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
+from jaxgan.losses.control import (
+    generalized_advantages,
+    imitation_rewards,
+    normal_entropy,
+    normal_log_density,
+)
 from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
@@ -79,8 +87,11 @@ __all__ = [
     "feature_matching",
     "flipped",
     "gaussian_information",
+    "generalized_advantages",
     "gradient_difference",
+    "hard_threshold",
     "hinge",
+    "imitation_rewards",
     "least_squares",
     "least_squares_targets",
     "margin",
@@ -88,6 +99,8 @@ __all__ = [
     "misalignment",
     "multiclass_hinge",
     "non_saturating",
+    "normal_entropy",
+    "normal_log_density",
     "policy_gradient",
     "pulling_away",
     "real_evidence",

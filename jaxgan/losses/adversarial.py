@@ -137,3 +137,19 @@ References:
   Lin. Softmax GAN. 2017.
 """,
 )
+
+
+hard_threshold: Loss = explained(
+    pair(
+        lambda real, fake: -0.5 * (jnp.mean((real > 0).astype(real.dtype)) + jnp.mean((fake <= 0).astype(real.dtype))),
+        lambda real, fake: -jnp.mean((fake > 0).astype(fake.dtype)),
+    ),
+    """Turing Learning's yes or no: D maximises (sensitivity + specificity) / 2, and G the share that is called genuine.
+
+Genuine is what has a logit above 0. Steps have no gradient: for players that are only evaluated, `estimators`.
+
+References:
+  Li, Gauci, Gross. Turing learning: a metric-free approach to inferring behavior and its application to swarms. Swarm
+  Intelligence 2016, eqs. 1 and 2.
+""",
+)

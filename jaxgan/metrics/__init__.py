@@ -25,6 +25,7 @@ On class probabilities, images, generators:
   sound              pitch, harmonics against noise, bands of energy
   vibration          impulses: kurtosis, and how often they come
   solids             volumes of voxels: connected, of the right sizes, not copied
+  control            returns in a task, normalised by an expert's; occupancies of tables
   variation          do samples vary at all? what a constant image cannot pass
 How it is reported:
   protocol           a figure and all that it depends on; other protocols are not compared
@@ -55,6 +56,7 @@ from jaxgan.metrics.classifier import (
     save_classifier,
     train_classifier,
 )
+from jaxgan.metrics.control import normalized_return, occupancy, returns
 from jaxgan.metrics.density_coverage import DensityCoverage, density_coverage
 from jaxgan.metrics.frechet import (
     ClassFID,
@@ -202,6 +204,8 @@ __all__ = [
     "neighbour_rows",
     "ngram_divergence",
     "no_moments",
+    "normalized_return",
+    "occupancy",
     "occupied",
     "pair_variations",
     "patch_distance",
@@ -215,6 +219,7 @@ __all__ = [
     "psnr",
     "quality_at",
     "rank",
+    "returns",
     "save_classifier",
     "sliced_wasserstein",
     "spatial_fid",

@@ -13,6 +13,7 @@ from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
+from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.gumbel import gumbel
 from jaxgan.systems.infogan import infogan
@@ -33,6 +34,7 @@ from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.tokens import maximum_likelihood
+from jaxgan.systems.turing_learning import turing_learning
 from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.systems.vaegan import margins, vaegan
 from jaxgan.systems.voxel import accurate, voxel
@@ -64,6 +66,7 @@ __all__ = [
     "encodes",
     "fade_real",
     "fading",
+    "gail",
     "gan",
     "gan_cls_int",
     "gawwn",
@@ -95,6 +98,7 @@ __all__ = [
     "stackgan",
     "structure_style",
     "stylegan2",
+    "turing_learning",
     "unet_gan",
     "vaegan",
     "voxel",

@@ -109,6 +109,8 @@ COLUMNS = {
     ],
     "voxels": [{"solids", "largest part", "sure", "rarest kind", "volumes", "Fréchet distance", "nearest", "copies"}],
     "moving_digits": [{"frames by", "sharpness", "PSNR", "patch distance", "read", "read at last"}],
+    "gail": [{"roll-outs", "every", "GAIL", "cloning"}],
+    "turing_learning": [{"behaviour", "method", "mean error", "mean estimate", "truth"}],
 }
 FIRST = {  # the first cell of every row, table by table
     "dirac": [["minimax"] * 2 + ["wgan-gp"] * 2],
@@ -159,6 +161,8 @@ FIRST = {  # the first cell of every row, table by table
     "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
     "voxels": [["held-out solids", "voxels by themselves", "VAE", "3D-GAN"]],
     "moving_digits": [["truth", "last frame", "square error", "and gradients", "and game"]],
+    "gail": [[1.0, 1.0]],
+    "turing_learning": [["autoregression"] * 2 + ["line_of_sight"] * 2],
 }
 PICTURES = {
     "dirac": {"dirac.png"},
@@ -200,6 +204,8 @@ PICTURES = {
     "vibration": {"real.wav", "samples.png", "samples.wav"},
     "voxels": {"samples.png", "turning.gif"},
     "moving_digits": {"samples.png", "moving.gif"},
+    "gail": {"samples.png", "rollouts.gif"},
+    "turing_learning": {"samples.png", "robots.gif"},
 }
 MEMBERS = {
     "digits_semi": {f"{name}-seed{seed}" for name in ("labels-alone", "and-unlabelled-digits") for seed in (3, 4)},
@@ -250,6 +256,12 @@ MEMBERS = {
     "vibration": {"WaveGAN-seed3"},
     "voxels": {"VAE-seed3", "3D-GAN-seed3"},
     "moving_digits": {f"{name}-seed3" for name in ("square-error", "and-gradients", "and-game")},
+    "gail": {f"{name}-1-every{every}-seed3" for name in ("GAIL", "cloning") for every in (1, 20)},
+    "turing_learning": {
+        f"{behaviour}-{method}-seed3"
+        for behaviour in ("autoregression", "line_of_sight")
+        for method in ("Turing-Learning", "least-squares")
+    },
 }
 TWO_SEEDS = {"modes", "remedies", "optimal_discriminator", "digits_semi", "stacked_digits"}
 
@@ -283,6 +295,7 @@ LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_advers
 LONG |= {
     "adagan",
     "ctgan",
+    "gail",
     "gumbel",
     "maskgan",
     "mix_gan",
@@ -290,6 +303,7 @@ LONG |= {
     "seqgan",
     "texture",
     "tones",
+    "turing_learning",
     "unpaired_glyphs",
     "vibration",
     "voxels",
@@ -380,6 +394,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["voxels", "--batch-size", "5000"], "--batch-size must be at most --training 4000; got 5000"),
         (["moving_digits", "--scales", "5"], "--scales must be at most 4, from 4x4 pixels on; got 5"),
+        (["gail", "--trajectories", "0"], "--trajectories must be numbers >= 1 with commas between; got '0'"),
+        (["gail", "--task", "juggling"], "--task has 'juggling', which is none of pendulum, point_mass"),
+        (["turing_learning", "--population", "1"], "--population must be at least 2; got 1"),
         (["dirac", "--stps", "4"], "--stps"),
         (["dirac", "--id", "../elsewhere"], "is not a run's name"),
     ],

@@ -10,6 +10,7 @@ import numpy as np
 import jaxgan as jg
 from jaxgan.data import Source
 from tests.systems import (
+    tiny_control,
     tiny_core,
     tiny_domains,
     tiny_inference,
@@ -23,6 +24,7 @@ from tests.systems import (
 )
 
 GROUPS = (
+    tiny_control,
     tiny_core,
     tiny_domains,
     tiny_inference,

@@ -1,0 +1,1 @@
+"""Experiments of systems that act: imitation of an expert, and of behaviours."""

@@ -1,0 +1,158 @@
+"""Generative adversarial imitation learning: a policy whose steps cannot be told from an expert's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from jaxgan.data.control import Act, Task, rollout
+from jaxgan.game import frozen
+from jaxgan.losses import (
+    baseline_error,
+    generalized_advantages,
+    imitation_rewards,
+    normal_entropy,
+    normal_log_density,
+    policy_gradient,
+)
+from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, loss_at, player_loss
+from jaxgan.systems.parts import Optimizer, check_batch, image_logits, players
+from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, example_keys, explains
+
+STEPS = ("state", "action", "next")  # what of a step a discriminator may be shown
+
+
+@explains
+def gail(
+    *,
+    task: Task,
+    loss: LossOption,
+    optimizer: Optimizer,
+    judges: Sequence[str] = ("state", "action"),
+    discount: float = 0.99,
+    smoothing: float = 0.95,
+    entropy: float = 0.0,
+    n_critic: int = 1,
+    **adversarial: Unpack[Adversarial],
+) -> System:
+    """A policy acts in a task, and a discriminator that tells its steps from an expert's is its reward.
+
+    A batch of B steps of the expert is met by as many of the policy, so that B is a multiple of the task's horizon: in
+    every turn B / horizon roll-outs are made anew, each by keys of its own number. As an environment costs less here
+    than a network, no roll-out is used twice: the paper's trust region, and the clipped ratios that came after it, are
+    for old ones, and at its first step such a surrogate has the gradient of this one. The policy's player minimises
+    -E sum_t A_t log pi(a_t|s_t) / T - entropy H(pi), and the squared error of the value; A are generalized advantages
+    of `losses.imitation_rewards` of the loss, standardised over the global batch. The horizon cuts, it does not end:
+    the value of the last state is added.
+
+    Networks: "policy", a `networks.policies.Gaussian`, "value", a `networks.policies.Value`, and "discriminator", a
+    `networks.joint.Joint` of what it judges: ("state", "action") as in the paper, or ("state", "next") where actions
+    are not known. The policy and the value must not draw (dropout), nor keep statistics of batches.
+
+    Metrics: each player's loss; of the policy its `reward` per step, `entropy` in nats, `value_error` per step, and
+    `task_return`, the sum of the task's own rewards, which it does not see; of the discriminator as in `gan`, and
+    `penalty` where there is one.
+
+    Args:
+      task: from `jaxgan.data`, or another.
+      loss: what the discriminator minimises, and minus what each step of the policy earns: `losses.minimax` is the
+        paper's -log(1 - D), `losses.non_saturating` log D.
+      optimizer: one for both players, or {"discriminator": ..., "policy": ...}.
+      judges: what of a step is judged, of "state", "action" and "next".
+      discount: of rewards, in [0, 1].
+      smoothing: lambda of the advantages, in [0, 1].
+      entropy: weight of the policy's entropy, >= 0.
+      n_critic: discriminator updates per policy update, >= 1.
+      **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them.
+    Returns:
+      System with networks "policy", "value" and "discriminator". It generates roll-outs by the policy's means, from
+      "index": what `data.rollout` returns.
+    Raises:
+      ValueError: a number is out of range, the loss is a network that remembers, what is judged is unknown, or the
+        optimizers are not named after the players; at trace time, a batch that is no multiple of the horizon, or
+        without what is judged.
+    References:
+      Ho, Ermon. Generative Adversarial Imitation Learning. NeurIPS 2016, algorithm 1.
+      Torabi, Warnell, Stone. Generative Adversarial Imitation from Observation. 2018 (judging transitions).
+    """
+    _check(loss, judges, discount, smoothing, entropy)
+    judge = adversary(loss, judged=len(judges), **adversarial)
+
+    def acted(nets: Nets, batch: Batch, turn: Turn) -> tuple[dict[str, Array], Any, Any]:
+        """Returns roll-outs of the policy, and both sides of what is judged."""
+        check_batch("gail", batch, **dict.fromkeys(judges, "of the expert's steps, from data.demonstrations"))
+        made = jax.lax.stop_gradient(_explored(nets, turn, task, len(batch[judges[0]])))
+        return made, tuple(batch[name] for name in judges), tuple(_flat(made[name]) for name in judges)
+
+    def policy(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
+        made, real, fake = acted(nets, batch, turn)
+        verdict, shape = judge.generator(nets, turn, real, fake), made["reward"].shape
+        logits = image_logits(verdict.real), image_logits(verdict.fake)
+        rewards = jax.lax.stop_gradient(imitation_rewards(loss_at(loss, nets, turn), *logits)).reshape(shape)
+        values = nets["value"](_flat(made["state"])).reshape(shape)
+        last = nets["value"](made["next"][:, -1])
+        advantages = jax.lax.stop_gradient(generalized_advantages(rewards, values, last, discount, smoothing))
+        error = baseline_error(values, jax.lax.stop_gradient(advantages + values)) / task.horizon
+        mean, log_std = nets["policy"](_flat(made["state"]))
+        log_pi = normal_log_density(_flat(made["chosen"]), mean, log_std).reshape(shape)
+        surrogate = policy_gradient(log_pi, _standardized(advantages, turn)) / task.horizon
+        spread = jnp.mean(normal_entropy(log_std))
+        metrics = {"reward": jnp.mean(rewards), "entropy": spread, "value_error": error}
+        metrics["task_return"] = jnp.mean(jnp.sum(made["reward"], axis=1))
+        return surrogate - entropy * spread + error, verdict.metrics | metrics
+
+    def generate(nets: Nets, key: Array, inputs: Inputs) -> dict[str, Array]:
+        means = frozen(nets["policy"])
+        return rollout(task, lambda states, step: means(states)[0], key, len(inputs["index"]), inputs["index"])
+
+    shown = player_loss(judge.discriminator, lambda *given: acted(*given)[1:])
+    moves = {"discriminator": ("discriminator", shown, n_critic), "policy": (("value", "policy"), policy)}
+    return between(judge, players(optimizer, **moves), generate)
+
+
+def _explored(nets: Nets, turn: Turn, task: Task, size: int) -> dict[str, Array]:
+    """Returns roll-outs by draws from the policy, as many steps in all as the batch has."""
+    if size % task.horizon:
+        raise ValueError(
+            f"gail meets every step of the batch with one of the policy, in whole roll-outs of {task.horizon}; the "
+            f"batch has {size} on a device: use a multiple of the horizon"
+        )
+    steps = jnp.arange(size, dtype=jnp.int32) if turn.examples is None else turn.examples
+    index, n = steps[:: task.horizon] // task.horizon, size // task.horizon
+    keys = example_keys(turn.named("exploration"), n, index)
+    noise = jax.vmap(lambda key: jax.random.normal(key, (task.horizon, task.actions), jnp.float32))(keys)
+    view = frozen(nets["policy"])
+
+    def act(states: Array, step: Array) -> Array:
+        mean, log_std = view(states)
+        return mean + jnp.exp(log_std) * noise[:, step]
+
+    drawn: Act = act
+    return rollout(task, drawn, turn.named("start"), n, index)
+
+
+def _flat(x: Array) -> Array:
+    """Joins roll-outs [R, T, ...] to steps [R T, ...]."""
+    return x.reshape(-1, *x.shape[2:])
+
+
+def _standardized(advantages: Array, turn: Turn) -> Array:
+    """Returns them with mean 0 and variance 1 over all devices."""
+    mean = turn.average(jnp.mean(advantages))
+    variance = turn.average(jnp.mean(jnp.square(advantages))) - jnp.square(mean)
+    return (advantages - mean) * jax.lax.rsqrt(jnp.maximum(variance, 0) + 1e-8)
+
+
+def _check(loss: LossOption, judges: Sequence[str], discount: float, smoothing: float, entropy: float) -> None:
+    if isinstance(loss, str):
+        raise ValueError(f"gail rewards every step for itself, which the network loss={loss!r} does not; give a Loss")
+    if not judges or len(set(judges)) < len(judges) or set(judges) - set(STEPS):
+        raise ValueError(f"gail judges one or several of {STEPS}, each once; got {tuple(judges)}")
+    if not (0 <= discount <= 1 and 0 <= smoothing <= 1 and entropy >= 0):
+        raise ValueError(
+            f"gail needs discount and smoothing in [0, 1] and entropy >= 0; got {discount}, {smoothing} and {entropy}"
+        )
