@@ -40,6 +40,7 @@ TINY = {name: made for group in GROUPS for name, made in group.TINY.items()}
 EVERY = tiny_core.EVERY | TINY  # with those that have tests of their own elsewhere
 # (system, option) -> why an option of the adversary does not exist there
 REFUSED = {cell: why for group in GROUPS for cell, why in getattr(group, "REFUSED", {}).items()}
+ALONE = {name for group in GROUPS for name in getattr(group, "ALONE", ())}  # systems without an adversary
 CONDITIONED = ("acgan", "contragan", "reacgan", "gan_cls_int", "gawwn", "stackgan")  # systems that are asked for a "y"
 
 
