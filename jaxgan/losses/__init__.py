@@ -15,8 +15,6 @@ features      feature matching; distances in the layers of a given network
 directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
 reconstruction mean absolute and squared errors, gradient difference, self-regularisation, negative log-likelihoods
-text          policy gradients
-reconstruction mean absolute and squared errors, self-regularisation, negative log-likelihoods
 text          policy gradients, likelihood of tokens
 control       imitation rewards, advantages, densities of normal actions
 smoothness    total variation
