@@ -4,7 +4,7 @@ Arora et al. 2017, section 5. Both forms of the term that keeps weights from fal
 and the authors' code's mean of -log w, with its rule that discriminators wait where they are far ahead. One pair is
 trained for as many steps, and for as many more as there are pairs; "apart" are as many pairs that know nothing of each
 other. All are the plain game of `modes`, at the rate at which it loses modes. The second table starts from a generator
-that has fallen out: a weight of e^-8 of the others'.
+that has fallen out: a weight of e^-8 of the others'. All players' optimizer is Adam, which divides by a pull's size.
 
 Command: python -m experiments mix_gan
 Takes: about three minutes for each seed on a CPU core. Expected result: experiments/README.md.

@@ -74,8 +74,9 @@ def mixture(system: System, count: int, entropy: float = 1e-2, evenness: float =
     Each side minimises the expectation of its loss over pairs drawn by the weights, minus `entropy` times the entropy
     of its own weights w, plus `evenness` times the mean of -log(w + 1e-6), which both are best where the weights are
     equal. Towards that the entropy pulls a weight's logit by w (log w + entropy), which vanishes as the weight does:
-    a network that has fallen out stays out. The mean of -log w pulls by w - 1 / count, and brings it back; it is what
-    the authors' code has, weighted 0.1, and there the discriminators' side waits where the payoff is small:
+    by SGD a network that has fallen out stays out (Adam divides by the pull's size, and moves either way). The mean of
+    -log w pulls by w - 1 / count, and brings it back; it is what the authors' code has, weighted 0.1, and there the
+    discriminators' side waits where the payoff is small:
 
         mixture(gan(...), 5, entropy=0.0, evenness=0.1)
         dynamics.gated({"discriminator": lambda metrics, step: metrics["payoff"] > 0.6})  # 0.3 of a loss that is halved
