@@ -32,7 +32,7 @@ LIMIT = 5.0  # of what is seen of a process that explodes
 TRACK, ARENA, REACH, TICK = 0.5, 1.0, 0.15, 0.1  # wheels' distance, side of starts / 2, the beacon's radius, seconds
 
 
-def autoregression(length: int = 20) -> Behaviour:
+def autoregression(length: int = 50) -> Behaviour:
     """x_t = a x_{t-1} + b x_{t-2} + e_t / 2 with e_t ~ N(0, 1), from x = 0; what explodes stops at 5.
 
     Two runs of it have nothing in common but the law: whoever fits runs to runs finds what moves least.
