@@ -6,7 +6,7 @@ cloning is regression of actions by the same network, as many steps and batches.
 rewards over 100 steps, by the policies' mean actions, as a share of the way from random actions (0) to the expert (1).
 
 Command: python -m experiments gail --seeds 3
-Takes: about a minute for each game of GAIL on a CPU core. Expected result: experiments/README.md.
+Takes: about twelve seconds for each game on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """What are the parameters of what we see? Turing Learning on a random process and a robot, beside least squares.
 
 Li, Gauci, Gross 2016 with behaviours of one actor, written here: x_t = a x_{t-1} + b x_{t-2} + noise, and a robot whose
-only sense is whether a beacon is straight ahead, of which speed and turning alone are seen. Forty models and forty
-classifiers, Elman networks of five units, evolve against each other by (20+20) selection. The metric-based rival
+only sense is whether a beacon is straight ahead, of which speed and turning alone are seen. Twenty models and twenty
+classifiers, Elman networks of five units, evolve against each other by (10+10) selection. The metric-based rival
 evolves as many models by the squared distance of their runs from observed ones. An error is the mean distance of the
-parameters, the median of the models that were selected last, from those of the system, all in [-1, 1].
+parameters, those of the selected models averaged over late generations, from the system's, all in [-1, 1].
 
 Command: python -m experiments turing_learning --seeds 3
 Takes: minutes on a CPU core. Expected result: experiments/README.md.
@@ -45,10 +45,11 @@ class Config:
     seed: int = 0  # the first; of both populations and of the data's order
     seeds: int = 1  # runs of each method
     generations: int = 300  # train steps
-    population: int = 40  # models, and classifiers; half of them are selected
-    batch_size: int = 40  # observed runs, and runs of a model, in each generation
+    population: int = 20  # models, and classifiers; half of them are selected
+    batch_size: int = 80  # observed runs, and runs of a model, in each generation
     hidden: int = 5  # units of a classifier
     strength: float = 0.5  # of mutation at the start
+    ema: float = 0.98  # decay of the averaged models, per generation
 
 
 SMOKE = {"generations": 2, "population": 4, "batch_size": 4, "hidden": 2}
@@ -115,7 +116,9 @@ def _coevolution(config: Config, behaviour: Behaviour) -> Game:
     )
     models = system.players["generator"]
     observed = models._replace(loss=_observed(models.loss))
-    return jg.game(networks, system._replace(players=dict(system.players) | {"generator": observed}))
+    return jg.game(
+        networks, system._replace(players=dict(system.players) | {"generator": observed}), ema={"generator": config.ema}
+    )
 
 
 def _fit(config: Config, behaviour: Behaviour) -> Game:
@@ -127,7 +130,11 @@ def _fit(config: Config, behaviour: Behaviour) -> Game:
 
     playing = players(optax.sgd(1.0), generator=("generator", _observed(loss)))
     playing["generator"] = playing["generator"]._replace(gradient=estimators.selection(config.population // 2))
-    return jg.game({"generator": _crowd(config, behaviour)}, System(playing, None, lambda nets, key, inputs: None))
+    return jg.game(
+        {"generator": _crowd(config, behaviour)},
+        System(playing, None, lambda nets, key, inputs: None),
+        ema={"generator": config.ema},
+    )
 
 
 def _observed(loss: LossFn) -> LossFn:
@@ -142,8 +149,8 @@ def _observed(loss: LossFn) -> LossFn:
 
 
 def _estimate(config: Config, state: TrainState) -> np.ndarray:
-    """Returns the median of the models that were selected last: they come first."""
-    own = np.asarray(state.params["generator"][populations.MEMBERS]["parameters"])
+    """Returns the median of the selected models, which come first, averaged over late generations."""
+    own = np.asarray(state.ema["generator"][populations.MEMBERS]["parameters"])
     return np.clip(np.median(own[: config.population // 2], axis=0), -1, 1)
 
 

@@ -80,8 +80,8 @@ def pendulum(horizon: int = 100) -> Task:
         return -(jnp.square(angle) + 0.1 * jnp.square(state[2]) + 0.01 * jnp.square(action[0]))
 
     # theta'' = theta + v at cost theta^2 + theta'^2 + v^2: the Riccati equation in closed form.
-    near = 1 + np.sqrt(2)
-    damping = np.sqrt(2 * near + 1)
+    near = 1 + 2**0.5
+    damping = (2 * near + 1) ** 0.5
 
     def regulator(state: Array) -> Array:
         angle, speed = jnp.arctan2(state[1], state[0]), state[2]
@@ -114,8 +114,8 @@ def point_mass(horizon: int = 100) -> Task:
     """
     _check_horizon("point_mass", horizon)
     cost = 0.01  # of u^2
-    near = np.sqrt(1 / cost)
-    damping = np.sqrt(0.1 / cost + 2 * near)
+    near = (1 / cost) ** 0.5
+    damping = (0.1 / cost + 2 * near) ** 0.5
 
     def reset(key: Array) -> Array:
         return jax.random.uniform(key, (4,), jnp.float32, -1.0, 1.0) * jnp.asarray([1, 1, 0.5, 0.5], jnp.float32)

@@ -56,7 +56,7 @@ class Jury(NamedTuple):
     def apply(self, variables: Any, *inputs: Any) -> Array:
         """Judges x [B, ...], and conditions where there are any."""
         members = variables["params"][MEMBERS]
-        judged: Array = jax.vmap(lambda params: self.member.apply({"params": params}, *inputs), out_axes=1)(members)
+        judged: Any = jax.vmap(lambda params: self.member.apply({"params": params}, *inputs), out_axes=1)(members)
         return judged
 
 

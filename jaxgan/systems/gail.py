@@ -99,7 +99,8 @@ def gail(
         error = baseline_error(values, jax.lax.stop_gradient(advantages + values)) / task.horizon
         mean, log_std = nets["policy"](_flat(made["state"]))
         log_pi = normal_log_density(_flat(made["chosen"]), mean, log_std).reshape(shape)
-        surrogate = policy_gradient(log_pi, _standardized(advantages, turn)) / task.horizon
+        standing = jnp.zeros((), jnp.float32)  # the baseline is in the advantages
+        surrogate = policy_gradient(log_pi, _standardized(advantages, turn), standing) / task.horizon
         spread = jnp.mean(normal_entropy(log_std))
         metrics = {"reward": jnp.mean(rewards), "entropy": spread, "value_error": error}
         metrics["task_return"] = jnp.mean(jnp.sum(made["reward"], axis=1))
