@@ -9,7 +9,7 @@ whether a classifier of frames still reads the digit, in the next frame and in t
 before.
 
 Command: python -m experiments moving_digits --seeds 3
-Takes: about twenty-five minutes on a CPU core. Expected result: experiments/README.md.
+Takes: about half an hour on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations

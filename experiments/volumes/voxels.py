@@ -8,7 +8,7 @@ over union, beside what a held-out solid has). The baselines are a VAE with the 
 independent voxels at the means of a class.
 
 Command: python -m experiments voxels --seeds 3
-Takes: about fifteen minutes on a CPU core. Expected result: experiments/README.md.
+Takes: about half an hour on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
