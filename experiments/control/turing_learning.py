@@ -1,8 +1,9 @@
 """What are the parameters of what we see? Turing Learning on a random process and a robot, beside least squares.
 
 Li, Gauci, Gross 2016 with behaviours of one actor, written here: x_t = a x_{t-1} + b x_{t-2} + noise, and a robot whose
-only sense is whether a beacon is straight ahead, of which speed and turning alone are seen. Twenty models and twenty
-classifiers, Elman networks of five units, evolve against each other by (10+10) selection. The metric-based rival
+only sense is whether a beacon is straight ahead, of which speed and turning alone are seen. Thirty models and thirty
+classifiers, Elman networks of five units, evolve against each other by (15+15) selection, three generations of
+classifiers to one of models. The metric-based rival
 evolves as many models by the squared distance of their runs from observed ones. An error is the mean distance of the
 parameters, those of the selected models averaged over late generations, from the system's, all in [-1, 1].
 
@@ -34,7 +35,7 @@ from jaxgan.runs.tables import Cell, Table, at_least, save
 from jaxgan.systems.parts import drawn, players
 from jaxgan.types import Batch, Game, LossFn, Metrics, Nets, System, TrainState, Turn
 
-TRUTH = {"autoregression": (0.6, -0.7), "line_of_sight": (0.7, 1.0, 0.9, 0.3)}
+TRUTH = {"autoregression": (0.6, -0.7), "line_of_sight": (-0.2, 0.4, 0.9, 0.6)}
 METHODS = ("Turing Learning", "least squares")
 
 
@@ -44,15 +45,16 @@ class Config:
 
     seed: int = 0  # the first; of both populations and of the data's order
     seeds: int = 1  # runs of each method
-    generations: int = 300  # train steps
-    population: int = 20  # models, and classifiers; half of them are selected
-    batch_size: int = 80  # observed runs, and runs of a model, in each generation
+    generations: int = 150  # train steps
+    population: int = 30  # models, and classifiers; half of them are selected
+    batch_size: int = 120  # observed runs, and runs of a model, in each generation
+    n_critic: int = 3  # generations of classifiers to one of models
     hidden: int = 5  # units of a classifier
     strength: float = 0.5  # of mutation at the start
     ema: float = 0.98  # decay of the averaged models, per generation
 
 
-SMOKE = {"generations": 2, "population": 4, "batch_size": 4, "hidden": 2}
+SMOKE = {"generations": 2, "population": 4, "batch_size": 4, "n_critic": 1, "hidden": 2}
 
 
 def check(config: Config) -> None:
@@ -61,7 +63,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: says which.
     """
-    at_least(config, seeds=1, generations=1, population=2, batch_size=1, hidden=1)
+    at_least(config, seeds=1, generations=1, population=2, batch_size=1, n_critic=1, hidden=1)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
@@ -113,6 +115,7 @@ def _coevolution(config: Config, behaviour: Behaviour) -> Game:
         prior=jg.priors.normal(behaviour.noise),
         optimizer=optax.sgd(1.0),
         gradient=estimators.selection(config.population // 2),
+        n_critic=config.n_critic,
     )
     models = system.players["generator"]
     observed = models._replace(loss=_observed(models.loss))
@@ -167,7 +170,7 @@ def _film(inferred: dict[str, np.ndarray]) -> list[np.ndarray]:
     for own in inferred.values():
         places = np.asarray(jax.jit(poses)(jnp.asarray(own, jnp.float32), noise))
         ahead = places[:, :2] + 0.12 * np.stack([np.cos(places[:, 2]), np.sin(places[:, 2])], axis=1)
-        beacon = 0.6 + 0.4 * disc(np.zeros((1, 2)), 0.15, side=2.5)
+        beacon = 0.6 + 0.4 * disc(np.zeros((1, 2)), 0.3, side=2.5)
         scenes.append(np.minimum(beacon, np.minimum(disc(places[:, :2], 0.15, side=2.5), disc(ahead, 0.06, side=2.5))))
     return scenes
 

@@ -29,7 +29,7 @@ class Behaviour(NamedTuple):
 
 
 LIMIT = 5.0  # of what is seen of a process that explodes
-TRACK, ARENA, REACH, TICK = 0.5, 1.0, 0.15, 0.1  # wheels' distance, side of starts / 2, the beacon's radius, seconds
+TRACK, ARENA, REACH, TICK = 0.5, 1.0, 0.3, 0.1  # wheels' distance, side of starts / 2, the beacon's radius, seconds
 
 
 def autoregression(length: int = 50) -> Behaviour:
@@ -60,7 +60,7 @@ def autoregression(length: int = 50) -> Behaviour:
 def line_of_sight(length: int = 50) -> Behaviour:
     """A robot on two wheels that sees whether a beacon is straight ahead, and has two speeds for yes and two for no.
 
-    It starts anywhere in the square of side 2 around the beacon, of radius 0.15, with any heading; in a step of 0.1 it
+    It starts anywhere in the square of side 2 around the beacon, of radius 0.3, with any heading; in a step of 0.1 it
     drives (left + right) / 2 and turns by (right - left) / 0.5. What is seen are its speed and its turning, the latter
     over 4, both with an error of 0.05: neither where it is nor what it sees. Speeds beyond [-1, 1] are not cut off:
     what makes no difference would drift without end under selection.
