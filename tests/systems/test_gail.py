@@ -200,7 +200,7 @@ def test_what_it_refuses():
     for settings, says in (
         ({"judges": ("pixels",)}, r"judges one or several of .*got \('pixels',\)"),
         ({"discount": 2.0}, r"discount and smoothing in \[0, 1\] and entropy >= 0; got 2.0"),
-        ({"loss": "equilibrium"}, r"rewards every step for itself"),
+        ({"loss": "equilibrium"}, r"rewards each step for itself"),
     ):
         with pytest.raises(ValueError, match=says):
             imitated(**settings)
