@@ -1,10 +1,12 @@
-"""Animations of what acts: drawn with numpy, written with Pillow."""
+"""Animations of what acts, drawn with numpy."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+
+from jaxgan.runs.tables import film
 
 SIDE = 64  # pixels of a picture
 
@@ -17,11 +19,7 @@ def save_film(path: Path, scenes: list[np.ndarray], milliseconds: int = 60) -> N
       scenes: several of [T, H, W] in [0, 1], 1 white.
       milliseconds: of a picture.
     """
-    from PIL import Image
-
-    frames = (255 * np.clip(np.concatenate(scenes, axis=2), 0, 1)).astype(np.uint8)
-    first, *others = [Image.fromarray(frame) for frame in frames]
-    first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0)
+    film(path, list((255 * np.clip(np.concatenate(scenes, axis=2), 0, 1)).astype(np.uint8)), milliseconds)
 
 
 def disc(places: np.ndarray, radius: float, side: float = 1.4) -> np.ndarray:

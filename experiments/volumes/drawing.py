@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgan.runs.tables import film
+from jaxgan.sample import grid
+
 LIGHT = np.array([0.5, -0.6, 0.62])  # to the right, up and towards the viewer, of unit length
 
 
@@ -62,13 +65,8 @@ def _shade(height: np.ndarray, pixel: float) -> np.ndarray:
 
 def moving_picture(path: Path, frames: Sequence[np.ndarray], columns: int, milliseconds: int, scale: int = 1) -> None:
     """Writes an animated GIF that goes on for ever: of each frame's pictures [n, H, W, 1] in [-1, 1], a grid."""
-    from PIL import Image
-
-    from jaxgan.sample import grid
-
     pictures = []
     for frame in frames:
         pixels = np.asarray(grid(frame, columns)).repeat(scale, axis=0).repeat(scale, axis=1)
-        pictures.append(Image.fromarray(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels))
-    pictures = [picture.convert("L").quantize(32) for picture in pictures]
-    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=milliseconds, loop=0, optimize=True)
+        pictures.append(pixels[..., 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    film(path, pictures, milliseconds)

@@ -175,6 +175,14 @@ def save(figure: Any, path: Path, dpi: int = 90) -> None:
     Image.open(drawn).convert("RGB").quantize(64, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def film(path: Path, frames: Sequence[np.ndarray], milliseconds: int = 60) -> None:
+    """Writes pictures [H, W] or [H, W, 3] uint8 as a GIF that goes on for ever, of 32 colours."""
+    from PIL import Image
+
+    first, *others = [Image.fromarray(frame).quantize(32) for frame in frames]
+    first.save(path, save_all=True, append_images=others, duration=milliseconds, loop=0, optimize=True)
+
+
 def _finite(value: Any) -> Any:
     """Writes what JSON has no number for in words, so that any reader can parse the page."""
     if isinstance(value, dict):

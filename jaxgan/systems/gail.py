@@ -150,7 +150,9 @@ def _standardized(advantages: Array, turn: Turn) -> Array:
 
 def _check(loss: LossOption, judges: Sequence[str], discount: float, smoothing: float, entropy: float) -> None:
     if isinstance(loss, str):
-        raise ValueError(f"loss={loss!r} is a network that remembers, and gail rewards each step for itself; give a Loss")
+        raise ValueError(
+            f"loss={loss!r} is a network that remembers, and gail rewards each step for itself; give a Loss"
+        )
     if not judges or len(set(judges)) < len(judges) or set(judges) - set(STEPS):
         raise ValueError(f"gail judges one or several of {STEPS}, each once; got {tuple(judges)}")
     if not (0 <= discount <= 1 and 0 <= smoothing <= 1 and entropy >= 0):
