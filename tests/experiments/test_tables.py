@@ -2,6 +2,7 @@
 
 import json
 import math
+from html import escape
 
 import jax
 import numpy as np
@@ -333,7 +334,8 @@ def test_smoke(name, few, tmp_path, capsys):
         assert table["seconds"] >= 0
     members = MEMBERS.get(name, set())
     assert page["members"] == sorted(members)
-    assert {path.name for path in folder.iterdir()} == {"table.json", "lock"} | PICTURES[name] | members
+    assert {path.name for path in folder.iterdir()} == {"table.json", "report.html", "lock"} | PICTURES[name] | members
+    assert all(escape(table["title"]) in (folder / "report.html").read_text() for table in page["tables"])
     for member in members:
         summary = json.loads((folder / member / "summary.json").read_text())
         assert (summary["status"], summary["skipped_steps"]) == ("finished", 0)
