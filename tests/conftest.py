@@ -41,6 +41,12 @@ hypothesis.settings.register_profile("reproducible", derandomize=True, database=
 hypothesis.settings.load_profile("reproducible")
 
 
+def pytest_collection_finish():
+    """What was imported lives to the end: the collector need not walk through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def key():
     return jax.random.key(0)
