@@ -102,6 +102,11 @@ PAIRS = {
         lambda r, f: -m(log(s(r))) - m(log(1 - s(f))),
         lambda r, f: -m(log(s(f))),
     ),
+    "hard_threshold": (
+        L.hard_threshold,
+        lambda r, f: -(m(r > 0) + m(f <= 0)) / 2,
+        lambda r, f: -m(f > 0),
+    ),
     "least_squares": (
         L.least_squares,
         lambda r, f: m((r - 1) ** 2) / 2 + m(f**2) / 2,
