@@ -214,7 +214,7 @@ def demonstrations(task: Task, trajectories: int = 10, every: int = 1, seed: int
         )
     key = jax.random.key(seed)
     made = jax.jit(lambda k: rollout(task, expert(task), k, trajectories))(key)
-    first = np.asarray(jax.random.randint(jax.random.fold_in(key, 1), (trajectories,), 0, every))
+    first = np.asarray(jax.random.randint(jax.random.fold_in(key, 1), (trajectories,), 0, every, jnp.int32))
     kept = np.arange(task.horizon)[None] % every == first[:, None]
     steps = {name: np.asarray(made[name])[kept] for name in ("state", "action", "next")}
     source = arrays(steps, name=f"{trajectories} roll-outs of {task.name}, every {every}")

@@ -6,6 +6,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 
 class Elman(nn.Module):
@@ -30,12 +31,12 @@ class Elman(nn.Module):
             raise ValueError(f"Elman reads sequences [B, T] or [B, T, F]; got {x.shape}")
         x = x[..., None] if x.ndim == 2 else x
 
-        def drawn(key: Array, shape: tuple[int, ...]) -> Array:
-            return jax.random.uniform(key, shape, jnp.float32, -self.scale, self.scale)
+        def drawn(key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+            return jax.random.uniform(key, shape, dtype, -self.scale, self.scale)
 
-        inward = self.param("inward", drawn, (x.shape[-1] + 1, self.hidden))
-        again = self.param("again", drawn, (self.hidden, self.hidden))
-        outward = self.param("outward", drawn, (self.hidden + 1,))
+        inward = self.param("inward", drawn, (x.shape[-1] + 1, self.hidden), jnp.float32)
+        again = self.param("again", drawn, (self.hidden, self.hidden), jnp.float32)
+        outward = self.param("outward", drawn, (self.hidden + 1,), jnp.float32)
 
         def read(h: Array, entry: Array) -> tuple[Array, None]:
             return nn.sigmoid(entry + h @ again), None

@@ -9,6 +9,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.typing import DTypeLike
 
 from jaxgan.types import PyTree
 
@@ -81,8 +82,8 @@ class Simulated(nn.Module):
     def __call__(self, z: Array) -> Array:
         """Runs the program once for each noise."""
 
-        def drawn(key: Array, shape: tuple[int, ...]) -> Array:
-            return jax.random.uniform(key, shape, jnp.float32, -1, 1)
+        def drawn(key: Array, shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+            return jax.random.uniform(key, shape, dtype, -1, 1)
 
-        own = self.param("parameters", drawn, (self.parameters,))
+        own = self.param("parameters", drawn, (self.parameters,), jnp.float32)
         return jax.vmap(lambda noise: self.act(own, noise))(z)
