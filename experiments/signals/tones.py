@@ -16,20 +16,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
-import optax
 
 import jaxgan as jg
+from experiments.signals.game import wave_game
 from experiments.signals.listening import draw_spectrograms, write_wav
 from jaxgan import metrics
 from jaxgan.data.tones import NOTES
-from jaxgan.networks import wavegan
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
-from jaxgan.types import Game
 
 RATE = 8000  # samples a second
 LOW, HIGH = 180.0, 500.0  # Hz, between which pitch is looked for
@@ -80,7 +77,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         "noise of their spectrum": [_noise_like(train, JUDGED, seed) for seed in seeds],
     }
     for name, shuffle in {"no shuffle": 0, "WaveGAN": config.shuffle}.items():
-        game, source = _game(config, shuffle), jg.data.arrays(train, name="notes")
+        game, source = wave_game(config, shuffle), jg.data.arrays(train, name="notes")
         judged[name] = []
         for seed in seeds:
             training = Training(game, source, seed, config.steps, config.batch_size * config.n_critic)
@@ -143,21 +140,6 @@ def _notes(config: Config, first: int, n: int) -> np.ndarray:
     source = jg.data.tones(config.length, RATE)
     x: np.ndarray = source.read(jg.data.Draw(0, first + np.arange(n, dtype=np.int64), None))["x"]
     return x
-
-
-def _game(config: Config, shuffle: int) -> Game:
-    schedule = optax.cosine_decay_schedule(config.learning_rate, config.steps * config.n_critic)
-    slower = optax.cosine_decay_schedule(config.learning_rate, config.steps)
-    adam = {
-        name: optax.adam(rate, b1=config.b1, b2=config.b2)
-        for name, rate in {"discriminator": schedule, "generator": slower}.items()
-    }
-    system = jg.systems.wavegan(optimizer=adam, prior=jg.priors.uniform(config.latent), n_critic=config.n_critic)
-    networks: dict[str, Any] = {
-        "generator": wavegan.WaveGenerator(config.length, 1, config.features),
-        "discriminator": wavegan.WaveDiscriminator(config.length, config.features, shuffle),
-    }
-    return jg.game(networks, system, ema={"generator": config.ema})
 
 
 def _rounded(figures: dict[str, float]) -> dict[str, float]:

@@ -20,16 +20,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 import jaxgan as jg
+from experiments.signals.game import wave_game
 from experiments.signals.listening import draw_waves, write_wav
 from jaxgan import metrics
 from jaxgan.data.vibration import NAMES, bearing_rates
-from jaxgan.networks import wavegan
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
-from jaxgan.types import Game
 
 RATE, SHAFT = 4096, 30.0  # samples and turns a second
 BAND, SEARCH = (500.0, 1600.0), (50.0, 250.0)  # Hz: of what rings, and where the envelope's peak is looked for
@@ -80,7 +78,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         "noise of their spectrum": [(_noise_like(train, y, seed), y) for seed in seeds],
         "WaveGAN": [],
     }
-    game, source = _game(config), jg.data.arrays(*train, name="vibration", names=NAMES)
+    game, source = wave_game(config, config.shuffle, len(NAMES)), jg.data.arrays(*train, name="vibration", names=NAMES)
     for seed in seeds:
         training = Training(game, source, seed, config.steps, config.batch_size * config.n_critic)
         state = train_member(folder / f"WaveGAN-seed{seed}", training).state
@@ -164,17 +162,3 @@ def _signals(config: Config, first: int, n: int) -> Labelled:
 
 def _one_of_each(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([x[np.argmax(y == kind)] for kind in range(len(NAMES))])
-
-
-def _game(config: Config) -> Game:
-    updates = {"discriminator": config.steps * config.n_critic, "generator": config.steps}
-    adam = {
-        name: optax.adam(optax.cosine_decay_schedule(config.learning_rate, count), b1=config.b1, b2=config.b2)
-        for name, count in updates.items()
-    }
-    system = jg.systems.wavegan(optimizer=adam, prior=jg.priors.uniform(config.latent), n_critic=config.n_critic)
-    networks: dict[str, Any] = {
-        "generator": wavegan.WaveGenerator(config.length, 1, config.features, len(NAMES)),
-        "discriminator": wavegan.WaveDiscriminator(config.length, config.features, config.shuffle, len(NAMES)),
-    }
-    return jg.game(networks, system, ema={"generator": config.ema})
