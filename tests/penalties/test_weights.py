@@ -37,7 +37,8 @@ WEIGHED = {
 
 
 def test_all_penalties_are_here():
-    assert set(WEIGHED) == set(registry.penalties()) - {"total", "every"}
+    # the three left out carry the weights of the penalties within them
+    assert set(WEIGHED) == set(registry.penalties()) - {"total", "every", "packed"}
 
 
 @pytest.mark.parametrize("name", WEIGHED)
