@@ -52,6 +52,7 @@ class Config:
     weight: float = 0.05  # of the adversarial loss
     gradient: float = 0.5  # of the gradient difference, where it is used
     learning_rate: float = 1e-3  # Adam's, of the generator
+    warmup: int = 200  # steps in which that rate rises from 0: at once at its height, it drives every tanh into its end
     discriminator_rate: float = 3e-4  # Adam's, of the discriminators
     b1: float = 0.5  # Adam's momentum
     ema: float = 0.995  # decay of the averaged generator, per step
@@ -68,7 +69,7 @@ def check(config: Config) -> None:
     Raises:
       ValueError: says which.
     """
-    at_least(config, seeds=1, steps=1, batch_size=2, scales=1, features=1, samples=10, judge_steps=1)
+    at_least(config, seeds=1, steps=1, batch_size=2, scales=1, features=1, samples=10, judge_steps=1, warmup=1)
     if config.scales > 4:
         raise ValueError(f"--scales must be at most 4, from 4x4 pixels on; got {config.scales}")
 
@@ -143,7 +144,7 @@ def _games(config: Config) -> dict[str, Game]:
     f = config.features
     generator = frames.Generator(config.scales, PAST, (f, 2 * f, f))
     judges: dict[str, Any] = {f"discriminator_{k}": frames.Discriminator(f) for k in range(config.scales)}
-    adam = optax.adam(config.learning_rate, b1=config.b1)
+    adam = optax.adam(optax.linear_schedule(0.0, config.learning_rate, config.warmup), b1=config.b1)
     rate = optax.adam(config.discriminator_rate, b1=config.b1)
     settings: dict[str, Any] = {"loss": jg.losses.non_saturating, "scales": config.scales}
     weights = {
