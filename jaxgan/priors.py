@@ -156,7 +156,7 @@ def conditions(counts: Sequence[Sequence[int]], logarithmic: bool = False) -> Pr
     """One-hot conditions of tables: a discrete column, each as likely, and one of its values by frequency.
 
     Args:
-      counts: how many rows have each value, column by column: `data.tables.counts`.
+      counts: how many rows have each value, column by column: `data.encodings.counts`.
       logarithmic: by log(1 + count) instead: rare values come often, as in CTGAN's training; samples that are asked for
         them so have other margins than the data.
     Returns:

@@ -28,7 +28,7 @@ import optax
 import jaxgan as jg
 from experiments.tables.baselines import gaussian_copula, independent_columns
 from jaxgan import metrics
-from jaxgan.data import tables
+from jaxgan.data import encodings, tables
 from jaxgan.metrics.tables import Columns
 from jaxgan.networks import tabular
 from jaxgan.runs.members import Training, train_member
@@ -114,24 +114,24 @@ def split(name: str) -> tuple[tables.Table, tables.Table]:
 
 def samples(config: Config, folder: Path, name: str, train: tables.Table, seed: int) -> dict[str, Columns]:
     """Returns as many rows as there are to train on, by method; trains the game."""
-    code, n = tables.encoding(train, seed=seed, atoms=config.atoms or None), len(next(iter(train.columns.values())))
+    code, n = encodings.encoding(train, seed=seed, atoms=config.atoms or None), len(next(iter(train.columns.values())))
     game = build(config, code)
-    source = tables.matched(train, code, seed)
+    source = encodings.matched(train, code, seed)
     training = Training(game, source, seed, config.steps, config.batch_size)
     state = train_member(folder / f"{name}-seed{seed}", training).state
-    by_log = jg.priors.conditions(tables.counts(code), logarithmic=True)(jax.random.key(seed), n)
+    by_log = jg.priors.conditions(encodings.counts(code), logarithmic=True)(jax.random.key(seed), n)
     made = {
         "CTGAN": jg.sample(game, state, jax.random.key(seed), n=n),
         "CTGAN, by log frequency": jg.sample(game, state, jax.random.key(seed), n=n, y=by_log),
     }
-    drawn = {method: tables.decoded(code, np.asarray(rows)) for method, rows in made.items()}
+    drawn = {method: encodings.decoded(code, np.asarray(rows)) for method, rows in made.items()}
     apart = independent_columns(train, n, seed)
     return {"independent columns": apart, "Gaussian copula": gaussian_copula(train, n, seed), **drawn}
 
 
-def build(config: Config, code: tables.Encoding) -> Game:
+def build(config: Config, code: encodings.Encoding) -> Game:
     """The game of the paper's section 4.4, for rows of this encoding."""
-    spans = tables.spans(code)
+    spans = encodings.spans(code)
     adam = optax.adam(config.learning_rate, b1=0.5, b2=0.9)
     system = jg.systems.ctgan(
         loss=jg.losses.wasserstein,
@@ -141,7 +141,7 @@ def build(config: Config, code: tables.Encoding) -> Game:
             "discriminator": adam,
             "generator": optax.chain(optax.add_decayed_weights(config.decay), adam),
         },
-        conditions=jg.priors.conditions(tables.counts(code)),
+        conditions=jg.priors.conditions(encodings.counts(code)),
         penalty=jg.penalties.packed(jg.penalties.gradient_penalty(config.penalty), config.pack),
     )
     hidden = (config.width, config.width)

@@ -1,7 +1,7 @@
 """Tables beside tables: do columns, pairs of columns and what can be learned from them agree?
 
 Columns are arrays [N] by name: numbers (floating or integers), or objects (strings, truth values, anything) as
-categories. `data.tables.decoded` gives such columns, and a `Table` has them.
+categories. `data.encodings.decoded` gives such columns, and a `Table` has them.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from jaxgan.data.tables import Span
+from jaxgan.data.encodings import Span
 from jaxgan.networks.inputs import check_latents
 from jaxgan.networks.layers import BatchNorm, Dropout
 

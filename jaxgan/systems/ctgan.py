@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.data.tables import Span
+from jaxgan.data.encodings import Span
 from jaxgan.networks.tabular import activated
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
@@ -32,7 +32,7 @@ def ctgan(
 ) -> System:
     """A generator of encoded rows, each asked for one value of one discrete column; the discriminator moves first.
 
-    Batches are those of `data.tables.matched`: rows "x" [B, D] and the conditions "y" [B, C] that they fulfil; without
+    Batches are those of `data.encodings.matched`: rows "x" [B, D] and conditions "y" [B, C] that they fulfil; without
     discrete columns there is no "y". What is judged, and penalised, are rows and conditions together. Real rows are
     shuffled with their conditions, so that a pack of samples does not stand beside a pack of the same conditions. The
     paper's game is `losses.wasserstein` with `penalties.packed(penalties.gradient_penalty(10.0), 10)` and
@@ -44,7 +44,7 @@ def ctgan(
     Args:
       loss: what each player minimises, from `jaxgan.losses`.
       prior: the latents, from `jaxgan.priors`.
-      spans: what the entries of a row are, `data.tables.spans`.
+      spans: what the entries of a row are, `data.encodings.spans`.
       optimizer: one for both players, or {"discriminator": ..., "generator": ...}.
       conditions: what is asked for where samples are made without a "y": `priors.conditions` of the data's counts,
         unlike in training by frequencies themselves, or samples have other margins than the data; None: "y" is needed.
@@ -129,5 +129,5 @@ def _check_conditions(spans: Sequence[Span], condition: tuple[Array, ...]) -> No
     if (have is None) != (width == 0) or (have is not None and have[1:] != (width,)):
         wanted = f"'y' [n, {width}], the one-hot of a value that rows are asked for" if width else "no 'y'"
         raise ValueError(
-            f"ctgan of these spans takes {wanted}; got {have}: use data.tables.matched, and priors.conditions"
+            f"ctgan of these spans takes {wanted}; got {have}: use data.encodings.matched, and priors.conditions"
         )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import jaxgan as jg
-from jaxgan.data import tables
-from jaxgan.data.tables import Discrete, Encoding, Numeric, Span
+from jaxgan.data import encodings, tables
+from jaxgan.data.encodings import Discrete, Encoding, Numeric, Span
 
 RNG = np.random.default_rng(0)
 N = 400
@@ -20,7 +20,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def code(whole):
-    return tables.encoding(whole, modes=4)
+    return encodings.encoding(whole, modes=4)
 
 
 def test_columns_are_sorted_out(whole):
@@ -32,13 +32,13 @@ def test_columns_are_sorted_out(whole):
 
 
 def test_an_encoding_inverts_wherever_nothing_was_cut(whole, code):
-    rows = tables.encoded(code, whole)
+    rows = encodings.encoded(code, whole)
     assert rows.dtype == np.float32
-    assert rows.shape == (N, sum(span.width for span in tables.spans(code)))
+    assert rows.shape == (N, sum(span.width for span in encodings.spans(code)))
     assert np.abs(rows).max() <= 1
-    back = tables.decoded(code, rows)
+    back = encodings.decoded(code, rows)
     assert list(back) == list(whole.columns)
-    inside = np.abs(rows[:, 0]) < tables.CLIPPED - 1e-6
+    inside = np.abs(rows[:, 0]) < encodings.CLIPPED - 1e-6
     assert inside.mean() > 0.98
     np.testing.assert_allclose(back["length"][inside], LENGTH[inside], rtol=0, atol=1e-6 * LENGTH.std())
     np.testing.assert_array_equal(back["count"], whole.columns["count"])
@@ -49,51 +49,51 @@ def test_it_inverts_whichever_mode_is_drawn():
     column = Numeric("x", np.full(3, 1 / 3), np.array([-1.0, 0.0, 2.0]), np.array([1.0, 2.0, 0.9]), False, False)
     x = np.linspace(-1.4, 1.4, 30)
     for seed in range(3):
-        rows = tables.encoded(Encoding((column,)), jg.data.table({"x": x}), seed)
-        np.testing.assert_allclose(tables.decoded(Encoding((column,)), rows)["x"], x, rtol=0, atol=1e-6)
-    assert len({tuple(tables.encoded(Encoding((column,)), jg.data.table({"x": x}), s)[:, 1]) for s in range(3)}) > 1
+        rows = encodings.encoded(Encoding((column,)), jg.data.table({"x": x}), seed)
+        np.testing.assert_allclose(encodings.decoded(Encoding((column,)), rows)["x"], x, rtol=0, atol=1e-6)
+    assert len({tuple(encodings.encoded(Encoding((column,)), jg.data.table({"x": x}), s)[:, 1]) for s in range(3)}) > 1
 
 
 def test_numbers_and_modes_by_hand():
     column = Numeric("x", np.array([0.5, 0.5]), np.array([0.0, 10.0]), np.array([1.0, 2.0]), False, False)
-    rows = tables.encoded(Encoding((column,)), jg.data.table({"x": np.array([1.0, 14.0, 99.0])}, numeric=["x"]))
+    rows = encodings.encoded(Encoding((column,)), jg.data.table({"x": np.array([1.0, 14.0, 99.0])}, numeric=["x"]))
     np.testing.assert_allclose(rows, [[0.25, 1, 0], [0.5, 0, 1], [0.99, 0, 1]], rtol=1e-6)  # 99 is cut
-    p = tables.responsibilities(column, np.array([4.0]))[0]  # densities e^-8 and e^-4.5 / 2
+    p = encodings.responsibilities(column, np.array([4.0]))[0]  # densities e^-8 and e^-4.5 / 2
     np.testing.assert_allclose(p, np.array([np.exp(-8), np.exp(-4.5) / 2]) / (np.exp(-8) + np.exp(-4.5) / 2))
 
 
 def test_modes_are_drawn_by_their_responsibilities():
     column = Numeric("x", np.array([0.8, 0.2]), np.zeros(2), np.ones(2), False, False)
-    rows = tables.encoded(Encoding((column,)), jg.data.table({"x": RNG.normal(size=4000)}))
+    rows = encodings.encoded(Encoding((column,)), jg.data.table({"x": RNG.normal(size=4000)}))
     assert rows[:, 1].mean() == pytest.approx(0.8, abs=0.02)
 
 
 def test_the_mixture_finds_two_modes(code):
     length = code.columns[0]
     assert {round(float(mean)) for mean, w in zip(length.means, length.weights, strict=True) if w > 0.3} == {-3, 5}
-    assert length.weights.min() > tables.LIGHT
+    assert length.weights.min() > encodings.LIGHT
     assert not length.integers
     assert code.columns[1].integers
-    assert code.columns[2] == Discrete("colour", ("blue", "green", "red"), tables.counts(code)[0])
-    assert tables.spans(code)[-2:] == (Span(3, "category"), Span(2, "category"))
+    assert code.columns[2] == Discrete("colour", ("blue", "green", "red"), encodings.counts(code)[0])
+    assert encodings.spans(code)[-2:] == (Span(3, "category"), Span(2, "category"))
 
 
 def test_a_number_that_many_rows_share_is_a_mode_of_its_own():
     x = np.where(np.arange(N) % 2, 0.0, np.abs(LENGTH))
     table = jg.data.table({"x": x})
-    code = tables.encoding(table, modes=3, atoms=0.1)
+    code = encodings.encoding(table, modes=3, atoms=0.1)
     column = code.columns[0]
     assert (column.means[-1], column.stds[-1], column.weights[-1]) == (0.0, 0.0, pytest.approx(0.5))
     assert column.weights.sum() == pytest.approx(1)
-    rows = tables.encoded(code, table)
+    rows = encodings.encoded(code, table)
     np.testing.assert_array_equal(rows[:, -1], x == 0)
     np.testing.assert_array_equal(rows[x == 0, 0], 0)
     smeared = rows + np.eye(rows.shape[1], dtype=np.float32)[0] * 0.1  # a generator's place is never exact
-    np.testing.assert_array_equal(tables.decoded(code, smeared)["x"][x == 0], 0)
-    plain = tables.encoding(table, modes=3).columns[0]
+    np.testing.assert_array_equal(encodings.decoded(code, smeared)["x"][x == 0], 0)
+    plain = encodings.encoding(table, modes=3).columns[0]
     assert plain.stds.min() > 0
     all_heavy = jg.data.table({"x": np.arange(N) % 3}, numeric=["x"])
-    assert tables.encoding(all_heavy, modes=2, atoms=0.1).columns[0].stds.min() > 0
+    assert encodings.encoding(all_heavy, modes=2, atoms=0.1).columns[0].stds.min() > 0
 
 
 def test_missing_values_are_refused_or_have_a_mask():
@@ -103,8 +103,8 @@ def test_missing_values_are_refused_or_have_a_mask():
     masked = jg.data.table(columns, missing="mask")
     assert list(masked.columns) == ["x", "x is missing", "c"]
     assert masked.columns["x"][0] == pytest.approx(np.nanmean(columns["x"]))
-    code = tables.encoding(masked, modes=3)
-    back = tables.decoded(code, tables.encoded(code, masked))
+    code = encodings.encoding(masked, modes=3)
+    back = encodings.decoded(code, encodings.encoded(code, masked))
     assert list(back) == ["x", "c"]
     np.testing.assert_array_equal(np.isnan(back["x"]), np.isnan(columns["x"]))
     np.testing.assert_array_equal(back["c"], np.array(columns["c"], object))
@@ -114,8 +114,8 @@ def test_real_rows_fulfil_their_conditions_which_are_drawn_by_log_frequency(whol
     names = np.repeat(np.array(["a", "b", "c"], object), [900, 90, 10])
     other = np.array(["p", "q"], object)[RNG.integers(2, size=1000)]
     table = jg.data.table({"x": np.arange(1000.0), "name": names, "other": other})
-    code = tables.encoding(table, modes=2)
-    source = tables.matched(table, code)
+    code = encodings.encoding(table, modes=2)
+    source = encodings.matched(table, code)
     read = jg.data.batch_at(source, 4000, seed=1)
     x, y = read(0)["x"], read(0)["y"]
     assert (x.dtype, y.dtype, y.shape) == (np.float32, np.float32, (4000, 5))
@@ -132,7 +132,7 @@ def test_real_rows_fulfil_their_conditions_which_are_drawn_by_log_frequency(whol
 
 def test_without_categories_rows_have_no_conditions():
     table = jg.data.table({"x": LENGTH})
-    assert set(jg.data.batch_at(tables.matched(table, tables.encoding(table, 2)), 8, 0)(0)) == {"x"}
+    assert set(jg.data.batch_at(encodings.matched(table, encodings.encoding(table, 2)), 8, 0)(0)) == {"x"}
 
 
 def test_files(whole, tmp_path):
@@ -184,13 +184,13 @@ def test_bad_columns_are_named(columns, settings, says):
 
 def test_what_does_not_fit_the_encoding(whole, code):
     with pytest.raises(ValueError, match=r"lacks the columns \['two'\]"):
-        tables.encoded(code, whole._replace(columns={k: v for k, v in whole.columns.items() if k != "two"}))
+        encodings.encoded(code, whole._replace(columns={k: v for k, v in whole.columns.items() if k != "two"}))
     with pytest.raises(ValueError, match=r"'colour' has values \('pink',\) that are not encoded"):
-        tables.encoded(code, whole._replace(columns=whole.columns | {"colour": np.full(N, "pink", object)}))
+        encodings.encoded(code, whole._replace(columns=whole.columns | {"colour": np.full(N, "pink", object)}))
     with pytest.raises(ValueError, match=r"rows of this encoding are \[N, .*; got \(2, 3\)"):
-        tables.decoded(code, np.zeros((2, 3)))
+        encodings.decoded(code, np.zeros((2, 3)))
     with pytest.raises(ValueError, match="modes >= 1 and rows >= 2; got 0"):
-        tables.encoding(whole, modes=0)
+        encodings.encoding(whole, modes=0)
     with pytest.raises(ValueError, match=r"atoms in \(0, 1\], a share of rows; got 2"):
-        tables.encoding(whole, atoms=2)
+        encodings.encoding(whole, atoms=2)
     assert len(tables.taken(whole, np.arange(3)).columns["length"]) == 3

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 import jaxgan as jg
-from jaxgan.data.tables import Span
+from jaxgan.data.encodings import Span
 from jaxgan.networks import tabular
 from jaxgan.systems.ctgan import asked_entropy
 from jaxgan.types import example_keys
@@ -168,7 +168,7 @@ def test_settings_out_of_range(change, says):
 
 def test_batches_that_do_not_fit():
     networks, system, batch = rows()
-    with pytest.raises(ValueError, match=r"takes 'y' \[n, 5\].*; got None: use data.tables.matched"):
+    with pytest.raises(ValueError, match=r"takes 'y' \[n, 5\].*; got None: use data.encodings.matched"):
         jg.game(networks, system).init(jax.random.key(0), {"x": batch["x"]})
     with pytest.raises(ValueError, match=r"got \(8, 4\)"):
         jg.game(networks, system).init(jax.random.key(0), batch | {"y": batch["y"][:, :4]})

@@ -5,7 +5,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from jaxgan.data.tables import Span
+from jaxgan.data.encodings import Span
 from jaxgan.networks import tabular
 
 B = 8
