@@ -7,8 +7,8 @@ turns are played), `optimizers` and `estimators` (remedies that are one), `preci
 what can happen in a turn, and `checks`), `carried` (from one game into another), `systems` (named GANs),
 `parallel` (many devices, processes and seeds), `guard`, `lock` and `watchdog` (what can be survived), `loop` and
 `checkpoint` (training that resumes exactly), `sample` and `samplers` (what a trained game can do), `metrics`,
-`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run), `runs` (an experiment as a folder) and
-`commands` (the `jaxgan` command line).
+`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run), `runs` (an experiment as a folder),
+`export` (a generator for others to use) and `commands` (the `jaxgan` command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         dynamics,
         estimators,
         evaluation,
+        export,
         guard,
         lock,
         log,
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         watchdog,
     )
     from jaxgan.carried import Carried, carry
+    from jaxgan.export import load
     from jaxgan.game import averaged, frozen, game
     from jaxgan.sample import grid, interpolate, sample, save_grid
     from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
@@ -79,11 +81,13 @@ __all__ = [
     "dynamics",
     "estimators",
     "evaluation",
+    "export",
     "frozen",
     "game",
     "grid",
     "guard",
     "interpolate",
+    "load",
     "lock",
     "log",
     "loop",
@@ -110,6 +114,7 @@ __all__ = [
 
 _ROOM = {  # where a public name is that is no room itself; those of `__all__` that are not here are rooms
     **dict.fromkeys(("Carried", "carry"), "carried"),
+    **dict.fromkeys(("load",), "export"),
     **dict.fromkeys(("averaged", "frozen", "game"), "game"),
     **dict.fromkeys(("grid", "interpolate", "sample", "save_grid"), "sample"),
     **dict.fromkeys(("Game", "Loss", "Player", "System", "TrainState", "Turn"), "types"),

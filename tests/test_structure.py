@@ -37,6 +37,7 @@ ORDER = (
     {"report"},
     {"diagnose", "evaluation"},
     {"runs"},
+    {"export"},
     {"commands"},
     {"__init__"},
 )

@@ -106,7 +106,7 @@ class ConditioningAugmentation(nn.Module):
     @nn.compact
     def __call__(self, y: Array, noise: Array) -> tuple[Array, Array]:
         """Draws a condition for every caption."""
-        if y.ndim != 2 or noise.ndim != 2 or len(y) != len(noise):
+        if y.ndim != 2 or noise.ndim != 2 or y.shape[0] != noise.shape[0]:
             raise ValueError(
                 f"ConditioningAugmentation takes captions [B, T] and noise [B, C]; got {y.shape} and {noise.shape}"
             )

@@ -108,7 +108,7 @@ def gail(
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> dict[str, Array]:
         means = frozen(nets["policy"])
-        return rollout(task, lambda states, step: means(states)[0], key, len(inputs["index"]), inputs["index"])
+        return rollout(task, lambda states, step: means(states)[0], key, inputs["index"].shape[0], inputs["index"])
 
     shown = player_loss(judge.discriminator, lambda *given: acted(*given)[1:])
     moves = {"discriminator": ("discriminator", shown, n_critic), "policy": (("value", "policy"), policy)}

@@ -101,7 +101,7 @@ def stackgan(
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         given = _parts(inputs["z"], conditioning) if "z" in inputs else None
-        return _samples(nets, given or latents(key, len(inputs["index"]), inputs["index"]), inputs["y"], 1)[0]
+        return _samples(nets, given or latents(key, inputs["index"].shape[0], inputs["index"]), inputs["y"], 1)[0]
 
     moves: dict[str, Any] = {}
     for stage in STAGES:

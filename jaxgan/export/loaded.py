@@ -1,0 +1,110 @@
+"""A trained generator as something to call, from a run's folder or from an export's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+from jax import Array, export
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from jaxgan.export.files import FORMAT
+from jaxgan.export.program import PLATFORMS
+from jaxgan.pages import read_page
+from jaxgan.runs import loading
+from jaxgan.sample import sample
+from jaxgan.types import Game, TrainState
+
+
+class Loaded(NamedTuple):
+    """A generator: call it for samples."""
+
+    game: Game  # of an export: its `generate` alone
+    state: TrainState
+    inputs: Mapping[str, Any]  # what it may be asked with, in words or as shapes and dtypes
+
+    def __call__(self, n: int | None = None, *, seed: int = 0, chunk: int = 256, **inputs: Any) -> Any:
+        """Makes n samples, of which the i-th depends on the seed, i and its inputs alone.
+
+        Args:
+          n: how many, >= 1; if None, as many as the inputs have.
+          seed: of the latents.
+          chunk: samples made at once, which bounds memory.
+          **inputs: as `jaxgan.sample` takes them: `y=3`, `x=photographs`, `z=latents`.
+        Returns:
+          samples [n, ...].
+        Raises:
+          ValueError: as `jaxgan.sample`.
+        """
+        return sample(self.game, self.state, jax.random.key(seed), n=n, chunk=chunk, **inputs)
+
+
+def load(
+    folder: str | Path, *, step: int | Literal["latest", "best"] = "latest", file: str | Path | None = None
+) -> Loaded:
+    """Loads a trained generator.
+
+        generator = jg.load("runs/digits/RUN")
+        images = generator(n=64, seed=0)
+
+    Args:
+      folder: of a run, or of an export, which needs none of the code that made it.
+      step: of a run: which checkpoint.
+      file: of a run: the experiment, where a file of the user's made it.
+    Returns:
+      Loaded, to be called.
+    Raises:
+      ValueError: the folder is neither, or its files do not fit together.
+      CheckpointError: a run's checkpoint cannot be read.
+    """
+    folder = Path(folder)
+    if not (folder / "export.json").exists():
+        trained = loading.load(folder, step, file=None if file is None else Path(file))
+        return Loaded(trained.experiment.game, trained.state, loading.inputs_in_words(trained))
+    page = read_page(folder / "export.json", format=int, programs=dict, inputs=dict)
+    if page["format"] != FORMAT:
+        raise ValueError(f"{folder}/export.json is of format {page['format']}; this version reads {FORMAT}")
+    try:
+        weights = load_file(folder / "generator.safetensors")
+        programs = {name: _program(folder / name, weights) for name in page["programs"]}
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{folder} is no whole export: {error}") from error
+
+    def generate(state: TrainState, key: Array, inputs: Mapping[str, Any]) -> Any:
+        name = "latents.stablehlo" if "z" in inputs else "generator.stablehlo"
+        if name not in programs:
+            raise ValueError(f"{folder} has no program of latents; ask by seed")
+        asked = {k: v for k, v in inputs.items() if not (k == "index" and "z" in inputs)}
+        if wrong := set(asked) - {"index", "z"} ^ set(page["inputs"]):
+            raise ValueError(
+                f"{folder} is asked with {sorted(page['inputs'])}; {sorted(wrong)} are missing or too many"
+            )
+        program, known = programs[name]
+        return program.call({w: state.params[w] for w in known}, jax.random.key_data(key), asked)
+
+    none = TrainState(*(None,) * 2, weights, {}, {}, {})  # type: ignore[arg-type]  # of a generator, params alone are used
+    return Loaded(Game(_untrained, _untrained, generate), none, page["inputs"])
+
+
+def _program(path: Path, weights: Mapping[str, np.ndarray]) -> tuple[export.Exported, list[str]]:
+    """Reads a program, and which of the weights it takes."""
+    try:
+        made = export.deserialize(bytearray(path.read_bytes()))
+        known = list(jax.tree.unflatten(made.in_tree, made.in_avals)[0][0])
+    except OSError:
+        raise
+    except Exception as error:  # whatever a damaged file makes the reader do
+        raise ValueError(f"{path} is no program of jax.export: {error}") from error
+    if lacking := sorted(set(known) - set(weights)):
+        raise ValueError(f"{path} needs weights that its export lacks: {lacking[:5]}")
+    if jax.default_backend() not in PLATFORMS and jax.default_backend() not in made.platforms:
+        raise ValueError(f"{path} was lowered for {made.platforms}; this is {jax.default_backend()}")
+    return made, known
+
+
+def _untrained(*given: Any) -> Any:
+    raise ValueError("an export makes samples; to train on, go on from the run that it was made of")
