@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import jaxgan as jg
 from experiments.__main__ import main
 from jaxgan import data
 from jaxgan.commands import sample as command
@@ -33,6 +34,19 @@ def test_jaxgan_sample_and_report(conditional, capsys):
     assert jaxgan(["sample", str(conditional), "--n", "3", "--out", str(conditional / "a.png")]) == 0
     assert jaxgan(["sample", str(conditional), "--n", "3", "--out", str(conditional / "b.png")]) == 0
     assert (conditional / "a.png").read_bytes() == (conditional / "b.png").read_bytes()
+
+
+def test_an_export_makes_the_samples_of_its_run(conditional, tmp_path, capsys):
+    assert jaxgan(["evaluate", str(conditional), "--n", "40", "--resamples", "0", "--metrics", "frechet"]) == 0
+    assert jaxgan(["export", str(conditional), "--out", str(tmp_path / "taken")]) == 0
+    assert "generator.stablehlo and latents.stablehlo" in capsys.readouterr().out
+    y = np.arange(5, dtype=np.int32)
+    run, taken = jg.load(conditional), jg.load(tmp_path / "taken")
+    np.testing.assert_allclose(taken(seed=2, y=y), run(seed=2, y=y), rtol=0, atol=1e-6)
+    words = (tmp_path / "taken" / "README.md").read_text()
+    assert r"frechet\_distance" in words
+    assert "4,000 examples" in words
+    assert "- `y`: int32 [n]" in words
 
 
 @pytest.mark.parametrize("name", ["digits_infogan", "digits_mlp"])
