@@ -165,6 +165,44 @@ def test_the_discriminator_moves_first_and_the_policy_is_paid_by_it():
     assert float(after.params["value"]["v"]) == pytest.approx(2.0 - slope, rel=1e-4)
 
 
+def alone(loss=jg.losses.minimax, v=0.0, log_std=0.0, **settings):
+    """One step by SGD of a policy of normal actions about m from a fixed start; the discriminator stays as it is."""
+    start = jnp.asarray([0.5, -0.5, 0.0, 0.0], jnp.float32)
+    task = jg.data.point_mass(HORIZON)._replace(reset=lambda key: start)
+    networks = {
+        "policy": fixed(lambda p, s: (jnp.full((len(s), 2), p["m"]), jnp.full((len(s), 2), p["l"])), m=0.5, l=log_std),
+        "value": fixed(lambda p, s: p["v"] * s[:, 0], v=v),
+        "discriminator": fixed(lambda p, s, a: p["a"] * a[:, 0], a=1.0),
+    }
+    optimizer = {"discriminator": optax.sgd(0.0), "policy": optax.sgd(1.0)}
+    game = jg.game(networks, jg.systems.gail(task=task, loss=loss, optimizer=optimizer, **settings))
+    after, shown = jax.jit(game.train_step)(game.init(jax.random.key(0), EXPERT), EXPERT)
+    return after.params, shown, task, start
+
+
+def test_entropy_is_paid_for():
+    """Of two actions it is 2 l + constant, so that its weight moves l by twice as much."""
+    with_it, without = (alone(entropy=weight)[0]["policy"]["l"] for weight in (0.3, 0.0))
+    assert float(with_it - without) == pytest.approx(0.6, rel=1e-4)
+
+
+def test_advantages_have_no_scale():
+    """Seven times the reward is the same step of the policy: its advantages have a variance of 1."""
+    one, seven = jg.losses.minimax, jg.losses.minimax._replace(generator=lambda *x: 7 * jg.losses.minimax.generator(*x))
+    assert float(alone(one)[0]["policy"]["m"]) == pytest.approx(float(alone(seven)[0]["policy"]["m"]), rel=1e-4)
+
+
+def test_the_horizon_cuts_and_does_not_end():
+    """With V = 2 x, at a policy without spread, the last state's value is part of the last step's error."""
+    _, shown, task, state = alone(v=2.0, log_std=-20.0, discount=0.5, smoothing=0.0)
+    reward, errors, action = np.log1p(np.exp(0.5)), [], jnp.full(2, 0.5, jnp.float32)
+    for _ in range(HORIZON):
+        following = task.step(state, action)
+        errors.append(reward + 0.5 * 2 * float(following[0]) - 2 * float(state[0]))
+        state = following
+    assert float(shown["policy/value_error"]) == pytest.approx(np.mean(np.square(errors)), rel=1e-4)
+
+
 def test_roll_outs_are_the_tasks_and_actions_are_cut_off():
     task = jg.data.point_mass(5)
     made = jg.data.rollout(task, lambda states, step: jnp.full((len(states), 2), 3.0), jax.random.key(0), 2)
