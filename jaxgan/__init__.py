@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from jaxgan.carried import Carried, carry
     from jaxgan.export import load
     from jaxgan.game import averaged, frozen, game
-    from jaxgan.sample import grid, interpolate, sample, save_grid
+    from jaxgan.sample import grid, interpolate, sample, save_grid, show
     from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
 
 __version__ = "0.1.0"
@@ -107,6 +107,7 @@ __all__ = [
     "sample",
     "samplers",
     "save_grid",
+    "show",
     "systems",
     "types",
     "watchdog",
@@ -116,7 +117,7 @@ _ROOM = {  # where a public name is that is no room itself; those of `__all__` t
     **dict.fromkeys(("Carried", "carry"), "carried"),
     **dict.fromkeys(("load",), "export"),
     **dict.fromkeys(("averaged", "frozen", "game"), "game"),
-    **dict.fromkeys(("grid", "interpolate", "sample", "save_grid"), "sample"),
+    **dict.fromkeys(("grid", "interpolate", "sample", "save_grid", "show"), "sample"),
     **dict.fromkeys(("Game", "Loss", "Player", "System", "TrainState", "Turn"), "types"),
 }
 

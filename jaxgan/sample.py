@@ -191,6 +191,23 @@ def save_grid(path: str | os.PathLike[str], images: ArrayLike, columns: int | No
     return target
 
 
+def show(images: ArrayLike, columns: int | None = None, scale: int = 2) -> Any:
+    """Returns `grid(images)` as a `PIL.Image`, every pixel enlarged `scale` times: in a notebook it shows itself.
+
+    Args:
+      images: [n, H, W, C] in [-1, 1], as `grid` takes them.
+      columns: images per row; about a square if None.
+      scale: >= 1.
+    Returns:
+      PIL.Image.Image.
+    Raises:
+      ValueError: as `grid`, or scale < 1.
+    """
+    if scale < 1:
+        raise ValueError(f"show needs scale >= 1; got {scale}")
+    return _picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
+
+
 def save_each(path: str | os.PathLike[str], images: ArrayLike, names: Sequence[str]) -> list[Path]:
     """Writes every image as a PNG of its own.
 
@@ -223,9 +240,14 @@ def _bytes(images: np.ndarray) -> np.ndarray:
 
 def _write(path: Path, picture: np.ndarray) -> None:
     """Writes a picture [H, W, C] of bytes."""
+    _picture(picture).save(path)
+
+
+def _picture(picture: np.ndarray) -> Any:
+    """Returns a picture [H, W, C] of bytes as Pillow has it."""
     from PIL import Image
 
-    Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture).save(path)
+    return Image.fromarray(picture[..., 0] if picture.shape[-1] == 1 else picture)
 
 
 @functools.lru_cache(maxsize=32)

@@ -7,13 +7,16 @@ NamedTuples of arrays and functions, so one `train_step` runs unchanged under `j
 from __future__ import annotations
 
 import functools
+import math
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from types import FunctionType
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
@@ -53,6 +56,26 @@ class TrainState(NamedTuple):
     ema: dict[str, PyTree]  # by network, only those averaged; starts as a copy of params
     ema_state: dict[str, PyTree] = {}  # noqa: RUF012 (never changed in place); likewise of model_state, but for what is
     # SCHEDULED: averaged parameters are used beside these, for statistics of the plain ones would not be theirs
+
+    def __repr__(self) -> str:
+        """Says how far it is and what it holds, not every number."""
+        networks = ", ".join(f"{name} {_size(params):,}" for name, params in self.params.items())
+        averaged = f"; averages of {', '.join(self.ema)}" if self.ema else ""
+        return f"TrainState(step={_step(self.step)}, parameters: {networks or 'none'}{averaged})"
+
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook: a row for each network."""
+        rows = [
+            (
+                name,
+                f"{_size(params):,}",
+                f"{_size(self.model_state.get(name, {})):,}",
+                "yes" if name in self.ema else "",
+            )
+            for name, params in self.params.items()
+        ]
+        head = ("network", "parameters", "other numbers kept", "averaged")
+        return f"<p>Train state after step {escape(_step(self.step))}</p>{_table(head, rows)}"
 
 
 class Turn(NamedTuple):
@@ -160,12 +183,46 @@ class Game(NamedTuple):
             "jax.jit(game.train_step)"
         )
 
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook: a row for each player, and the networks that stay as they are."""
+        players = self.system.players if self.system else {}
+        rows = [(name, ", ".join(self._owned(p)), str(p.updates)) for name, p in players.items()]
+        rows += [("(nobody)", ", ".join(self._called(self.system.frozen if self.system else ())), "")]
+        return _table(("player", "moves", "updates a step"), [row for row in rows if row[1]])
+
+    def _owned(self, player: Player) -> list[str]:
+        return self._called(player.owns)
+
+    def _called(self, names: Sequence[str]) -> list[str]:
+        networks = self.networks or {}
+        return [f"{name}: {type(networks[name]).__name__}" if name in networks else name for name in names]
+
 
 class Loss(NamedTuple):
     """A pair of objectives; both players minimise."""
 
     discriminator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
     generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
+
+
+def _size(tree: PyTree) -> int:
+    """Returns how many numbers a pytree holds, also where its leaves are shapes alone."""
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree) if hasattr(leaf, "shape"))
+
+
+def _step(step: Any) -> str:
+    """Returns the step in words: of a state that is traced, abstract or on other hosts its form."""
+    known = isinstance(step, jax.Array | np.ndarray) and not isinstance(step, jax.core.Tracer)
+    if known and (isinstance(step, np.ndarray) or step.is_fully_addressable):
+        return str(np.asarray(step).tolist())
+    return f"[{', '.join(map(str, getattr(step, 'shape', ())))}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Returns a table in HTML; every text is escaped."""
+    lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
+    lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
 def averages_in_place(state: TrainState) -> TrainState:
