@@ -6,6 +6,7 @@
 
 from jaxgan.networks import (
     biggan,
+    coders,
     conditioning,
     context,
     coupled,
@@ -46,6 +47,7 @@ from jaxgan.networks.pretrained import Pretrained, pretrained
 __all__ = [
     "Pretrained",
     "biggan",
+    "coders",
     "conditioning",
     "context",
     "coupled",
