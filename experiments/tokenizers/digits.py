@@ -98,19 +98,14 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             print(f"{name}, seed {seed}: { ({k: round(v[-1], 4) for k, v in rows[name].items()}) }", flush=True)
             if seed == config.seed:
                 drawing.append(_rebuilt(game, state, shown)[0])
-    components = judged(pca(train, truth, BITS * PLACES), truth)
-    _add(rows, "PCA", components | {"codes used": float("nan"), "weight at last": 0.0})
-    _add(
-        rows,
-        "other digits",
-        judged(train[:: len(train) // len(truth)][: len(truth)], truth, pairs=False) | {"weight at last": 0.0},
-    )
+    _add(rows, "PCA", judged(pca(train, truth, BITS * PLACES), truth))
+    _add(rows, "other digits", judged(train[:: len(train) // len(truth)][: len(truth)], truth, pairs=False))
     draw_images(folder / "samples.png", np.concatenate(drawing))
     note = (
         f"{len(truth)} held-out digits of 16x16 pixels in [-1, 1], {BITS * PLACES} bits each, after {config.steps} "
-        f"steps of {config.batch_size}, the discriminator from step {config.start}; energy of differences of neighbouring "
-        f"pixels relative to the truth's, Fréchet distance of {PATCH}x{PATCH} patches; codes used of 32 is their "
-        f"perplexity; {config.seeds} seeds from {config.seed}. The last row is {len(truth)} training digits"
+        f"steps of {config.batch_size}, the discriminator from step {config.start}; energy of differences between "
+        f"neighbouring pixels relative to the truth's; Fréchet distance of {PATCH}x{PATCH} patches; perplexity of 32 "
+        f"codes; {config.seeds} seeds from {config.seed}. The last row is {len(truth)} training digits"
     )
     columns = dict.fromkeys(column for figures in rows.values() for column in figures)
     cells: list[dict[str, Cell]] = [
