@@ -52,7 +52,7 @@ if TYPE_CHECKING:
         types,
         watchdog,
     )
-    from jaxgan.carried import Carried, carry
+    from jaxgan.carried import Carried, adopt, carry
     from jaxgan.game import averaged, frozen, game
     from jaxgan.sample import grid, interpolate, sample, save_grid
     from jaxgan.types import Game, Loss, Player, System, TrainState, Turn
@@ -67,6 +67,7 @@ __all__ = [
     "System",
     "TrainState",
     "Turn",
+    "adopt",
     "augment",
     "averaged",
     "carried",
@@ -109,7 +110,7 @@ __all__ = [
 ]
 
 _ROOM = {  # where a public name is that is no room itself; those of `__all__` that are not here are rooms
-    **dict.fromkeys(("Carried", "carry"), "carried"),
+    **dict.fromkeys(("Carried", "adopt", "carry"), "carried"),
     **dict.fromkeys(("averaged", "frozen", "game"), "game"),
     **dict.fromkeys(("grid", "interpolate", "sample", "save_grid"), "sample"),
     **dict.fromkeys(("Game", "Loss", "Player", "System", "TrainState", "Turn"), "types"),

@@ -220,8 +220,9 @@ def test_what_it_refuses():
         tokenizer(**HINGE | {"optimizer": {"generator": optax.sgd(0.1)}})
     with pytest.raises(ValueError, match="distance='other' is unknown"):
         jax.eval_shape(dense(distance="other").init, jax.random.key(0), {"x": ROWS})
+    lost = dense(last="end/kernel")
     with pytest.raises(ValueError, match=r"last='end/kernel' is no parameter of the decoder; it has \['last/bias', "):
-        jax.eval_shape(dense(last="end/kernel").init, jax.random.key(0), {"x": ROWS})
+        jax.eval_shape(lost.train_step, jax.eval_shape(lost.init, jax.random.key(0), {"x": ROWS}), {"x": ROWS})
     with pytest.raises(ValueError, match=r"tokenizer needs batch\['x'\], pictures"):
         jax.eval_shape(dense().init, jax.random.key(0), {"y": ROWS})
     with pytest.raises(ValueError, match=r"tokenizer is shown \(6, 5\), but its decoder makes \(6, 4\)"):
