@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-LEVELS, BITS, SHARPNESS, DECAY = (8, 5, 4, 3), 6, 1.0, 0.97  # of p < 1e-5 the public LFQ cuts logarithms
+LEVELS, BITS, SHARPNESS, DECAY = (8, 5, 4, 3), 6, 0.25, 0.97  # of p < 1e-5 the public LFQ cuts logarithms
 SHARE = 0.8  # of the adversarial loss
 
 
@@ -153,7 +153,8 @@ def ours(given: dict[str, np.ndarray]) -> dict[str, Any]:
     fools = lambda last: -jnp.mean(jax.nn.leaky_relu(made(last) @ given["judge"], 0.2) @ given["verdict"])  # noqa: E731
     out["adaptive weight"] = SHARE * jg.losses.adaptive_weight(nll, fools, jnp.asarray(given["last"]))
     out["hinge"] = jg.losses.hinge.discriminator(given["real"], given["fake"])
-    out["non-saturating"] = jg.losses.non_saturating.generator(given["real"], given["fake"])
+    means = [np.mean(given[side], axis=(1, 2)) for side in ("real", "fake")]  # Open-MAGVIT2's logit of an image
+    out["non-saturating"] = jg.losses.non_saturating.generator(*means)
     memory = jg.penalties.LeCamState(jnp.zeros(()), jnp.zeros(()))
     memory = jg.penalties.lecam_update(memory, given["real"], given["fake"], DECAY)
     out["LeCam"] = jg.penalties.lecam(memory, given["real"], given["fake"])

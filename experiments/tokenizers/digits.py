@@ -176,7 +176,7 @@ def _games(config: Config) -> dict[str, Game]:
     signs = quantizers.LookupFree(BITS, entropy=0.0, commitment=0.0)
     kept, naive = quantizers.EMAVQ(2**BITS), quantizers.VQ(2**BITS, normalized=True)
     games = {"L1 alone": _game(config, signs, 0.0), "and an adversary": _game(config, signs, config.weight)}
-    games |= {"codebook, revived": _game(config, kept, 0.0), "codebook by gradient": _game(config, naive, 0.0)}
+    games |= {"codebook revived": _game(config, kept, 0.0), "codebook by gradient": _game(config, naive, 0.0)}
     return games
 
 
