@@ -2,11 +2,11 @@
 
 VQGAN (Esser et al. 2021) in small. Digits of 16x16 pixels become 4x4 places of five signs each (LookupFree without its
 entropy), and a decoder rebuilds them by L1; or with a hinge discriminator of patches besides, whose weight adapts to
-the gradient at the decoder's last layer and which begins at a fourth of the steps. The same autoencoder with a codebook
-of 32 vectors, 5 bits a place too: running means with revival of dead codes, or codes by gradient alone. PCA has the 80
-bits where they help its components most. Of 1,000 held-out digits: L1 and squared error, which the adversary makes
-worse; the energy of differences of neighbouring pixels relative to the truth's; Fréchet distance of the laws of 5x5
-patches; and how many codes are in use (perplexity).
+the gradient at the decoder's last layer, which sees pixels as they are shown and begins at a quarter of the steps. The
+same autoencoder with a codebook of 32 vectors, 5 bits a place too: running means with revival of dead codes, or codes
+by gradient alone. PCA has the 80 bits where they help its components most. Of 1,000 held-out digits: L1 and squared
+error, which the adversary makes worse; the energy of differences of neighbouring pixels relative to the truth's;
+Fréchet distance of the laws of 5x5 patches; and how many codes are in use (perplexity).
 
 Command: python -m experiments digits_tokenizer --seeds 3
 Takes: about MINUTES minutes on a CPU core. Expected result: experiments/README.md.
@@ -33,7 +33,7 @@ from jaxgan.networks import coders, quantizers
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, last_metrics, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
-from jaxgan.types import Game, TrainState
+from jaxgan.types import Game, TrainState, Turn
 
 BITS, PLACES = 5, 16  # of a place, and places of a digit
 SHOWN = 10  # digits of the picture
@@ -46,13 +46,14 @@ class Config:
 
     seed: int = 0  # the first; of parameters and data order
     seeds: int = 1  # runs of each method
-    steps: int = 2400  # train steps of each method
+    steps: int = 1600  # train steps of each method
     batch_size: int = 32  # digits a step
-    start: int = 600  # step at which the discriminator begins
+    start: int = 400  # step at which the discriminator begins
     features: int = 24  # channels of the first maps
     weight: float = 0.8  # of the adversarial loss, as a share of the gradient of L1
-    learning_rate: float = 2e-3  # Adam's, of both players
-    b1: float = 0.5  # Adam's momentum
+    learning_rate: float = 2e-3  # Adam's, of the tokenizer
+    discriminator_rate: float = 4e-3  # Adam's, of the discriminator
+    b1: float = 0.5  # Adam's momentum, of both
     ema: float = 0.99  # decay of the averaged encoder and decoder, per step
 
 
@@ -86,8 +87,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws digits and what each method makes of them."""
     train, truth = small_digits("train"), small_digits("test")
     source, rows = jg.data.arrays(train, name="digits of 16x16 pixels"), dict[str, dict[str, list[float]]]()
-    shown = truth[:: len(truth) // SHOWN][:SHOWN]
-    drawing = [shown]
+    some = truth[:: len(truth) // SHOWN][:SHOWN]
+    drawing = [some]
     for name, game in _games(config).items():
         for seed in range(config.seed, config.seed + config.seeds):
             member = folder / f"{name.replace(' ', '-')}-seed{seed}"
@@ -97,15 +98,16 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             _add(rows, name, judged(made, truth) | {"codes used": used, "weight at last": share})
             print(f"{name}, seed {seed}: { ({k: round(v[-1], 4) for k, v in rows[name].items()}) }", flush=True)
             if seed == config.seed:
-                drawing.append(_rebuilt(game, state, shown)[0])
+                drawing.append(_rebuilt(game, state, some)[0])
     _add(rows, "PCA", judged(pca(train, truth, BITS * PLACES), truth))
     _add(rows, "other digits", judged(train[:: len(train) // len(truth)][: len(truth)], truth, pairs=False))
     draw_images(folder / "samples.png", np.concatenate(drawing))
     note = (
-        f"{len(truth)} held-out digits of 16x16 pixels in [-1, 1], {BITS * PLACES} bits each, after {config.steps} "
-        f"steps of {config.batch_size}, the discriminator from step {config.start}; energy of differences between "
-        f"neighbouring pixels relative to the truth's; Fréchet distance of {PATCH}x{PATCH} patches; perplexity of 32 "
-        f"codes; {config.seeds} seeds from {config.seed}. The last row is {len(truth)} training digits"
+        f"{len(truth)} held-out digits of 16x16 pixels, {BITS * PLACES} bits each, after {config.steps} steps of "
+        f"{config.batch_size}, the discriminator from step {config.start}; pixels are cut to [-1, 1]; energy of "
+        f"differences between neighbouring pixels relative to the truth's; Fréchet distance of {PATCH}x{PATCH} "
+        f"patches; perplexity of 32 codes; {config.seeds} seeds from {config.seed}. The last row is {len(truth)} "
+        "training digits"
     )
     columns = dict.fromkeys(column for figures in rows.values() for column in figures)
     cells: list[dict[str, Cell]] = [
@@ -120,6 +122,11 @@ def small_digits(split: str) -> np.ndarray:
     x = np.asarray(jg.data.whole(jg.data.digits(split, size=32))["x"])
     small: np.ndarray = x.reshape(len(x), 16, 2, 16, 2, 1).mean(axis=(2, 4)).astype(np.float32)
     return small
+
+
+def shown(x: Array, turn: Turn | None = None, use: str = "") -> Array:
+    """Returns pixels as a picture has them, cut to [-1, 1]: else the discriminator looks for those that leave it."""
+    return jnp.clip(x, -1, 1)
 
 
 def judged(made: np.ndarray, truth: np.ndarray, pairs: bool = True) -> dict[str, float]:
@@ -161,10 +168,10 @@ def _lloyd(values: np.ndarray, count: int, rounds: int = 30) -> np.ndarray:
 
 
 def _rebuilt(game: Game, state: TrainState, x: np.ndarray) -> tuple[np.ndarray, float]:
-    """Returns pictures as they are rebuilt, cut to [-1, 1], and the perplexity of their tokens."""
+    """Returns pictures as they are rebuilt and shown, and the perplexity of their tokens."""
     made = jax.jit(game.generate)(state, jax.random.key(0), {"x": jnp.asarray(x)})
     tokens = jg.systems.read_tokens(game, state, jnp.asarray(x))
-    return np.clip(np.asarray(made), -1, 1), float(quantizers.perplexity(tokens, 2**BITS))
+    return np.asarray(shown(made)), float(quantizers.perplexity(tokens, 2**BITS))
 
 
 def _add(rows: dict[str, dict[str, list[float]]], name: str, figures: dict[str, float]) -> None:
@@ -174,7 +181,7 @@ def _add(rows: dict[str, dict[str, list[float]]], name: str, figures: dict[str, 
 
 def _games(config: Config) -> dict[str, Game]:
     signs = quantizers.LookupFree(BITS, entropy=0.0, commitment=0.0)
-    kept, naive = quantizers.EMAVQ(2**BITS), quantizers.VQ(2**BITS, normalized=True)
+    kept, naive = quantizers.EMAVQ(2**BITS), quantizers.VQ(2**BITS)
     games = {"L1 alone": _game(config, signs, 0.0), "and an adversary": _game(config, signs, config.weight)}
     games |= {"codebook revived": _game(config, kept, 0.0), "codebook by gradient": _game(config, naive, 0.0)}
     return games
@@ -182,13 +189,16 @@ def _games(config: Config) -> dict[str, Game]:
 
 def _game(config: Config, bottleneck: nn.Module, weight: float) -> Game:
     signs = isinstance(bottleneck, quantizers.LookupFree)
-    adam = optax.adam(config.learning_rate, b1=config.b1)
+    adam = {"tokenizer": optax.adam(config.learning_rate, b1=config.b1)}
     networks: dict[str, Any] = {
         "encoder": coders.Encoder(BITS if signs else 8, config.features, output=jnp.tanh if signs else None),
         "bottleneck": bottleneck,
         "decoder": coders.Decoder(1, config.features),
     }
     if weight:
+        adam["discriminator"] = optax.adam(config.discriminator_rate, b1=config.b1, b2=0.99)
         networks["discriminator"] = Patches(config.features)
-    system = jg.systems.tokenizer(loss=jg.losses.hinge, optimizer=adam, weight=weight, start=config.start)
+    system = jg.systems.tokenizer(
+        loss=jg.losses.hinge, optimizer=adam, weight=weight, start=config.start, augment=shown if weight else None
+    )
     return jg.game(networks, system, ema={"encoder": config.ema, "decoder": config.ema})

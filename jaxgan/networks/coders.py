@@ -48,14 +48,15 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Vectors [B, h, w, D] -> pictures [B, 2^layers h, 2^layers w, channels]: maps doubled by copies, then convolved.
 
-    Its last convolution is called "last", so that "last/kernel" is where adaptive weights look. It has no bound: pixels
-    may leave [-1, 1] a little, and are cut there for a picture.
+    Its last convolution is called "last", so that "last/kernel" is where adaptive weights look. Without an `output`
+    pixels may leave [-1, 1], which a discriminator sees and a picture does not show.
     """
 
     channels: int = 3
     features: int = 64
     layers: int = 2  # doublings
     blocks: int = 0
+    output: Callable[[Array], Array] | None = None  # such as `jnp.tanh`; the public codes have none
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -67,7 +68,8 @@ class Decoder(nn.Module):
         for layer in reversed(range(self.layers)):
             x = _blocks(x, self.blocks, self.dtype)
             x = nn.silu(Conv(_wide(self.features, layer), up=2, dtype=self.dtype)(x))
-        return Conv(self.channels, dtype=self.dtype, name="last")(x).astype(jnp.float32)
+        x = Conv(self.channels, dtype=self.dtype, name="last")(x).astype(jnp.float32)
+        return x if self.output is None else self.output(x)
 
 
 def _wide(features: int, layer: int) -> int:

@@ -86,7 +86,15 @@ COLUMNS = {
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
     "digits_tokenizer": [
-        {"method", "L1", "squared error", "gradient energy", "patch distance", "codes used", "weight at last"}
+        {
+            "method",
+            "L1",
+            "squared error",
+            "gradient energy",
+            "patch distance",
+            "codes used",
+            "weight at last",
+        }
     ],
     "seqgan": [{"method", "NLL_oracle", "NLL_test", "at equal NLL_test", "2-grams"}],
     "maskgan": [{"filled by", "words", "distinct", "4-grams", "-log p", "words at equal -log p"}],
