@@ -97,7 +97,7 @@ def tokenizer(
             metrics["adversarial"] = fools(made)
             share = jnp.asarray(weight, jnp.float32)
             if last is not None:
-                decode, place = _at(nets["decoder"], last, coded.codes)
+                decode, place = _last_layer(nets["decoder"], last, coded.codes)
                 rec, adv = lambda w: reconstruction(decode(w))[0], lambda w: fools(decode(w))
                 share = share * adaptive_weight(rec, adv, place, average=turn.average)
             metrics["weight"] = jnp.where(turn.step >= start, share, 0.0)
@@ -158,7 +158,7 @@ def _rebuilt(nets: Nets, batch: Batch) -> tuple[Any, Array]:
     return coded, made
 
 
-def _at(decoder: Any, last: str, codes: Array) -> tuple[Any, Array]:
+def _last_layer(decoder: Any, last: str, codes: Array) -> tuple[Any, Array]:
     """Returns the decoder as a function of one of its parameters, at these codes, and that parameter."""
     parameters = by_path(decoder.params)
     if last not in parameters:
