@@ -25,6 +25,7 @@ EXAMPLES = {  # rooms whose docstrings have examples, and how many
     "carried": 2,
     "data.combined": 2,
     "dynamics.gated": 1,
+    "losses.adaptive": 1,
     "nets": 1,
     "networks.pretrained": 1,
     "systems.adversary": 1,

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from jaxgan.game import frozen, game
+from jaxgan.game import frozen
+from jaxgan.game import game as made_of
 from jaxgan.losses import absolute_error, adaptive_weight
 from jaxgan.losses import content as content_distance
 from jaxgan.losses.features import Distance
@@ -79,10 +80,8 @@ def tokenizer(
         coded, made = _rebuilt(nets, batch)
 
         def reconstruction(made: Array) -> tuple[Array, Metrics]:
-            value, parts = (
-                content_distance(batch["x"], made, distance=distance),
-                {"l1": absolute_error(batch["x"], made)},
-            )
+            value = content_distance(batch["x"], made, distance=distance)
+            parts = {"l1": absolute_error(batch["x"], made)}
             if looks:
                 features = frozen(nets["features"])
                 parts["perceptual"] = content_distance(features(batch["x"]), features(made), perceptual, distance)
@@ -93,7 +92,10 @@ def tokenizer(
         metrics |= {"quantization": coded.loss, **coded.metrics}
         if weight:
             pure = {**nets, **{name: frozen(nets[name]) for name in ("discriminator", *judge.memories)}}
-            fools = lambda made: judge.generator(pure, turn, batch["x"], made).loss  # noqa: E731
+
+            def fools(made: Array) -> Array:
+                return judge.generator(pure, turn, batch["x"], made).loss
+
             metrics["adversarial"] = fools(made)
             share = jnp.asarray(weight, jnp.float32)
             if last is not None:
@@ -117,11 +119,11 @@ def tokenizer(
     return system._replace(frozen=(*system.frozen, *(["features"] if looks else [])))
 
 
-def read_tokens(game_: Game, state: TrainState, x: Array) -> Array:
+def read_tokens(game: Game, state: TrainState, x: Array) -> Array:
     """Returns the tokens of pictures, by averages where the game keeps them; what its system generates from "tokens".
 
     Args:
-      game_: of a `tokenizer`, or another with networks "encoder" and "bottleneck".
+      game: of a `tokenizer`, or another with networks "encoder" and "bottleneck".
       state: its train state.
       x: [n, ...], like the data.
     Returns:
@@ -129,7 +131,7 @@ def read_tokens(game_: Game, state: TrainState, x: Array) -> Array:
     Raises:
       ValueError: the bottleneck has no tokens.
     """
-    if game_.system is None or game_.networks is None:
+    if game.system is None or game.networks is None:
         raise ValueError("read_tokens needs a game that was made by jg.game")
 
     def read(nets: Nets, key: Array, inputs: Inputs) -> Array:
@@ -140,7 +142,7 @@ def read_tokens(game_: Game, state: TrainState, x: Array) -> Array:
             )
         return tokens
 
-    reader = game(game_.networks, game_.system._replace(generate=read))
+    reader = made_of(game.networks, game.system._replace(generate=read))
     tokens: Array = reader.generate(state, state.key, {"x": x})
     return tokens
 
