@@ -9,7 +9,7 @@ error, which the adversary makes worse; the energy of differences of neighbourin
 Fréchet distance of the laws of 5x5 patches; and how many codes are in use (perplexity).
 
 Command: python -m experiments digits_tokenizer --seeds 3
-Takes: about MINUTES minutes on a CPU core. Expected result: experiments/README.md.
+Takes: about five minutes a seed on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
