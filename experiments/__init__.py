@@ -69,6 +69,7 @@ TABLES = {
     "vibration": "experiments.signals.vibration",
     "voxels": "experiments.volumes.voxels",
     "moving_digits": "experiments.volumes.moving_digits",
+    "digits_tokenizer": "experiments.tokenizers.digits",
     "seqgan": "experiments.text.seqgan",
     "maskgan": "experiments.text.maskgan",
     "gumbel": "experiments.text.gumbel",

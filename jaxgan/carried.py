@@ -99,3 +99,74 @@ def _taken(old: PyTree, new: PyTree, field: str, carried: list[str], fresh: dict
         return value
 
     return jax.tree_util.tree_map_with_path(leaf, new)
+
+
+def adopt(
+    game: Game,
+    state: TrainState,
+    player: str,
+    params: PyTree,
+    opt_state: PyTree | None = None,
+    model_state: Mapping[str, PyTree] | None = None,
+) -> TrainState:
+    """Puts a model that was trained by a loop of one's own into the state of a game.
+
+    The player goes on from these parameters and, where it is given, from the state of their optimizer: with the same
+    optimizer, its next step is the one that the other loop would have made, but for what the game adds to the loss.
+    Averages begin at the parameters. What is given is copied: a donated state leaves it alone.
+
+    Example:
+      >>> import flax.linen as nn, jax, jax.numpy as jnp, optax, jaxgan as jg
+      >>> player = jg.Player(("net",), lambda nets, batch, turn: (nets["net"](batch["x"]).mean(), {}), optax.adam(0.1))
+      >>> game, batch = jg.game({"net": nn.Dense(1)}, jg.System({"p": player}, None, print)), {"x": jnp.ones((4, 2))}
+      >>> mine = {"kernel": jnp.full((2, 1), 3.0), "bias": jnp.zeros(1)}
+      >>> state = adopt(game, game.init(jax.random.key(0), batch), "p", mine, optax.adam(0.1).init(mine))
+      >>> float(state.params["net"]["kernel"][0, 0])
+      3.0
+
+    Args:
+      game: in which the player owns the model.
+      state: from its `init`.
+      player: by name.
+      params: of the only network that it owns; of several, {network: params}.
+      opt_state: of the player's optimizer, made for `params`; None: it begins anew.
+      model_state: further collections of the only network, such as {"batch_stats": ...}; of several, by network.
+    Returns:
+      The state. What comes back out is `state.params[network]`, and the optimizer's state in its own form by
+      `jax.tree.unflatten(jax.tree.structure(opt_state), jax.tree.leaves(state.opt_state[player]))`.
+    Raises:
+      ValueError: there is no such player, or a tree does not fit the game's, by the first leaf that does not.
+    """
+    players = {} if game.system is None else game.system.players
+    if player not in players:
+        raise ValueError(f"adopt: no player is called {player!r}; the game has {sorted(players)}")
+    owns = players[player].owns
+    given, kept = ({owns[0]: tree} if len(owns) == 1 and tree is not None else tree for tree in (params, model_state))
+    taken = _alike("params", given, {name: state.params[name] for name in owns})
+    fields: dict[str, Any] = {"params": state.params | taken, "ema": _begun(state.ema, taken)}
+    if kept is not None:
+        remembered = _alike("model_state", kept, {name: state.model_state[name] for name in owns})
+        fields |= {"model_state": state.model_state | remembered, "ema_state": _begun(state.ema_state, remembered)}
+    if opt_state is not None:
+        moved = _alike("opt_state", opt_state, state.opt_state[player], named=False)
+        fields["opt_state"] = state.opt_state | {player: moved}
+    return state._replace(**fields)
+
+
+def _begun(averages: dict[str, PyTree], values: Mapping[str, PyTree]) -> dict[str, PyTree]:
+    """Returns averages that begin at these values, where they are kept."""
+    return averages | {name: jax.tree.map(jnp.copy, value) for name, value in values.items() if name in averages}
+
+
+def _alike(what: str, given: PyTree, wanted: PyTree, named: bool = True) -> Any:
+    """Returns copies of the given leaves in the wanted tree; an optimizer's has the same leaves in the same order."""
+    here, there = by_path(wanted), by_path(given)
+    if (named and set(here) != set(there)) or len(here) != len(there):
+        odd = sorted(set(here) ^ set(there)) if named else f"{len(there)} leaves instead of {len(here)}"
+        raise ValueError(f"adopt: {what} is not of the game's form: {odd}; is it of the same network and optimizer?")
+    leaves = [there[path] for path in here] if named else list(there.values())
+    for (path, leaf), mine in zip(here.items(), leaves, strict=True):
+        if (jnp.shape(mine), jnp.result_type(mine)) != (leaf.shape, leaf.dtype):
+            form = f"{jnp.result_type(mine)}{list(jnp.shape(mine))}, in the game {leaf.dtype}{list(leaf.shape)}"
+            raise ValueError(f"adopt: {what}/{path} is {form}; is it of the same network and optimizer?")
+    return jax.tree.unflatten(jax.tree.structure(wanted), [jnp.array(leaf) for leaf in leaves])

@@ -12,6 +12,7 @@ energy        EBGAN with its pulling-away term; BEGAN with its balance (`Equilib
 classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervised
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching; distances in the layers of a given network
+adaptive      the weight of an adversarial term by gradients
 directions    misalignment of normals
 information   InfoGAN's bound, for categorical and Gaussian codes
 reconstruction mean absolute and squared errors, gradient difference, self-regularisation, negative log-likelihoods
@@ -23,6 +24,7 @@ smoothing     wrappers of logistic losses: smoothed and flipped labels
 pairs         what they share
 """
 
+from jaxgan.losses.adaptive import adaptive_weight
 from jaxgan.losses.adversarial import (
     hard_threshold,
     hinge,
@@ -69,6 +71,7 @@ from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradie
 __all__ = [
     "Equilibrium",
     "absolute_error",
+    "adaptive_weight",
     "auxiliary_classifier",
     "balance",
     "baseline_error",

@@ -38,21 +38,25 @@ def psnr(a: ArrayLike, b: ArrayLike, data_range: float = 2.0) -> float:
         return float(np.mean(10 * np.log10(data_range**2 / error)))
 
 
-def gradient_energy_ratio(a: ArrayLike, b: ArrayLike) -> float:
-    """Sharpness of images beside the truth's: E|grad a| / E|grad b|, by differences of neighbouring pixels.
+def gradient_energy_ratio(a: ArrayLike, b: ArrayLike, exponent: float = 1.0) -> float:
+    """Sharpness of images beside the truth's: E|grad a|^p / E|grad b|^p, by differences of neighbouring pixels.
 
     Below 1 they are smoother than the truth, as means of several answers are; noise is above 1.
 
     Args:
       a: [N, H, W, C] in [-1, 1], H and W >= 2.
       b: the same shape.
+      exponent: p, > 0; 2 is an energy, in which steep edges count most.
     Returns:
       Ratio, >= 0.
     Raises:
-      ValueError: shapes differ or are not images, or the truth is constant.
+      ValueError: shapes differ or are not images, the truth is constant, or the exponent is not positive.
     """
     x, y = _pair("gradient_energy_ratio", a, b)
-    energy = [sum(float(np.mean(np.abs(np.diff(images, axis=axis)))) for axis in (1, 2)) for images in (x, y)]
+    if not exponent > 0:
+        raise ValueError(f"gradient_energy_ratio needs exponent > 0; got {exponent}")
+    steps = [[np.abs(np.diff(images, axis=axis)) ** exponent for axis in (1, 2)] for images in (x, y)]
+    energy = [sum(float(np.mean(along)) for along in both_axes) for both_axes in steps]
     if not energy[1] > 0:
         raise ValueError("gradient_energy_ratio needs a truth that varies; all its images are constant")
     return energy[0] / energy[1]

@@ -6,6 +6,7 @@
 
 from jaxgan.networks import (
     biggan,
+    coders,
     conditioning,
     context,
     coupled,
@@ -23,6 +24,7 @@ from jaxgan.networks import (
     policies,
     populations,
     progressive,
+    quantizers,
     r3gan,
     readers,
     refiner,
@@ -45,6 +47,7 @@ from jaxgan.networks.pretrained import Pretrained, pretrained
 __all__ = [
     "Pretrained",
     "biggan",
+    "coders",
     "conditioning",
     "context",
     "coupled",
@@ -63,6 +66,7 @@ __all__ = [
     "populations",
     "pretrained",
     "progressive",
+    "quantizers",
     "r3gan",
     "readers",
     "refiner",

@@ -33,6 +33,7 @@ from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
 from jaxgan.systems.terms import regularized, with_term, zcr
+from jaxgan.systems.tokenizer import read_tokens, tokenizer
 from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.turing_learning import turing_learning
 from jaxgan.systems.unet_gan import unet_gan
@@ -87,6 +88,7 @@ __all__ = [
     "player_loss",
     "players",
     "reacgan",
+    "read_tokens",
     "regularized",
     "samples",
     "semi_supervised",
@@ -98,6 +100,7 @@ __all__ = [
     "stackgan",
     "structure_style",
     "stylegan2",
+    "tokenizer",
     "turing_learning",
     "unet_gan",
     "vaegan",

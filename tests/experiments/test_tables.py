@@ -85,6 +85,17 @@ COLUMNS = {
     "disco": [{"method", "correlation", "error, degrees", "sectors"}],
     "inpainting": [{"completed by", "read rightly", "squared error", "sharpness", "patch distance"}],
     "structure_style": [{"pictures", "angle", "angle to others'", "patch distance"}],
+    "digits_tokenizer": [
+        {
+            "method",
+            "L1",
+            "squared error",
+            "gradient energy",
+            "patch distance",
+            "codes used",
+            "weight at last",
+        }
+    ],
     "seqgan": [{"method", "NLL_oracle", "NLL_test", "at equal NLL_test", "2-grams"}],
     "maskgan": [{"filled by", "words", "distinct", "4-grams", "-log p", "words at equal -log p"}],
     "gumbel": [{"method", "valid", "distinct", "signs", "-log p", "valid at equal -log p", "likelihood there"}],
@@ -146,6 +157,9 @@ FIRST = {  # the first cell of every row, table by table
     "unpaired_glyphs": [["none: a itself", "there and back", "game alone"]],
     "disco": [["discogan", "game and reconstruction", "game alone"]],
     "inpainting": [["truth", "mean digit", "squared error alone", "context encoder"]],
+    "digits_tokenizer": [
+        ["L1 alone", "and an adversary", "codebook revived", "codebook by gradient", "PCA", "other digits"]
+    ],
     "seqgan": [["maximum likelihood", "SeqGAN"]],
     "maskgan": [["truth", "maximum likelihood", "MaskGAN"]],
     "gumbel": [["maximum likelihood", "soft", "soft with noise", "straight through"]],
@@ -193,6 +207,7 @@ PICTURES = {
     "disco": {"samples.png"},
     "inpainting": {"samples.png"},
     "structure_style": {"samples.png"},
+    "digits_tokenizer": {"samples.png"},
     "seqgan": {"curve.png", "samples.txt"},
     "maskgan": {"curve.png", "samples.txt"},
     "gumbel": {"curve.png", "samples.txt"},
@@ -242,6 +257,9 @@ MEMBERS = {
     "disco": {"discogan-seed3", "game-and-reconstruction-seed3", "game-alone-seed3"},
     "inpainting": {"squared-error-alone-seed3", "context-encoder-seed3"},
     "structure_style": {"pictures-alone-seed3", "structure-then-style-seed3"},
+    "digits_tokenizer": {
+        f"{name}-seed3" for name in ("L1-alone", "and-an-adversary", "codebook-revived", "codebook-by-gradient")
+    },
     "seqgan": {"first-seed3", "maximum-likelihood-seed3", "SeqGAN-seed3"},
     "maskgan": {"first-seed3", "maximum-likelihood-seed3", "MaskGAN-seed3"},
     "gumbel": {f"{name}-seed3" for name in ("maximum-likelihood", "soft", "soft-with-noise", "straight-through")},
@@ -296,6 +314,7 @@ LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_advers
 LONG |= {
     "adagan",
     "ctgan",
+    "digits_tokenizer",
     "gail",
     "gumbel",
     "maskgan",
@@ -390,6 +409,7 @@ def test_smoke(name, few, tmp_path, capsys):
         (["mix_gan", "--count", "1"], "--count must be at least 2; got 1"),
         (["tones", "--length", "128"], "--length must be at least 256; got 128"),
         (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
+        (["digits_tokenizer", "--features", "0"], "--features must be at least 1; got 0"),
         (["seqgan", "--sequences", "10"], "--sequences must be at least 192; got 10"),
         (["maskgan", "--share", "0"], "--share must be in (0, 1]; got 0"),
         (["gumbel", "--cold", "0"], "--warm and --cold must be positive; got 5.0 and 0"),

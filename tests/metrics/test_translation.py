@@ -24,6 +24,7 @@ def test_gradient_energy_of_ramps():
     """A ramp of slope 2 beside one of 1, along one axis and the other."""
     ramp = np.broadcast_to(np.arange(8, dtype=np.float32)[None, :, None, None] / 16, (1, 8, 8, 1))
     assert metrics.gradient_energy_ratio(2 * ramp, ramp) == pytest.approx(2)
+    assert metrics.gradient_energy_ratio(2 * ramp, ramp, exponent=2.0) == pytest.approx(4)
     assert metrics.gradient_energy_ratio(2 * np.swapaxes(ramp, 1, 2), ramp) == pytest.approx(2)
 
 
@@ -49,6 +50,7 @@ def test_patch_distance_of_a_shift_of_the_mean_by_hand():
     [
         (lambda: metrics.psnr(TRUTH, TRUTH[:, :8]), "of one shape"),
         (lambda: metrics.psnr(TRUTH, TRUTH, data_range=0), "data_range > 0; got 0"),
+        (lambda: metrics.gradient_energy_ratio(TRUTH, TRUTH, exponent=0.0), "exponent > 0; got 0.0"),
         (lambda: metrics.gradient_energy_ratio(TRUTH, np.zeros_like(TRUTH)), "all its images are constant"),
         (lambda: metrics.patch_distance(TRUTH, TRUTH, size=40), r"size in 2..32, .* got 40"),
         (lambda: metrics.patch_distance(TRUTH, np.zeros_like(TRUTH)), "all its patches are equal"),
