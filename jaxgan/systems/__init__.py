@@ -17,6 +17,7 @@ from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.gumbel import gumbel
 from jaxgan.systems.infogan import infogan
+from jaxgan.systems.inversion import inversion
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.markovian import markovian
 from jaxgan.systems.maskgan import maskgan
@@ -74,6 +75,7 @@ __all__ = [
     "grown",
     "gumbel",
     "infogan",
+    "inversion",
     "lapgan",
     "latent_optimization",
     "margins",
