@@ -75,5 +75,6 @@ TABLES = {
     "maskgan": "experiments.text.maskgan",
     "gumbel": "experiments.text.gumbel",
     "gail": "experiments.control.gail",
+    "motion_prior": "experiments.control.motion_prior",
     "turing_learning": "experiments.control.turing_learning",
 }

@@ -118,8 +118,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     note = (
         f"{len(x)} held-out digits of {SIDE}x{SIDE}: mean squared error of a pixel drawn again, share that is read as "
         f"the digit that it is, and as the next one after {config.edit:g} times the difference of mean styles was "
-        f"added; distance of the styles from the nearest of {DRAWN} styles of the mapping's, over that of another style "
-        f"of the mapping's; encoders after {config.steps} steps of {config.batch_size}, {config.seeds} seeds from "
+        f"added; distance of the styles from the nearest of {DRAWN} of the mapping's, over another's of those; "
+        f"encoders after {config.steps} steps of {config.batch_size}, {config.seeds} seeds from "
         f"{config.seed}; optimisation in {config.projection} steps of Adam. The picture's rows: digits; of each method "
         "what it draws again, and that edited"
     )

@@ -22,6 +22,7 @@ from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.markovian import markovian
 from jaxgan.systems.maskgan import maskgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
+from jaxgan.systems.motion_prior import motion_prior
 from jaxgan.systems.next_frame import next_frame
 from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
@@ -83,6 +84,7 @@ __all__ = [
     "maskgan",
     "maximum_likelihood",
     "mixture",
+    "motion_prior",
     "mutual_information",
     "next_frame",
     "pix2pix",

@@ -6,8 +6,9 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from jaxgan.networks import encoders, heads, mlp
+from jaxgan.networks import encoders, heads, joint, mlp, observed, policies
 from jaxgan.systems.inversion import inversion
+from jaxgan.systems.motion_prior import motion_prior
 
 B, LAYERS, WIDTH = 6, 3, 4
 ADAM = optax.adam(1e-3)
@@ -56,5 +57,19 @@ def inverted(**options):
     return networks, inversion(**settings | options), {"x": POINTS}
 
 
-TINY = {"inversion": inverted}
+HORIZON = 2
+STEPS = {name: jnp.asarray(RNG.uniform(-1, 1, size=(12, 4)), jnp.float32) for name in ("state", "next")}
+
+
+def moved(**options):
+    networks = {
+        "policy": policies.Gaussian(2, (4,)),
+        "value": policies.Value((4,)),
+        "discriminator": observed.Standardized(joint.Joint(mlp.Discriminator((4,)))),
+    }
+    settings = {"task": jg.data.point_mass(HORIZON), "loss": jg.losses.least_squares_targets(-1, 1, 1)}
+    return networks, motion_prior(**settings | {"optimizer": ADAM} | options), STEPS
+
+
+TINY = {"inversion": inverted, "motion_prior": moved}
 REFUSED: dict[tuple[str, str], str] = {}
