@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 import jax
 import jax.numpy as jnp
@@ -71,53 +71,40 @@ def inversion(
       Tov, Alaluf, Nitzan, Patashnik, Cohen-Or. Designing an Encoder for StyleGAN Image Manipulation. SIGGRAPH 2021,
       section 5, eq. 3 to 7.
     """
-    layers = list(content.values()) if isinstance(content, Mapping) else [content]
-    named = {"weight": 0.0 if callable(weight) else weight, "delta": delta, "content": min(layers, default=0.0)}
-    for name, value in named.items():
-        check_at_least_zero("inversion", name, value)
-    if len(stages) != 2 or stages[0] < 0 or stages[1] < 1:
-        raise ValueError(f"inversion needs stages (steps >= 0 before the first, >= 1 between two); got {stages}")
+    _check(weight, content, delta, stages)
     judge, judged = adversary(loss, **adversarial), not is_absent(weight)
-    looks = not all(is_absent(layer) for layer in layers)
+    looks = bool(content) if isinstance(content, Mapping) else not is_absent(content)
 
-    def encoded(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array, Array]:
-        """Returns w, the offsets [B, layers, W] that have joined by now, and how many layers have one."""
-        check_batch("inversion", batch, x="pictures [B, H, W, C]")
-        styles = nets["encoder"](batch["x"])
-        stage = jnp.clip((turn.step - stages[0]) // stages[1] + 1, 0, styles.shape[1] - 1)
-        place = jnp.arange(styles.shape[1], dtype=jnp.int32)[None, :, None]
-        return styles[:, :1], jnp.where((place > 0) & (place <= stage), styles, 0.0), stage
-
-    def shown(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Array]:
+    def shown(nets: Nets, batch: Batch, turn: Turn, joined: Joined | None = None) -> tuple[Array, Array]:
         """Returns a style of the mapping's and one of the encoder's for each example, both [B, W]."""
-        w, offsets, stage = encoded(nets, batch, turn)
-        return sides(nets, batch, turn, w + offsets, stage)
-
-    def sides(nets: Nets, batch: Batch, turn: Turn, styles: Array, stage: Array) -> tuple[Array, Array]:
+        joined = joined or encoded(nets, batch, turn)
         z = drawn(prior, batch, turn)
         real = frozen(nets["generator"])(z, *condition_of(batch), method="mapping", train=False)
-        if real.shape[1:] != styles.shape[1:]:
+        if real.shape[1:] != joined.styles.shape[1:]:
+            wanted = ", ".join(map(str, real.shape[1:]))
             raise ValueError(
-                f"inversion needs an encoder of the generator's styles [B, {', '.join(map(str, real.shape[1:]))}]; "
-                f"it makes {styles.shape}"
+                f"inversion needs an encoder of the generator's styles [B, {wanted}]; it makes {joined.styles.shape}"
             )
-        keys = example_keys(turn.named("style"), len(styles), turn.examples)
-        layer = jax.vmap(lambda key: jax.random.randint(key, (), 0, stage + 1, jnp.int32))(keys)
-        return real[:, 0], jnp.take_along_axis(styles, layer[:, None, None], axis=1)[:, 0]
+        return real[:, 0], _one_each(joined, turn)
+
+    def encoded(nets: Nets, batch: Batch, turn: Turn) -> Joined:
+        check_batch("inversion", batch, x="pictures [B, H, W, C]")
+        return _joined(nets["encoder"](batch["x"]), turn.step, stages)
 
     def encoder(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        w, offsets, stage = encoded(nets, batch, turn)
-        made = frozen(nets["generator"])(w + offsets, method="synthesis", train=False)
+        joined = encoded(nets, batch, turn)
+        made = frozen(nets["generator"])(joined.styles, method="synthesis", train=False)
         if made.shape != batch["x"].shape:
             raise ValueError(f"inversion of pictures {batch['x'].shape} by a generator that draws {made.shape}")
-        pixel, norms = squared_error(batch["x"], made), jnp.sum(jnp.mean(_norms(offsets), axis=0))
-        value, metrics = pixel + delta * norms, {"pixel": pixel, "offsets": norms, "stage": stage.astype(jnp.float32)}
+        pixel, norms = squared_error(batch["x"], made), jnp.sum(jnp.mean(_norms(joined.offsets), axis=0))
+        value = pixel + delta * norms
+        metrics = {"pixel": pixel, "offsets": norms, "stage": joined.stage.astype(jnp.float32)}
         if looks:
             features = frozen(nets["features"])
             metrics["content"] = content_distance(features(batch["x"]), features(made), content)
             value = value + metrics["content"]
         if judged:
-            verdict = judge.generator(nets, turn, *sides(nets, batch, turn, w + offsets, stage))
+            verdict = judge.generator(nets, turn, *shown(nets, batch, turn, joined))
             value = value + weight_at(weight, turn) * verdict.loss
         return value, metrics
 
@@ -131,6 +118,38 @@ def inversion(
     playing = players(optimizer, **moves, encoder=("encoder", encoder))
     system = between(judge if judged else (), playing, generate, asks={"x": "pictures to invert, [n, H, W, C]"})
     return system._replace(frozen=(*system.frozen, "generator", *(["features"] if looks else [])))
+
+
+class Joined(NamedTuple):
+    """What an encoder says, as far as its offsets have joined."""
+
+    styles: Array  # [B, layers, W]
+    offsets: Array  # [B, layers, W], 0 of the first layer and of those that have not joined
+    stage: Array  # [] int32, how many have
+
+
+def _joined(encoded: Array, step: Array, stages: tuple[int, int]) -> Joined:
+    """Adds to w, the first [B, W] of what is encoded, the offsets that have joined by a step."""
+    stage = jnp.clip((step - stages[0]) // stages[1] + 1, 0, encoded.shape[1] - 1)
+    place = jnp.arange(encoded.shape[1], dtype=jnp.int32)[None, :, None]
+    offsets = jnp.where((place > 0) & (place <= stage), encoded, 0.0)
+    return Joined(encoded[:, :1] + offsets, offsets, stage)
+
+
+def _one_each(joined: Joined, turn: Turn) -> Array:
+    """Returns one style [B, W] of each example, drawn from those that differ by now."""
+    keys = example_keys(turn.named("style"), len(joined.styles), turn.examples)
+    layer = jax.vmap(lambda key: jax.random.randint(key, (), 0, joined.stage + 1, jnp.int32))(keys)
+    return jnp.take_along_axis(joined.styles, layer[:, None, None], axis=1)[:, 0]
+
+
+def _check(weight: Weight, content: float | Mapping[str, float], delta: float, stages: tuple[int, int]) -> None:
+    layers = list(content.values()) if isinstance(content, Mapping) else [content]
+    named = {"weight": 0.0 if callable(weight) else weight, "delta": delta}
+    for name, value in [*named.items(), *(("content", layer) for layer in layers)]:
+        check_at_least_zero("inversion", name, value)
+    if len(stages) != 2 or stages[0] < 0 or stages[1] < 1:
+        raise ValueError(f"inversion needs stages (steps >= 0 before the first, >= 1 between two); got {stages}")
 
 
 def _norms(offsets: Array) -> Array:
