@@ -82,7 +82,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         x=jg.data.crop(CROP),
         low=jg.data.downsample(FACTOR),
     )
-    alone, seconds = _game(config, 0.0), list[float]()
+    alone, seconds = game_of(config, 0.0), list[float]()
     for seed in range(config.seed, config.seed + config.seeds):
         training = Training(alone, source, seed, config.steps, config.batch_size)
         first = train_member(folder / f"first-seed{seed}", training).state
@@ -93,7 +93,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         made.setdefault("squared error alone", []).append(
             np.asarray(jg.sample(alone, state, jax.random.key(seed), low=low))
         )
-        begun = jg.carried.carry(first, _game(config, 1.0), jax.random.key(seed), batch).state
+        begun = jg.carried.carry(first, game_of(config, 1.0), jax.random.key(seed), batch).state
         began = time.monotonic()
         for weight, x in _swept(config, folder / f"sweep-seed{seed}.npz", source, begun, seed, low).items():
             made.setdefault(f"weight {weight:g}", []).append(x)
@@ -131,7 +131,7 @@ def _swept(
     """Trains all weights at once from one state, and returns what each makes of the small tiles; kept in a file."""
     weights = _weights(config)
     if not kept.exists():
-        runs = sweep(lambda weight: _game(config, weight), [seed] * len(weights), {"weight": weights})
+        runs = sweep(lambda weight: game_of(config, weight), [seed] * len(weights), {"weight": weights})
         states, stream = stack([begun] * len(weights)), batches(source, config.batch_size, [seed] * len(weights))
         for batch in itertools.islice(stream, config.steps):
             states, _ = runs.train_step(states, batch)
@@ -144,7 +144,7 @@ def _asked(low: np.ndarray) -> dict[str, Any]:
     return {"low": jnp.asarray(low), "index": jnp.arange(len(low), dtype=jnp.int32)}
 
 
-def _game(config: Config, weight: Weight) -> Game:
+def game_of(config: Config, weight: Weight) -> Game:
     """The game of a weight, which may be an array that is traced; of the number 0, without a discriminator."""
     generator = superres.SRResNet(config.features, config.blocks, FACTOR, normalization="none", outer=5, residual=True)
     adam, networks = optax.adam(config.learning_rate), dict[str, Any](generator=generator)
