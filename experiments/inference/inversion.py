@@ -2,7 +2,7 @@
 
 Tov et al. 2021 in small: a StyleGAN2 of digits of 16x16 pixels is trained first and kept in the folder; it never moves
 again. An encoder learns one style of a digit and small offsets for the further layers, from pixels and from features of
-a frozen network; with a discriminator of styles (e4e) or without. The baselines have nothing to learn: Adam on the
+a frozen network; with a discriminator of styles (e4e, of two weights) or without. The baselines have nothing to learn: Adam on the
 styles of each digit, all layers' own or one for all. Distortion: squared error of a pixel of 500 held-out digits.
 Editability: to the styles is added what the mean style of another digit differs by from that of this one, and a
 classifier, which nothing was trained by, should read the other digit.
@@ -54,7 +54,7 @@ class Config:
     batch_size: int = 32  # digits a step
     features: int = 8  # channels of the generator's largest maps
     style: int = 32  # width of z and of a style
-    weight: float = 0.1  # of the encoder's loss against the discriminator of styles
+    weights: str = "0.03,0.1"  # of an encoder's loss against the discriminator of styles, one row each
     content: float = 0.01  # of the squared distance in features
     delta: float = 2e-4  # of the norms of the offsets
     gamma: float = 1.0  # of R1 on the discriminator of styles, paid at every 4th step
@@ -75,6 +75,7 @@ SMOKE = {
     "inverted": 20,
     "projection": 2,
     "judge_steps": 2,
+    "weights": "0.1",
 }
 
 
@@ -86,6 +87,7 @@ def check(config: Config) -> None:
     """
     at_least(config, seeds=1, generator_steps=1, steps=1, batch_size=2, features=1, style=1, inverted=SHOWN)
     at_least(config, projection=1, judge_steps=1)
+    _weights(config)
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
@@ -209,6 +211,16 @@ def _read(judge: Classifier, x: np.ndarray) -> np.ndarray:
     return metrics.probabilities(judge, x)
 
 
+def _weights(config: Config) -> list[float]:
+    try:
+        weights = [float(word) for word in config.weights.split(",")]
+    except ValueError:
+        weights = []
+    if not weights or not min(weights) > 0 or len(set(weights)) < len(weights):
+        raise ValueError(f"--weights must be different numbers > 0 with commas between; got {config.weights!r}")
+    return weights
+
+
 def _games(config: Config, generator: Pretrained, features: Classifier) -> dict[str, Game]:
     eye = jg.networks.pretrained(Eye(), {"params": {"classifier": features.variables["params"]}})
     adam = functools.partial(optax.adam, b1=0.9, b2=0.99)
@@ -236,7 +248,7 @@ def _games(config: Config, generator: Pretrained, features: Classifier) -> dict[
         )
         return jg.game(networks, system, ema={"encoder": 0.99})
 
-    return {"encoder": game(0.0), "e4e": game(config.weight)}
+    return {"encoder": game(0.0)} | {f"e4e {weight:g}": game(weight) for weight in _weights(config)}
 
 
 def _projected(config: Config, generator: Pretrained, x: np.ndarray, layers: int) -> np.ndarray:
