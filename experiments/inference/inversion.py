@@ -2,10 +2,10 @@
 
 Tov et al. 2021 in small: a StyleGAN2 of digits of 16x16 pixels is trained first and kept in the folder; it never moves
 again. An encoder learns one style of a digit and small offsets for the further layers, from pixels and from features of
-a frozen network; with a discriminator of styles (e4e, of two weights) or without. The baselines have nothing to learn: Adam on the
-styles of each digit, all layers' own or one for all. Distortion: squared error of a pixel of 500 held-out digits.
-Editability: to the styles is added what the mean style of another digit differs by from that of this one, and a
-classifier, which nothing was trained by, should read the other digit.
+a frozen network; with a discriminator of styles (e4e, of two weights) or without. The baselines have nothing to learn:
+Adam on the styles of each digit, all layers' own or one for all. Distortion: squared error of a pixel of 500 held-out
+digits. Editability: to the styles is added what the mean style of another digit differs by from that of this one, and
+a classifier, which nothing was trained by, should read the other digit.
 
 Command: python -m experiments digits_inversion --seeds 3
 Takes: a few minutes for the generator and one for each encoder on a CPU core. Expected result: experiments/README.md.
