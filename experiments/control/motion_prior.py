@@ -54,9 +54,9 @@ class Config:
     width: int = 32  # units of each of two hidden layers, in all networks
     style: float = 0.5  # share of the style's reward
     learning_rate: float = 3e-3  # Adam's, of the policy and of cloning
-    discriminator_rate: float = 1e-3  # Adam's
-    gamma: float = 1.0  # weight of R1 on the demonstrations
-    pool: int = 8  # batches of earlier transitions that are replayed; 0: none
+    discriminator_rate: float = 2e-3  # Adam's
+    gamma: float = 0.05  # weight of R1 on the demonstrations
+    pool: int = 4  # batches of earlier transitions that are replayed; 0: none
     discount: float = 0.95  # of rewards
 
 
