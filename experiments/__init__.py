@@ -54,6 +54,7 @@ TABLES = {
     "digits_bigan": "experiments.inference.bigan",
     "digits_aae": "experiments.inference.aae",
     "digits_vaegan": "experiments.inference.vaegan",
+    "digits_inversion": "experiments.inference.inversion",
     "edges_to_glyphs": "experiments.translation.pix2pix",
     "unpaired_glyphs": "experiments.translation.cyclegan",
     "disco": "experiments.translation.discogan",
@@ -61,6 +62,7 @@ TABLES = {
     "domain_adversarial": "experiments.adaptation.domain_adversarial",
     "simgan": "experiments.adaptation.simgan",
     "superresolution": "experiments.restoration.srgan",
+    "perception_distortion": "experiments.restoration.perception_distortion",
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
@@ -74,5 +76,6 @@ TABLES = {
     "maskgan": "experiments.text.maskgan",
     "gumbel": "experiments.text.gumbel",
     "gail": "experiments.control.gail",
+    "motion_prior": "experiments.control.motion_prior",
     "turing_learning": "experiments.control.turing_learning",
 }

@@ -43,6 +43,7 @@ from jaxgan.losses.control import (
     imitation_rewards,
     normal_entropy,
     normal_log_density,
+    style_rewards,
 )
 from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
@@ -114,6 +115,7 @@ __all__ = [
     "smoothed",
     "softmax",
     "squared_error",
+    "style_rewards",
     "token_log_probabilities",
     "top_k",
     "total_variation",

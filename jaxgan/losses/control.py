@@ -44,6 +44,27 @@ def imitation_rewards(loss: Loss, real_logits: ArrayLike, fake_logits: ArrayLike
     return -jax.vmap(lambda real, fake: loss.generator(real[None], fake[None]))(wide(real_logits), wide(fake_logits))
 
 
+def style_rewards(logits: ArrayLike) -> Array:
+    """What each step earns for its manner: max(0, 1 - (D - 1)^2 / 4), of a discriminator with targets 1 and -1.
+
+    1 where D says 1, as of demonstrations, 0 where it says -1 or less, 3/4 where it cannot tell. It is never negative,
+    so that to go on is never worse than to end.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> jg.losses.style_rewards(jnp.asarray([1.0, 0.0, -1.0, -5.0, 2.0])).tolist()
+      [1.0, 0.75, 0.0, 0.0, 0.75]
+
+    Args:
+      logits: [B, ...], of `losses.least_squares_targets(-1, 1, 1)`.
+    Returns:
+      [B, ...] in [0, 1].
+    References:
+      Peng et al. AMP: Adversarial Motion Priors for Stylized Physics-Based Character Control. SIGGRAPH 2021, eq. 7.
+    """
+    return jnp.maximum(0.0, 1 - 0.25 * jnp.square(wide(logits) - 1))
+
+
 def generalized_advantages(
     rewards: ArrayLike, values: ArrayLike, last: ArrayLike, discount: float = 0.99, smoothing: float = 0.95
 ) -> Array:

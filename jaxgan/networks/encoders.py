@@ -58,6 +58,35 @@ class Implicit(nn.Module):
         return call(self.body, jnp.concatenate([h.reshape(h.shape[0], -1), noise], axis=1), train=train)
 
 
+class Styles(nn.Module):
+    """x [B, ...] -> [B, layers, width]: a style first, and behind it what each further layer's differs by, 0 at first.
+
+    For `systems.inversion`: `layers` and `width` are those of the generator's styles.
+
+    References:
+      Tov et al. Designing an Encoder for StyleGAN Image Manipulation. SIGGRAPH 2021, section 5.1.
+    """
+
+    body: nn.Module  # x -> features [B, ...], such as `heads.Convolutional()` or `heads.FullyConnected()`
+    layers: int  # of the generator, >= 1: two for each resolution of a `stylegan2.Generator`
+    width: int  # of a style
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, x: Array, train: bool = True) -> Array:
+        """Encodes every example."""
+        if self.layers < 1 or self.width < 1:
+            raise ValueError(f"Styles needs layers and width >= 1; got {self.layers} and {self.width}")
+        h = call(self.body, x, train=train)
+        h = h.reshape(h.shape[0], -1)
+        style = nn.Dense(self.width, dtype=self.dtype, name="style")(h)[:, None].astype(jnp.float32)
+        if self.layers == 1:
+            return style
+        further = (self.layers - 1, self.width)
+        offsets = nn.DenseGeneral(further, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="offsets")(h)
+        return jnp.concatenate([style, offsets.astype(jnp.float32)], axis=1)
+
+
 def latent_of(encoded: Array | tuple[Array, ...]) -> Array:
     """Returns the latents [B, Z] of what an encoder makes: the latents, or the first of a tuple.
 

@@ -152,6 +152,14 @@ def after_augmentation(penalty: Penalty) -> AfterAugmentation:
     return AfterAugmentation(penalty)
 
 
+def is_absent(weight: Weight) -> bool:
+    """Says whether a term of this weight is left out of the program: only where it is the number 0.
+
+    A schedule, or an array as `parallel.sweep` gives it, may be 0 at one step or in one member and not in the next.
+    """
+    return not callable(weight) and not isinstance(weight, Array) and weight == 0
+
+
 def check_at_least_zero(function: str, name: str, value: float | Array) -> None:
     """Raises ValueError for a negative number or NaN; a sweep traces its values, and those are not looked at."""
     if not isinstance(value, jax.core.Tracer) and not value >= 0:

@@ -17,10 +17,12 @@ from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
 from jaxgan.systems.gumbel import gumbel
 from jaxgan.systems.infogan import infogan
+from jaxgan.systems.inversion import inversion
 from jaxgan.systems.lapgan import lapgan
 from jaxgan.systems.markovian import markovian
 from jaxgan.systems.maskgan import maskgan
 from jaxgan.systems.mixtures import MixtureWeights, mixture, several_discriminators
+from jaxgan.systems.motion_prior import motion_prior
 from jaxgan.systems.next_frame import next_frame
 from jaxgan.systems.parts import drawn, encodes, generates, players, samples
 from jaxgan.systems.pix2pix import pix2pix
@@ -75,6 +77,7 @@ __all__ = [
     "grown",
     "gumbel",
     "infogan",
+    "inversion",
     "lapgan",
     "latent_optimization",
     "margins",
@@ -82,6 +85,7 @@ __all__ = [
     "maskgan",
     "maximum_likelihood",
     "mixture",
+    "motion_prior",
     "mutual_information",
     "next_frame",
     "pix2pix",

@@ -5,23 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Unpack
 
-import jax
-import jax.numpy as jnp
 from jax import Array
 
-from jaxgan.data.control import Act, Task, rollout
-from jaxgan.game import frozen
-from jaxgan.losses import (
-    baseline_error,
-    generalized_advantages,
-    imitation_rewards,
-    normal_entropy,
-    normal_log_density,
-    policy_gradient,
-)
+from jaxgan.data.control import Task
+from jaxgan.losses import imitation_rewards
+from jaxgan.systems.acting import Learning, by_means, check_learning, explored, flat, improved
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, loss_at, player_loss
 from jaxgan.systems.parts import Optimizer, check_batch, image_logits, players
-from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, example_keys, explains
+from jaxgan.types import Batch, Metrics, Nets, System, Turn, explains
 
 STEPS = ("state", "action", "next")  # what of a step a discriminator may be shown
 
@@ -79,19 +70,21 @@ def gail(
       Ho, Ermon. Generative Adversarial Imitation Learning. NeurIPS 2016, algorithm 1.
       Torabi, Warnell, Stone. Generative Adversarial Imitation from Observation. 2018 (judging transitions).
     """
-    _check(loss, judges, discount, smoothing, entropy)
+    learning = Learning(discount, smoothing, entropy)
+    _check(loss, judges, learning)
     judge = adversary(loss, judged=len(judges), **adversarial)
 
     def acted(nets: Nets, batch: Batch, turn: Turn) -> tuple[dict[str, Array], Any, Any]:
         """Returns roll-outs of the policy, and both sides of what is judged."""
         check_batch("gail", batch, **dict.fromkeys(judges, "of the expert's steps, from data.demonstrations"))
-        made = jax.lax.stop_gradient(_explored(nets, turn, task, len(batch[judges[0]])))
-        return made, tuple(batch[name] for name in judges), tuple(_flat(made[name]) for name in judges)
+        made = explored("gail", nets, turn, task, len(batch[judges[0]]))
+        return made, tuple(batch[name] for name in judges), tuple(flat(made[name]) for name in judges)
 
     def policy(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
         made, real, fake = acted(nets, batch, turn)
-        verdict, shape = judge.generator(nets, turn, real, fake), made["reward"].shape
+        verdict = judge.generator(nets, turn, real, fake)
         logits = image_logits(verdict.real), image_logits(verdict.fake)
+<<<<<<< HEAD
         rewards = jax.lax.stop_gradient(imitation_rewards(loss_at(loss, nets, turn), *logits)).reshape(shape)
         values = nets["value"](_flat(made["state"])).reshape(shape)
         last = nets["value"](made["next"][:, -1])
@@ -109,53 +102,22 @@ def gail(
     def generate(nets: Nets, key: Array, inputs: Inputs) -> dict[str, Array]:
         means = frozen(nets["policy"])
         return rollout(task, lambda states, step: means(states)[0], key, inputs["index"].shape[0], inputs["index"])
+=======
+        rewards = imitation_rewards(loss_at(loss, nets, turn), *logits).reshape(made["reward"].shape)
+        value, metrics = improved(nets, turn, made, rewards, learning)
+        return value, verdict.metrics | metrics
+>>>>>>> res
 
     shown = player_loss(judge.discriminator, lambda *given: acted(*given)[1:])
     moves = {"discriminator": ("discriminator", shown, n_critic), "policy": (("value", "policy"), policy)}
-    return between(judge, players(optimizer, **moves), generate)
+    return between(judge, players(optimizer, **moves), by_means(task))
 
 
-def _explored(nets: Nets, turn: Turn, task: Task, size: int) -> dict[str, Array]:
-    """Returns roll-outs by draws from the policy, as many steps in all as the batch has."""
-    if size % task.horizon:
-        raise ValueError(
-            f"gail meets every step of the batch with one of the policy, in whole roll-outs of {task.horizon}; the "
-            f"batch has {size} on a device: use a multiple of the horizon"
-        )
-    steps = jnp.arange(size, dtype=jnp.int32) if turn.examples is None else turn.examples
-    index, n = steps[:: task.horizon] // task.horizon, size // task.horizon
-    keys = example_keys(turn.named("exploration"), n, index)
-    noise = jax.vmap(lambda key: jax.random.normal(key, (task.horizon, task.actions), jnp.float32))(keys)
-    view = frozen(nets["policy"])
-
-    def act(states: Array, step: Array) -> Array:
-        mean, log_std = view(states)
-        return mean + jnp.exp(log_std) * noise[:, step]
-
-    drawn: Act = act
-    return rollout(task, drawn, turn.named("start"), n, index)
-
-
-def _flat(x: Array) -> Array:
-    """Joins roll-outs [R, T, ...] to steps [R T, ...]."""
-    return x.reshape(-1, *x.shape[2:])
-
-
-def _standardized(advantages: Array, turn: Turn) -> Array:
-    """Returns them with mean 0 and variance 1 over all devices."""
-    mean = turn.average(jnp.mean(advantages))
-    variance = turn.average(jnp.mean(jnp.square(advantages))) - jnp.square(mean)
-    return (advantages - mean) * jax.lax.rsqrt(jnp.maximum(variance, 0) + 1e-8)
-
-
-def _check(loss: LossOption, judges: Sequence[str], discount: float, smoothing: float, entropy: float) -> None:
+def _check(loss: LossOption, judges: Sequence[str], learning: Learning) -> None:
     if isinstance(loss, str):
         raise ValueError(
             f"loss={loss!r} is a network that remembers, and gail rewards each step for itself; give a Loss"
         )
     if not judges or len(set(judges)) < len(judges) or set(judges) - set(STEPS):
         raise ValueError(f"gail judges one or several of {STEPS}, each once; got {tuple(judges)}")
-    if not (0 <= discount <= 1 and 0 <= smoothing <= 1 and entropy >= 0):
-        raise ValueError(
-            f"gail needs discount and smoothing in [0, 1] and entropy >= 0; got {discount}, {smoothing} and {entropy}"
-        )
+    check_learning("gail", learning)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Unpack
 
+import jax
 from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.losses import content as content_distance
 from jaxgan.losses.features import Distance
+from jaxgan.penalties.weights import Weight, is_absent, weight_at
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
 from jaxgan.systems.parts import Optimizer, check_batch, players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
@@ -20,7 +22,7 @@ def srgan(
     *,
     loss: LossOption,
     optimizer: Optimizer,
-    weight: float = 1e-3,
+    weight: Weight = 1e-3,
     pixel: float = 1.0,
     content: float | Mapping[str, float] = 2e-6,
     distance: Distance = "squared",
@@ -36,7 +38,8 @@ def srgan(
     (the network "features" returns them by name) and `networks.unet.Pixels` as the discriminator.
 
     With weight=0 there is no discriminator, and with content=0 no "features": the game of the first phase, from which
-    the state of the second starts (`carry`).
+    the state of the second starts (`carry`). A weight that is an array, as of a `parallel.sweep` over it, or a schedule
+    of the step has a discriminator whatever its value: so one program trains the whole curve from PSNR to sharpness.
 
     Metrics: each player's loss; the generator's `pixel` and `content`, without their weights and with; the
     discriminator's as in `gan`.
@@ -44,7 +47,7 @@ def srgan(
     Args:
       loss: what each player minimises besides, from `jaxgan.losses`; the paper's is `non_saturating`.
       optimizer: one for all players, or {"discriminator": ..., "generator": ...}.
-      weight: of the adversarial loss, >= 0; the paper's is 1e-3.
+      weight: of the adversarial loss, >= 0, or a schedule of the step; the paper's is 1e-3.
       pixel: of the distance in pixels, >= 0; the paper's final loss has none, its authors' code 1.
       content: of the distance in features, or by layer, >= 0; the authors' code has 2e-6 for one layer of VGG19.
       distance: "squared" or "absolute", of pixels and features.
@@ -63,10 +66,11 @@ def srgan(
       2021, section 3.3.
     """
     layers = list(content.values()) if isinstance(content, Mapping) else [content]
-    if not min(weight, pixel, *layers) >= 0 or not max(weight, pixel, *layers) > 0:
+    numbers = [x for x in (weight, pixel, *layers) if not (callable(x) or isinstance(x, jax.core.Tracer))]
+    if not all(x >= 0 for x in numbers) or all(is_absent(x) for x in (weight, pixel, *layers)):
         raise ValueError(f"srgan needs weights >= 0, not all zero; got {weight}, pixel={pixel} and content={content}")
     judge = adversary(loss, **adversarial)
-    looks = any(layers)
+    judged, looks = not is_absent(weight), not all(is_absent(layer) for layer in layers)
 
     def enlarged(nets: Nets, batch: Batch) -> tuple[Array, Array]:
         """Returns the truth, and what the generator makes of the small picture."""
@@ -85,17 +89,17 @@ def srgan(
             features = frozen(nets["features"])
             metrics["content"] = content_distance(features(x), features(made), content, distance)
             value = value + metrics["content"]
-        if weight:
-            value = value + weight * judge.generator(nets, turn, x, made).loss
+        if judged:
+            value = value + weight_at(weight, turn) * judge.generator(nets, turn, x, made).loss
         return value, metrics
 
     discriminator = player_loss(judge.discriminator, lambda nets, batch, turn: enlarged(nets, batch))
-    moves: dict[str, Any] = {"discriminator": ("discriminator", discriminator, n_critic)} if weight else {}
+    moves: dict[str, Any] = {"discriminator": ("discriminator", discriminator, n_critic)} if judged else {}
     moves["generator"] = ("generator", generator)
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         made: Array = nets["generator"](inputs["low"])
         return made
 
-    system = between(judge if weight else (), players(optimizer, **moves), generate, asks={"low": "small pictures"})
+    system = between(judge if judged else (), players(optimizer, **moves), generate, asks={"low": "small pictures"})
     return system._replace(frozen=(*system.frozen, *(["features"] if looks else [])))

@@ -11,6 +11,8 @@ import jaxgan as jg
 from jaxgan.losses import content
 from jaxgan.networks.layers import pixel_shuffle, pixel_unshuffle
 from jaxgan.networks.superres import SRResNet
+from jaxgan.parallel import member, stack, sweep
+from jaxgan.penalties.weights import is_absent
 from jaxgan.systems.srgan import srgan
 from tests.systems.tiny_core import fixed
 
@@ -38,7 +40,7 @@ def game(**options):
     settings = {"loss": jg.losses.non_saturating, "optimizer": optax.sgd(RATE), "weight": 0.5, "content": 0.0}
     settings |= options
     networks = {"generator": GENERATOR}
-    networks |= {"discriminator": DISCRIMINATOR} if settings["weight"] else {}
+    networks |= {"discriminator": DISCRIMINATOR} if not is_absent(settings["weight"]) else {}
     networks |= {"features": EYE} if settings["content"] else {}
     return jg.game(networks, srgan(**settings))
 
@@ -84,6 +86,37 @@ def test_the_first_phase_has_one_player_and_its_state_begins_the_second():
     chex.assert_trees_all_equal(begun.state.params["generator"], state.params["generator"])
     small = second.generate(begun.state, jax.random.key(2), {"low": BATCH["low"]})
     chex.assert_trees_all_close(small, first.generate(state, jax.random.key(2), {"low": BATCH["low"]}))
+
+
+def test_a_weight_is_swept_and_each_member_is_its_own_run():
+    """One program for all weights: the number 0 has no discriminator, the swept 0 one that the generator ignores."""
+
+    def of(weight):
+        return game(weight=weight)
+
+    runs = sweep(of, [0] * 3, {"weight": [0.1, 0.5, 2.0]}, mode="vmap")
+    batch = stack([BATCH] * 3)
+    states, metrics = runs.train_step(runs.init(batch), batch)
+    for index, weight in enumerate((0.1, 0.5, 2.0)):
+        alone, observed = jax.jit(of(weight).train_step)(of(weight).init(jax.random.key(0), BATCH), BATCH)
+        chex.assert_trees_all_close(member(states, index).params, alone.params, rtol=1e-5)
+        np.testing.assert_allclose(metrics["generator/loss"][index], observed["generator/loss"], rtol=1e-5)
+    assert len({float(s) for s in states.params["generator"]["s"]}) == 3
+    nothing, absent = game(weight=jnp.zeros(())), game(weight=0.0)
+    ends = [g.train_step(g.init(jax.random.key(0), BATCH), BATCH)[0].params for g in (nothing, absent)]
+    assert set(ends[0]) - set(ends[1]) == {"discriminator"}
+    chex.assert_trees_all_close(ends[0]["generator"], ends[1]["generator"], rtol=1e-6)
+
+
+def test_a_weight_may_follow_a_schedule():
+    """At step 0 the weight is 0: the generator moves by pixels alone, and the discriminator learns."""
+    played = game(weight=lambda step: 0.5 * step)
+    state = played.init(jax.random.key(0), BATCH)
+    after, metrics = played.train_step(state, BATCH)
+    assert metrics["generator/loss"] == metrics["generator/pixel"]
+    assert after.params["discriminator"]["w"] != state.params["discriminator"]["w"]
+    _, metrics = played.train_step(after, BATCH)
+    assert metrics["generator/loss"] > metrics["generator/pixel"]
 
 
 def test_pixel_shuffle_by_hand_and_its_inverse():
