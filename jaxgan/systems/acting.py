@@ -108,7 +108,7 @@ def by_means(task: Task) -> Callable[[Nets, Array, Inputs], dict[str, Array]]:
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> dict[str, Array]:
         means = frozen(nets["policy"])
-        return rollout(task, lambda states, step: means(states)[0], key, len(inputs["index"]), inputs["index"])
+        return rollout(task, lambda states, step: means(states)[0], key, inputs["index"].shape[0], inputs["index"])
 
     return generate
 

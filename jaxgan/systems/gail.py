@@ -84,29 +84,9 @@ def gail(
         made, real, fake = acted(nets, batch, turn)
         verdict = judge.generator(nets, turn, real, fake)
         logits = image_logits(verdict.real), image_logits(verdict.fake)
-<<<<<<< HEAD
-        rewards = jax.lax.stop_gradient(imitation_rewards(loss_at(loss, nets, turn), *logits)).reshape(shape)
-        values = nets["value"](_flat(made["state"])).reshape(shape)
-        last = nets["value"](made["next"][:, -1])
-        advantages = jax.lax.stop_gradient(generalized_advantages(rewards, values, last, discount, smoothing))
-        error = baseline_error(values, jax.lax.stop_gradient(advantages + values)) / task.horizon
-        mean, log_std = nets["policy"](_flat(made["state"]))
-        log_pi = normal_log_density(_flat(made["chosen"]), mean, log_std).reshape(shape)
-        standing = jnp.zeros((), jnp.float32)  # the baseline is in the advantages
-        surrogate = policy_gradient(log_pi, _standardized(advantages, turn), standing) / task.horizon
-        spread = jnp.mean(normal_entropy(log_std))
-        metrics = {"reward": jnp.mean(rewards), "entropy": spread, "value_error": error}
-        metrics["task_return"] = jnp.mean(jnp.sum(made["reward"], axis=1))
-        return surrogate - entropy * spread + error, verdict.metrics | metrics
-
-    def generate(nets: Nets, key: Array, inputs: Inputs) -> dict[str, Array]:
-        means = frozen(nets["policy"])
-        return rollout(task, lambda states, step: means(states)[0], key, inputs["index"].shape[0], inputs["index"])
-=======
         rewards = imitation_rewards(loss_at(loss, nets, turn), *logits).reshape(made["reward"].shape)
         value, metrics = improved(nets, turn, made, rewards, learning)
         return value, verdict.metrics | metrics
->>>>>>> res
 
     shown = player_loss(judge.discriminator, lambda *given: acted(*given)[1:])
     moves = {"discriminator": ("discriminator", shown, n_critic), "policy": (("value", "policy"), policy)}
