@@ -12,6 +12,7 @@ from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
+from jaxgan.systems.diffusion import diffusion
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
@@ -59,6 +60,7 @@ __all__ = [
     "ctgan",
     "cyclegan",
     "density_ratio",
+    "diffusion",
     "discogan",
     "domain_adversarial",
     "domain_weight",
