@@ -110,10 +110,8 @@ class PointBackbone(nn.Module):
 
     width: int = 128
     depth: int = 3  # hidden layers
-    waves: int = (
-        0  # of each scaled coordinate, sine and cosine of pi, 2 pi, 4 pi, ... times it: for densities with detail
-    )
     classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
+    waves: int = 0  # of each scaled coordinate, sines and cosines of pi, 2 pi, 4 pi, ... times it: for narrow modes
 
     @nn.compact
     def __call__(self, x: Array, noise: Array, y: Array | None = None) -> tuple[Array, Array]:
