@@ -122,30 +122,25 @@ def taught(**options):
     return networks, system, old
 
 
-def test_the_score_moves_more_often_and_the_generators_turn_moves_nothing_else():
+def test_the_score_moves_five_times_and_the_generators_turn_moves_nothing_else():
     """DMD2's code lets the generator's backward pass fill the classifier's gradients, and zeroes both by hand.
 
     Here the turn of the generator leaves the score, its head, its optimizer's moments and the teacher bit for bit.
     """
     assert matched().players["discriminator"].updates == 5
-    networks, system, _ = taught(n_critic=2)
-    game, batch = jg.game(networks, system), {"x": jnp.tile(X, (2, 1))}
-    begin = jax.jit(game.init)(jax.random.key(0), batch)
-    after, _ = jax.jit(game.train_step)(begin, batch)
-    counts = {name: int(after.opt_state[name][0].count) for name in system.players}
-    assert counts == {"discriminator": 2, "generator": 1}
-    assert same(after.params["teacher"], begin.params["teacher"])
+    networks, system, _ = taught(n_critic=1)
 
     def generator_only(rules, state, batch):
         mine = {"generator": rules.players["generator"]}
-        return jg.dynamics.alternating()(rules._replace(players=mine), state, batch[:1])
+        return jg.dynamics.alternating()(rules._replace(players=mine), state, batch)
 
-    only = jg.game(networks, system, dynamics=generator_only)
-    turned, _ = jax.jit(only.train_step)(begin, batch)
+    game = jg.game(networks, system, dynamics=generator_only)
+    begin = jax.jit(game.init)(jax.random.key(0), {"x": X})
+    after, _ = jax.jit(game.train_step)(begin, {"x": X})
     for network in ("score", "teacher"):
-        assert same(turned.params[network], begin.params[network])
-    assert same(turned.opt_state["discriminator"], begin.opt_state["discriminator"])
-    assert not same(turned.params["generator"], begin.params["generator"])
+        assert same(after.params[network], begin.params[network])
+    assert same(after.opt_state["discriminator"], begin.opt_state["discriminator"])
+    assert not same(after.params["generator"], begin.params["generator"])
 
 
 def same(one, other):
