@@ -6,7 +6,7 @@ the score's features (DMD2), by score identity (SiD, Zhou et al. 2024), each for
 is small and was trained for minutes, so that what it lacks shows: the adversary meets the digits themselves.
 
 Command: python -m experiments digits_one_step --seeds 3
-Takes: about six minutes a seed on a CPU core. Expected result: experiments/README.md.
+Takes: about fifteen minutes a seed on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ adversary can take from the data. Generator and score start from one denoiser th
 of both teachers take as many steps. The closed form judges all: a mode counts that has more than 20 of 5,000 samples.
 
 Command: python -m experiments grid_one_step --seeds 3
-Takes: about four minutes a seed on a CPU core. Expected result: experiments/README.md.
+Takes: about six minutes a seed on a CPU core. Expected result: experiments/README.md.
 """
 
 from __future__ import annotations
