@@ -12,6 +12,8 @@ from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
+from jaxgan.systems.diffusion import diffusion
+from jaxgan.systems.distillation import distribution_matching, score_identity
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
@@ -62,7 +64,9 @@ __all__ = [
     "ctgan",
     "cyclegan",
     "density_ratio",
+    "diffusion",
     "discogan",
+    "distribution_matching",
     "domain_adversarial",
     "domain_weight",
     "drawn",
@@ -95,6 +99,7 @@ __all__ = [
     "read_tokens",
     "regularized",
     "samples",
+    "score_identity",
     "semi_supervised",
     "semi_supervised_autoencoder",
     "seqgan",

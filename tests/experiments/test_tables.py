@@ -17,6 +17,10 @@ from jaxgan.runs.modules import bundled
 from jaxgan.runs.tables import formatted, markdown
 from jaxgan.types import name_index
 
+MADE_ON_GRID = [
+    f"{teacher} teacher, {steps} Euler steps" for teacher in ("exact", "weak") for steps in (1, 5, 10, 50)
+] + [f"student of the {teacher} teacher{rest}" for teacher in ("exact", "weak") for rest in ("", ", adversary")]
+MADE_ON_GRID = [*MADE_ON_GRID[:4], "where students start", *MADE_ON_GRID[8:10], *MADE_ON_GRID[4:8], *MADE_ON_GRID[10:]]
 COLUMNS = {
     "dirac": [{"method", "steps", "spectral radius", "theory", "last distance", "verdict", "expected"}],
     "modes": [{"method", "modes", "high quality", "reverse KL", "papers", "seconds"}] * 2,
@@ -124,6 +128,8 @@ COLUMNS = {
     ],
     "voxels": [{"solids", "largest part", "sure", "rarest kind", "volumes", "Fréchet distance", "nearest", "copies"}],
     "moving_digits": [{"frames by", "sharpness", "PSNR", "patch distance", "read", "read at last"}],
+    "grid_one_step": [{"made by", "calls", "modes", "high quality", "reverse KL"}],
+    "digits_one_step": [{"made by", "calls", "frechet_distance", "precision", "recall"}],
     "gail": [{"roll-outs", "every", "GAIL", "cloning"}],
     "turing_learning": [{"behaviour", "method", "mean error", "mean estimate", "truth"}],
 }
@@ -182,6 +188,13 @@ FIRST = {  # the first cell of every row, table by table
     "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
     "voxels": [["held-out solids", "voxels by themselves", "VAE", "3D-GAN"]],
     "moving_digits": [["truth", "last frame", "square error", "and gradients", "and game"]],
+    "grid_one_step": [MADE_ON_GRID],
+    "digits_one_step": [
+        [
+            *(f"teacher, {steps} Euler steps" for steps in (1, 5, 50)),
+            *("distribution matching", "with an adversary", "score identity"),
+        ]
+    ],
     "gail": [[1.0, 1.0]],
     "turing_learning": [["autoregression"] * 2 + ["line_of_sight"] * 2],
 }
@@ -229,6 +242,8 @@ PICTURES = {
     "vibration": {"real.wav", "samples.png", "samples.wav"},
     "voxels": {"samples.png", "turning.gif"},
     "moving_digits": {"samples.png", "moving.gif"},
+    "grid_one_step": {f"{name.replace(', ', '-').replace(' ', '-')}.png" for name in MADE_ON_GRID},
+    "digits_one_step": {"judge.npz", "samples.png"},
     "gail": {"samples.png", "rollouts.gif"},
     "turing_learning": {"samples.png", "robots.gif"},
 }
@@ -287,6 +302,13 @@ MEMBERS = {
     "vibration": {"WaveGAN-seed3"},
     "voxels": {"VAE-seed3", "3D-GAN-seed3"},
     "moving_digits": {f"{name}-seed3" for name in ("square-error", "and-gradients", "and-game")},
+    "grid_one_step": {
+        f"{name}-seed3"
+        for name in ("start", "weak", *(f"{t}-{a}" for t in ("exact", "weak") for a in ("alone", "adversary")))
+    },
+    "digits_one_step": {
+        f"{name}-seed3" for name in ("teacher", "distribution-matching", "with-an-adversary", "score-identity")
+    },
     "gail": {f"{name}-1-every{every}-seed3" for name in ("GAIL", "cloning") for every in (1, 20)},
     "turing_learning": {
         f"{behaviour}-{method}-seed3"
@@ -328,6 +350,8 @@ LONG |= {
     "ctgan",
     "digits_tokenizer",
     "digits_inversion",
+    "digits_one_step",
+    "grid_one_step",
     "gail",
     "gumbel",
     "maskgan",
@@ -434,6 +458,8 @@ def test_smoke(name, few, tmp_path, capsys):
         (["texture", "--methods", "sand"], "'sand', which is none of brick, grass, gravel"),
         (["voxels", "--batch-size", "5000"], "--batch-size must be at most --training 4000; got 5000"),
         (["moving_digits", "--scales", "5"], "--scales must be at most 4, from 4x4 pixels on; got 5"),
+        (["grid_one_step", "--weak-steps", "0"], "--weak-steps must be at least 1; got 0"),
+        (["digits_one_step", "--teacher-steps", "0"], "--teacher-steps must be at least 1; got 0"),
         (["gail", "--trajectories", "0"], "--trajectories must be numbers >= 1 with commas between; got '0'"),
         (["gail", "--task", "juggling"], "--task has 'juggling', which is none of pendulum, point_mass"),
         (["turing_learning", "--population", "1"], "--population must be at least 2; got 1"),
