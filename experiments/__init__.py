@@ -60,6 +60,7 @@ TABLES = {
     "cogan": "experiments.translation.cogan",
     "domain_adversarial": "experiments.adaptation.domain_adversarial",
     "simgan": "experiments.adaptation.simgan",
+    "projected": "experiments.faces.projected",
     "superresolution": "experiments.restoration.srgan",
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",

@@ -32,7 +32,7 @@ from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
-from jaxgan.systems.terms import regularized, with_term, zcr
+from jaxgan.systems.terms import on_features, regularized, with_term, zcr
 from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.turing_learning import turing_learning
 from jaxgan.systems.unet_gan import unet_gan
@@ -83,6 +83,7 @@ __all__ = [
     "mixture",
     "mutual_information",
     "next_frame",
+    "on_features",
     "pix2pix",
     "player_loss",
     "players",
