@@ -32,7 +32,7 @@ from jaxgan.networks import dcgan, efficientnet_lite, projected
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least
-from jaxgan.types import Game
+from jaxgan.types import Game, System
 
 SIDE, COMPONENTS, SAMPLES, SHOWN = 32, 24, 400, 10
 TIMED = 5  # steps whose time is taken
@@ -186,6 +186,9 @@ def _plain(config: Config, steps: int) -> Game:
         penalty=jg.penalties.r1(config.gamma),
         **_settings(config, steps),
     )
-    return jg.game(
-        {"generator": _generator(config), "discriminator": discriminator}, system, ema={"generator": config.ema}
-    )
+    return _game(config, {"generator": _generator(config), "discriminator": discriminator}, system)
+
+
+def _game(config: Config, networks: dict[str, Any], system: System) -> Game:
+    """Both turns show one batch of samples, which the frozen network then looks at once."""
+    return jg.game(networks, system, ema={"generator": config.ema}, dynamics=jg.dynamics.alternating(shared=True))

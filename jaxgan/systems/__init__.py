@@ -11,6 +11,7 @@ from jaxgan.systems.cogan import cogan
 from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
+from jaxgan.systems.denoising_diffusion import DenoisingChain, denoising_chain, denoising_diffusion
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gail import gail
@@ -43,6 +44,7 @@ from jaxgan.systems.wavegan import wavegan
 __all__ = [
     "Adversarial",
     "Adversary",
+    "DenoisingChain",
     "MixtureWeights",
     "Verdict",
     "accurate",
@@ -58,6 +60,8 @@ __all__ = [
     "contragan",
     "ctgan",
     "cyclegan",
+    "denoising_chain",
+    "denoising_diffusion",
     "density_ratio",
     "discogan",
     "domain_adversarial",

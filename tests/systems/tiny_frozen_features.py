@@ -2,10 +2,11 @@
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 
 import jaxgan as jg
 from jaxgan.networks import mlp, projected
-from tests.systems.tiny_core import COMMON, PIXELS
+from tests.systems.tiny_core import COMMON, PIXELS, X
 
 EYE_SIZE = 32
 
@@ -23,7 +24,7 @@ class Eye(nn.Module):
 def eye():
     """Its features with weights and mixing by fixed keys."""
     image = jax.ShapeDtypeStruct((1, EYE_SIZE, EYE_SIZE, 3), "float32")
-    variables = jax.jit(Eye().init)(jax.random.key(1), jax.numpy.zeros(image.shape, "float32"))
+    variables = jax.jit(Eye().init)(jax.random.key(1), jnp.zeros(image.shape, jnp.float32))
     return projected.projector(Eye(), variables, jax.random.key(2), size=EYE_SIZE, mixing=projected.Mixing(4))
 
 
@@ -37,5 +38,31 @@ def through_features(**options):
     return networks, jg.systems.on_features(system), {"x": PIXELS}
 
 
-TINY = {"projected": through_features}
+class Denoises(nn.Module):
+    """x_t, z and a time -> x_0."""
+
+    @nn.compact
+    def __call__(self, x, z, t):
+        """Reads all three."""
+        h = nn.tanh(nn.Dense(4)(jnp.concatenate([x, z, t[:, None]], axis=1)))
+        return nn.Dense(x.shape[1])(h)
+
+
+class Pair(nn.Module):
+    """Two neighbours of the chain and a time -> logits."""
+
+    @nn.compact
+    def __call__(self, x, noisy, t):
+        """Reads all three."""
+        h = nn.tanh(nn.Dense(4)(jnp.concatenate([x, noisy, t[:, None]], axis=1)))
+        return nn.Dense(1)(h)[:, 0]
+
+
+def denoising(**options):
+    networks = {"generator": Denoises(), "discriminator": Pair()}
+    settings = COMMON | {"chain": jg.systems.denoising_chain(3), "shape": (2,), "penalty": jg.penalties.r1(1.0)}
+    return networks, jg.systems.denoising_diffusion(**settings | options), {"x": X}
+
+
+TINY = {"denoising_diffusion": denoising, "projected": through_features}
 REFUSED: dict[tuple[str, str], str] = {}
