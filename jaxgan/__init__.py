@@ -1,14 +1,14 @@
 """jaxgan: a GAN is a game, named networks and players who take turns, each updating the networks it owns.
 
 The rooms, in reading order: `types` (the six nouns), `data` (seeded minibatches), `priors` (latents), `networks`,
-`losses` and `penalties` (one function for each equation), `augment` (what the discriminator sees), `dynamics` (how
-turns are played), `optimizers` and `estimators` (remedies that are one), `precision` (bfloat16 and float16), `game`
-(all of it as three pure functions; with `nets`, how losses call networks, `recording`, what initialises them, `rules`,
-what can happen in a turn, and `checks`), `carried` (from one game into another), `systems` (named GANs),
-`parallel` (many devices, processes and seeds), `guard`, `lock` and `watchdog` (what can be survived), `loop` and
-`checkpoint` (training that resumes exactly), `sample` and `samplers` (what a trained game can do), `metrics`,
-`evaluation` (figures with protocols), `report` and `diagnose` (what ails a run), `runs` (an experiment as a folder) and
-`commands` (the `jaxgan` command line).
+`diffusion` (noise levels, and a sampler of denoisers), `losses` and `penalties` (one function for each equation),
+`augment` (what the discriminator sees), `dynamics` (how turns are played), `optimizers` and `estimators` (remedies that
+are one), `precision` (bfloat16 and float16), `game` (all of it as three pure functions; with `nets`, how losses call
+networks, `recording`, what initialises them, `rules`, what can happen in a turn, and `checks`), `carried` (from one
+game into another), `systems` (named GANs), `parallel` (many devices, processes and seeds), `guard`, `lock` and
+`watchdog` (what can be survived), `loop` and `checkpoint` (training that resumes exactly), `sample` and `samplers`
+(what a trained game can do), `metrics`, `evaluation` (figures with protocols), `report` and `diagnose` (what ails a
+run), `runs` (an experiment as a folder) and `commands` (the `jaxgan` command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         commands,
         data,
         diagnose,
+        diffusion,
         dynamics,
         estimators,
         evaluation,
@@ -76,6 +77,7 @@ __all__ = [
     "commands",
     "data",
     "diagnose",
+    "diffusion",
     "dynamics",
     "estimators",
     "evaluation",

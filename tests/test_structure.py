@@ -24,6 +24,7 @@ ORDER = (
     {"checks"},
     {"data", "priors"},
     {"networks"},
+    {"diffusion"},
     {"losses", "penalties", "augment"},
     {"dynamics", "estimators", "optimizers", "precision"},
     {"nets"},

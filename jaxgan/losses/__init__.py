@@ -13,6 +13,7 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching; distances in the layers of a given network
 directions    misalignment of normals
+denoising     denoising score matching; distribution matching and score identity of two denoisers
 information   InfoGAN's bound, for categorical and Gaussian codes
 reconstruction mean absolute and squared errors, gradient difference, self-regularisation, negative log-likelihoods
 text          policy gradients, likelihood of tokens
@@ -42,6 +43,7 @@ from jaxgan.losses.control import (
     normal_entropy,
     normal_log_density,
 )
+from jaxgan.losses.denoising import denoising, distribution_matching, score_identity
 from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
@@ -78,8 +80,10 @@ __all__ = [
     "conditional_contrastive",
     "content",
     "data_to_data",
+    "denoising",
     "density_ratio",
     "discounted_returns",
+    "distribution_matching",
     "energy_based",
     "f_divergence",
     "feature_matching",
@@ -106,6 +110,7 @@ __all__ = [
     "relativistic_average",
     "relativistic_average_hinge",
     "relativistic_average_least_squares",
+    "score_identity",
     "self_regularization",
     "semi_supervised",
     "smoothed",

@@ -4,7 +4,7 @@ The critic is a pure view x [B, ...] -> logits, already conditioned on labels (`
 a number, or an `optax` schedule of the turn's step.
 
 gradients   gradient_penalty, zero_centred, dragan, r1, r2, jensen_shannon: of the critic's slope
-outputs     drift, consistency, balanced_consistency: of what it says
+outputs     drift, consistency, balanced_consistency, approximate_r1, approximate_r2: of what it says
 weights     total, every; packed (of packs); after_augmentation (where it is taken); `weight_at` for terms that players
             weigh by themselves
 
@@ -20,6 +20,8 @@ from jaxgan.penalties.generators import mode_seeking, path_length, path_lengths
 from jaxgan.penalties.gradients import dragan, gradient_penalty, jensen_shannon, r1, r2, zero_centred
 from jaxgan.penalties.lecam import LeCam, LeCamState, lecam, lecam_update
 from jaxgan.penalties.outputs import (
+    approximate_r1,
+    approximate_r2,
     balanced_consistency,
     consistency,
     drift,
@@ -34,6 +36,8 @@ __all__ = [
     "LeCam",
     "LeCamState",
     "after_augmentation",
+    "approximate_r1",
+    "approximate_r2",
     "balanced_consistency",
     "consistency",
     "dragan",

@@ -13,6 +13,8 @@ from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
 from jaxgan.systems.denoising_diffusion import DenoisingChain, denoising_chain, denoising_diffusion
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
+from jaxgan.systems.diffusion import diffusion
+from jaxgan.systems.distillation import distribution_matching, score_identity
 from jaxgan.systems.domain_adversarial import domain_adversarial, domain_weight
 from jaxgan.systems.gail import gail
 from jaxgan.systems.gan import gan, latent_optimization
@@ -63,7 +65,9 @@ __all__ = [
     "denoising_chain",
     "denoising_diffusion",
     "density_ratio",
+    "diffusion",
     "discogan",
+    "distribution_matching",
     "domain_adversarial",
     "domain_weight",
     "drawn",
@@ -94,6 +98,7 @@ __all__ = [
     "reacgan",
     "regularized",
     "samples",
+    "score_identity",
     "semi_supervised",
     "semi_supervised_autoencoder",
     "seqgan",

@@ -62,6 +62,23 @@ def test_consistency_takes_the_librarys_augmentations():
     np.testing.assert_allclose(found, 2 * 0.75, rtol=4 * (2 / 4000) ** 0.5)
 
 
+def test_approximate_r1_of_a_linear_critic_is_its_slope():
+    """D(x) - D(x + sigma e) = -sigma w.e: in the mean sigma^2 |w|^2 = 0.01 * 25, r1's (gamma/2) |w|^2 at 2 sigma^2."""
+    x = jnp.zeros((4000, 2), jnp.float32)
+    for penalty in (penalties.approximate_r1, penalties.approximate_r2):
+        paid = penalty(2.0, 0.1)(linear, x, x, TURN)
+        np.testing.assert_allclose(paid, penalties.r1(2 * 2.0 * 0.1**2)(linear, x, x, TURN), rtol=4 * (2 / 4000) ** 0.5)
+        one = penalty(1.0, 0.1)(linear, x[:1], x[:1], TURN)  # of one example, exactly, by its own noise
+        moved = jg.diffusion.noised(x[:1], jnp.full((1,), 0.1), TURN, penalty.__name__)
+        np.testing.assert_allclose(one, jnp.square(linear(moved))[0], rtol=1e-6)
+    assert penalties.approximate_r1(1.0)(jnp.square, REAL, 0 * FAKE, TURN) > 0
+    assert penalties.approximate_r1(1.0)(jnp.square, 0 * REAL, FAKE, TURN) < 1e-6  # of real data alone
+    both = penalties.approximate_r1(1.0, 0.1)(lambda pair: linear(pair[0] - pair[1]), (x, x), (x, x), TURN)
+    np.testing.assert_allclose(both, 2 * 0.25, rtol=4 * (2 / 4000) ** 0.5)  # each array has its own noise
+    with pytest.raises(ValueError, match=r"approximate_r1 needs sigma > 0, .* got 0"):
+        penalties.approximate_r1(1.0, 0)
+
+
 def test_consistency_in_latents_by_hand():
     a, b = jnp.array([1.0, 4.0]), jnp.array([3.0, 1.0])
     np.testing.assert_allclose(penalties.latent_consistency(a, b), 6.5)

@@ -31,6 +31,8 @@ WEIGHED = {
     "r2": penalties.r2,
     "jensen_shannon": penalties.jensen_shannon,
     "drift": penalties.drift,
+    "approximate_r1": penalties.approximate_r1,
+    "approximate_r2": penalties.approximate_r2,
     "consistency": lambda weight: penalties.consistency(weight, registry.shift),
     "balanced_consistency": lambda weight: penalties.balanced_consistency(weight, weight, registry.shift),
 }

@@ -12,6 +12,7 @@ from jaxgan.data import Source
 from tests.systems import (
     tiny_control,
     tiny_core,
+    tiny_distillation,
     tiny_domains,
     tiny_frozen_features,
     tiny_inference,
@@ -27,6 +28,7 @@ from tests.systems import (
 GROUPS = (
     tiny_control,
     tiny_core,
+    tiny_distillation,
     tiny_domains,
     tiny_frozen_features,
     tiny_inference,
