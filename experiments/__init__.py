@@ -37,6 +37,7 @@ TABLES = {
     "modes": "experiments.toys.modes",
     "remedies": "experiments.toys.remedies",
     "adagan": "experiments.toys.adagan",
+    "denoising_diffusion": "experiments.toys.denoising_diffusion",
     "mix_gan": "experiments.toys.mix_gan",
     "optimal_discriminator": "experiments.toys.optimal_discriminator",
     "digits_semi": "experiments.digits.semi",

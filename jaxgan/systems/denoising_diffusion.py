@@ -82,10 +82,10 @@ def denoising_diffusion(
 ) -> System:
     """A generator that says what is behind the noise, and a discriminator of single steps of denoising.
 
-    Of x_0 a pair (x_{t-1}, x_t) is made, t uniform over 1..T. The generator G(x_t, z, t) predicts x_0, not x_{t-1}; what
-    is not real is x_{t-1} drawn from the posterior given its prediction and x_t. The discriminator D(x_{t-1}, x_t, t)
-    judges x_{t-1}, which a penalty is of (the authors' R1, every 15 steps); x_t and t are its conditions. So every step
-    has a simple target with several modes, and z says which.
+    Of x_0 a pair (x_{t-1}, x_t) is made, t uniform over 1..T. The generator G(x_t, z, t) predicts x_0, not x_{t-1};
+    what is not real is x_{t-1} drawn from the posterior given its prediction and x_t. The discriminator
+    D(x_{t-1}, x_t, t) judges x_{t-1}, which a penalty is of (the authors' R1, every 15 steps); x_t and t are its
+    conditions. So every step has a simple target with several modes, and z says which.
 
     Both networks take t as [B] float32 in (0, 1], t / T, the generator beside two arrays, the discriminator beside two.
     Samples begin with noise and take T steps, with a new z and new noise in each.
@@ -124,8 +124,8 @@ def denoising_diffusion(
         clean = nets["generator"](after, prior(turn.named("latent"), x.shape[0], turn.examples), level)
         if clean.shape != x.shape:
             raise ValueError(
-                f"denoising_diffusion: the generator predicts {clean.shape} of data {x.shape}; it takes (x_t, z, t) and "
-                "returns x_0, of the shape of the data"
+                f"denoising_diffusion: the generator predicts {clean.shape} of data {x.shape}; it takes (x_t, z, t) "
+                "and returns x_0, of the shape of the data"
             )
         return (before, after, level), (denoised(chain, clean, after, t, keys), after, level)
 
