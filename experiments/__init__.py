@@ -66,6 +66,8 @@ TABLES = {
     "inpainting": "experiments.restoration.inpainting",
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
+    "grid_one_step": "experiments.distillation.grid",
+    "digits_one_step": "experiments.distillation.digits",
     "ctgan": "experiments.tables.ctgan",
     "tones": "experiments.signals.tones",
     "vibration": "experiments.signals.vibration",

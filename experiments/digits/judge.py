@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 import jaxgan as jg
+from experiments.digits.data import sized
 from jaxgan import metrics
 from jaxgan.runs.experiment import Judge, Judgement, as_pictures, labels
 
@@ -37,7 +38,7 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
     accuracy = metrics.accuracy(classifier, *held_out)
     print(f"the judge reads {accuracy:.1%} of {len(held_out[0])} held-out digits rightly", flush=True)
     features = metrics.features(classifier, held_out[0])
-    n, counts = len(held_out[0]), jg.data.digits("train", size=size).counts
+    n, counts = len(held_out[0]), sized("train", size).counts
 
     def judge(samples: Any) -> Judgement:
         images = as_pictures(samples)
@@ -60,7 +61,7 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
     floor = judge(real[0][np.linspace(0, len(real[0]) - 1, n).astype(int)]).figures
     protocol = (
         f"Fréchet distance (digits classifier) and precision/recall (k = 3) of {n} samples of the averaged generator "
-        f"against {n} held-out digits ({jg.data.digits('test', size=size).name}), on the 64 features of a classifier "
+        f"against {n} held-out digits ({sized('test', size).name}), on the 64 features of a classifier "
         f"trained for {steps} steps on the training digits, {accuracy:.1%} right on the held-out ones; "
         "a class appears if at least 1 % of the samples are read as it. "
         f"{n} real training digits, measured like samples: {floor['frechet_distance']:.1f}, "
@@ -70,6 +71,6 @@ def digits_judge(size: int, steps: int, folder: Path, conditional: bool = False)
 
 
 def _images(split: str, size: int) -> tuple[np.ndarray, np.ndarray]:
-    source = jg.data.digits(split, size=size)
+    source = sized(split, size)
     everything = jg.data.whole(source)
     return np.asarray(everything["x"]), np.asarray(everything["y"])

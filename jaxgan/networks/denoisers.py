@@ -11,6 +11,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -109,13 +110,17 @@ class PointBackbone(nn.Module):
 
     width: int = 128
     depth: int = 3  # hidden layers
+    waves: int = (
+        0  # of each scaled coordinate, sine and cosine of pi, 2 pi, 4 pi, ... times it: for densities with detail
+    )
     classes: int = 0  # number of labels, or entries of a vector y; 0: unconditional
 
     @nn.compact
     def __call__(self, x: Array, noise: Array, y: Array | None = None) -> tuple[Array, Array]:
         """Maps scaled points and their level's c_noise."""
         check_condition(self, y)
-        parts = [x, _waves(noise, 8)]
+        angles = [math.pi * 2**k * x for k in range(self.waves)]
+        parts = [x, _waves(noise, 8), *map(jnp.sin, angles), *map(jnp.cos, angles)]
         if y is not None:
             parts.append(Embedding(self.classes, self.width, name="labels")(y))
         h = nn.silu(nn.Dense(self.width)(jnp.concatenate(parts, axis=-1)))

@@ -1,0 +1,1 @@
+"""Experiments that distil a diffusion model of many steps into a generator of one."""
