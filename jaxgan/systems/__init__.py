@@ -2,6 +2,7 @@
 
 from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversarial_autoencoder import adversarial_autoencoder, semi_supervised_autoencoder
+from jaxgan.systems.adversarial_distillation import adversarial_distillation
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
 from jaxgan.systems.avb import avb
 from jaxgan.systems.bigan import bigan
@@ -53,6 +54,7 @@ __all__ = [
     "acgan",
     "adagan_weights",
     "adversarial_autoencoder",
+    "adversarial_distillation",
     "adversary",
     "avb",
     "between",

@@ -1,12 +1,14 @@
 """Systems with frozen features, teachers and noise levels, with tiny networks and a batch."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 import jaxgan as jg
-from jaxgan.networks import mlp, projected
-from tests.systems.tiny_core import COMMON, PIXELS, X
+from jaxgan.networks import denoisers, mlp, projected
+from tests.systems.tiny_core import ADAM, COMMON, PIXELS, PRIOR, X
 
 EYE_SIZE = 32
 
@@ -64,5 +66,43 @@ def denoising(**options):
     return networks, jg.systems.denoising_diffusion(**settings | options), {"x": X}
 
 
-TINY = {"denoising_diffusion": denoising, "projected": through_features}
+class Heads(nn.Module):
+    """Features, or features and a level -> logits."""
+
+    @nn.compact
+    def __call__(self, features, *conditions):
+        """Reads all of them."""
+        leaves = [leaf.reshape(leaf.shape[0], -1) for leaf in (*jax.tree.leaves(features), *conditions)]
+        return nn.Dense(1)(jnp.tanh(nn.Dense(4)(jnp.concatenate(leaves, axis=1))))[:, 0]
+
+
+class Random(nn.Module):
+    """Features of points that nobody trained: two arrays."""
+
+    @nn.compact
+    def __call__(self, x):
+        """Reads all coordinates."""
+        return [jnp.tanh(nn.Dense(3)(x)), nn.Dense(2)(x)]
+
+
+def distilled(features, **options):
+    networks = {"generator": mlp.Generator((2,), (4,)), "discriminator": Heads(), "teacher": teacher()}
+    networks |= {"features": Random()} if features == "network" else {}
+    settings = {"prior": PRIOR, "optimizer": ADAM, "penalty": jg.penalties.r1(0.1), "features": features}
+    return networks, jg.systems.adversarial_distillation(**settings | options), {"x": X}
+
+
+def teacher():
+    """A denoiser of points with given weights."""
+    network = denoisers.Denoiser(denoisers.PointBackbone(4, 1), 1.0)
+    variables = jax.jit(network.init)(jax.random.key(3), X[:1], jnp.ones(1, jnp.float32))
+    return jg.networks.pretrained(network, variables)
+
+
+TINY = {
+    "adversarial_distillation": functools.partial(distilled, "network"),
+    "ladd": functools.partial(distilled, "teacher"),
+    "denoising_diffusion": denoising,
+    "projected": through_features,
+}
 REFUSED: dict[tuple[str, str], str] = {}
