@@ -67,6 +67,7 @@ TABLES = {
     "texture": "experiments.restoration.texture",
     "structure_style": "experiments.restoration.structure_style",
     "grid_one_step": "experiments.distillation.grid",
+    "digits_add": "experiments.distillation.add",
     "digits_one_step": "experiments.distillation.digits",
     "ctgan": "experiments.tables.ctgan",
     "tones": "experiments.signals.tones",

@@ -8,6 +8,8 @@ References:
 
 from __future__ import annotations
 
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -66,7 +68,7 @@ class EfficientNetLite0(nn.Module):
     """The Lite0 variant: inverted residuals with ReLU6, no squeeze-and-excitation."""
 
     @nn.compact
-    def __call__(self, x: Array) -> dict[str, Array]:
+    def __call__(self, x: Array) -> dict[str, Any]:
         """Returns what is read of images.
 
         Args:

@@ -39,6 +39,11 @@ COLUMNS = {
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "projected": [
+        {"discriminator", "steps", "faces", "patches", "nearness", "seconds a step", "minutes"},
+    ],
+    "denoising_diffusion": [{"T", "modes", "high quality", "reverse KL"}],
+    "digits_add": [{"made by", "calls", "frechet_distance", "precision", "recall"}],
     "digits_bigan": [
         {"method", "reconstruction ratio", "squared error", "1-NN of E(x), %", "1-NN of features, %"},
         {"method", "modes", "high quality"},
