@@ -98,10 +98,9 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             pictures += [made[:SHOWN]] if seed == config.seed else []
         cells: dict[str, Cell] = {column: [each[column] for each in figures] for column in figures[0]}
         rows.append({"discriminator": name, "steps": str(steps)} | cells)
-    halves = judged(x[::2], x[1::2])
-    rows.append(
-        {"discriminator": "half of the faces, to the others", "steps": ""} | {k: [v] for k, v in halves.items()}
-    )
+    half: dict[str, Cell] = {"discriminator": "half of the faces, to the others", "steps": ""}
+    half |= dict(judged(x[::2], x[1::2]))
+    rows.append(half | {"seconds a step": "", "minutes": ""})
     draw_images(folder / "samples.png", np.concatenate(pictures))
     note = (
         f"{SAMPLES} samples against {len(x)} faces of 32x32 pixels and their mirror images; the frozen network sees "

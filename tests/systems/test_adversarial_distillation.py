@@ -64,7 +64,7 @@ def test_the_teachers_answer_is_a_fixed_target_and_noise_takes_weight_off():
 
 def test_without_a_distance_the_teachers_features_are_all_that_is_needed():
     """LADD: data and sample of a pair are noised at one level, which the heads are told."""
-    networks, system, batch = distilled("teacher", weight=0.0)
+    _, system, batch = distilled("teacher", weight=0.0)
     assert system.frozen == ("teacher",)
     levels = []
     nets = {
@@ -72,7 +72,7 @@ def test_without_a_distance_the_teachers_features_are_all_that_is_needed():
         "teacher": lambda x, sigma: {"features": x},
         "discriminator": lambda f, sigma: levels.append((f, sigma)) or f[:, 0],
     }
-    value, metrics = system.players["generator"].loss(nets, batch, TURN)
+    _, metrics = system.players["generator"].loss(nets, batch, TURN)
     (fake, sigma), (_, other) = levels
     np.testing.assert_array_equal(sigma, other)
     assert np.std(sigma) > 0.05
