@@ -134,10 +134,15 @@ def judged(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     axes = vectors[:, -COMPONENTS:] / np.sqrt(values[-COMPONENTS:])
     samples = made.reshape(len(made), -1)
     whole = metrics.fid((flat - mean) @ axes, (samples - mean) @ axes) / COMPONENTS
-    near = np.sqrt(np.square(samples[:, None] - flat).sum(axis=2))
-    own = np.sqrt(np.square(flat[:, None] - flat).sum(axis=2)) + np.diag(np.full(len(flat), np.inf))
+    near, own = _distances(samples, flat), _distances(flat, flat)
+    np.fill_diagonal(own, np.inf)
     nearness = float(np.median(near.min(axis=1) / own.min(axis=1)[near.argmin(axis=1)]))
     return {"faces": whole, "patches": metrics.patch_distance(made, truth), "nearness": nearness}
+
+
+def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    squares = np.sum(a**2, axis=1)[:, None] + np.sum(b**2, axis=1) - 2 * a @ b.T
+    return np.sqrt(np.maximum(squares, 0))
 
 
 def _seconds(game: Game, state: Any, x: np.ndarray) -> float:

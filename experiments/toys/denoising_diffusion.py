@@ -134,7 +134,7 @@ class Judges(nn.Module):
 
 
 def _hidden(width: int, x: Array, other: Array, t: Array) -> Array:
-    angles = jnp.pi * t[:, None] * jnp.asarray([0.5, 1.0, 2.0], jnp.float32)
+    angles = jnp.pi * t[:, None] * jnp.asarray([[0.5, 1.0, 2.0]], jnp.float32)
     h = jnp.concatenate([FINE * x, other, jnp.sin(angles), jnp.cos(angles)], axis=1)
     for _ in range(3):
         h = nn.leaky_relu(nn.Dense(width)(h), 0.2)

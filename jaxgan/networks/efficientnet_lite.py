@@ -43,7 +43,7 @@ class Depthwise(nn.Module):
         for row in range(self.size):
             for column in range(self.size):
                 moved = x[:, row : row + spans[0] : self.stride, column : column + spans[1] : self.stride]
-                total = total + moved * kernel[row, column, 0]
+                total = total + moved * kernel[row, column][None, None]
         return total
 
 

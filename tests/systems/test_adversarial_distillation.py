@@ -19,7 +19,7 @@ TURN = Turn(jax.random.key(0), jnp.zeros((), jnp.int32))
 def by_hand(**options):
     """A student that makes one point, features 3 x, linear heads, and a teacher that always answers 1."""
     networks = {
-        "generator": fixed(lambda params, z: params["point"] + 0 * z[:, :2], point=[0.5, 0.0]),
+        "generator": fixed(lambda params, z: params["point"][None] + 0 * z[:, :2], point=[0.5, 0.0]),
         "discriminator": fixed(lambda params, f: f @ params["w"], w=[1.0, -1.0]),
         "features": fixed(lambda params, x: params["scale"] * x, scale=3.0),
         "teacher": fixed(lambda params, x, sigma: params["one"] + 0 * x, one=1.0),
