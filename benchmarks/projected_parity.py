@@ -42,6 +42,8 @@ def peer(folder: Path, source: Path, weights: Path) -> None:
         theirs = [value for key, value in state.items() if not key.endswith("num_batches_tracked")]
         names = [key for key in ours if not key.endswith("num_batches_tracked")]
         network.load_state_dict(dict(zip(names, theirs, strict=True)), strict=False)
+        if not hasattr(network, "act1"):
+            network.act1 = torch.nn.Identity()  # later versions of timm have it inside bn1
         return network.eval()
 
     projector.timm.create_model = backbone

@@ -168,7 +168,7 @@ def network_pairs(size=28):
     return {name: pair(name, size) for name, module in families().items() if hasattr(module, "Generator")}
 
 
-OTHERS = {"frames", "voxels"}  # whose discriminators are of no images: played by the systems they are for
+OTHERS = {"frames", "projected", "voxels"}  # whose discriminators are of no images: played by the systems they are for
 
 
 def families():

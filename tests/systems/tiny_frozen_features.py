@@ -103,6 +103,6 @@ TINY = {
     "adversarial_distillation": functools.partial(distilled, "network"),
     "ladd": functools.partial(distilled, "teacher"),
     "denoising_diffusion": denoising,
-    "projected": through_features,
+    "on_features": through_features,
 }
 REFUSED: dict[tuple[str, str], str] = {}
