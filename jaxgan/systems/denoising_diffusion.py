@@ -161,9 +161,9 @@ def noisy_pair(chain: DenoisingChain, x: Array, t: Array, keys: Array) -> tuple[
     """
     before, after = (_normal(keys, x, name) for name in ("before", "after"))
     # What is left of x_0 in x_{t-1}: 1 where t is 1.
-    signal = _at(jnp.concatenate([jnp.ones(1, jnp.float32), chain.signal[:-1]]), t, x)
+    signal = _entry(jnp.concatenate([jnp.ones(1, jnp.float32), chain.signal[:-1]]), t, x)
     earlier = signal * x + jnp.sqrt(1 - jnp.square(signal)) * before
-    beta = _at(chain.beta, t, x)
+    beta = _entry(chain.beta, t, x)
     return earlier, jnp.sqrt(1 - beta) * earlier + jnp.sqrt(beta) * after
 
 
@@ -179,11 +179,11 @@ def denoised(chain: DenoisingChain, clean: Array, noisy: Array, t: Array, keys: 
     Returns:
       x_{t-1} [B, ...]; x_0 itself where t is 1.
     """
-    mean = _at(chain.from_clean, t, noisy) * clean + _at(chain.from_noisy, t, noisy) * noisy
-    return mean + _at(chain.deviation, t, noisy) * _normal(keys, noisy, "posterior")
+    mean = _entry(chain.from_clean, t, noisy) * clean + _entry(chain.from_noisy, t, noisy) * noisy
+    return mean + _entry(chain.deviation, t, noisy) * _normal(keys, noisy, "posterior")
 
 
-def _at(values: Any, t: Array, x: Array) -> Array:
+def _entry(values: Any, t: Array, x: Array) -> Array:
     return jnp.asarray(values)[t].reshape(-1, *[1] * (x.ndim - 1))
 
 
