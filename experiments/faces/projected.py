@@ -70,7 +70,7 @@ def check(config: Config) -> None:
     """
     at_least(config, seeds=1, steps=1, plain_steps=1, batch_size=2, features=1, head_features=8, mixed_features=1)
     if config.size not in (64, 96) or not 1 <= config.scales <= 4:
-        raise ValueError(f"size is 64 or 96 pixels and scales are 1 to 4; got {config.size} and {config.scales}")
+        raise ValueError(f"--size must be 64 or 96 and --scales 1 to 4; got {config.size} and {config.scales}")
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:

@@ -137,6 +137,24 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
+    "projected": [
+        [
+            "frozen features",
+            "DCGAN, R1, as many steps",
+            "DCGAN, R1, as many minutes",
+            "half of the faces, to the others",
+        ]
+    ],
+    "denoising_diffusion": [["1", "2", "4"]],
+    "digits_add": [
+        [
+            "teacher, 1 Euler steps",
+            "teacher, 10 Euler steps",
+            "the distance alone",
+            "heads alone",
+            "heads and the distance",
+        ]
+    ],
     "digits_bigan": [["BiGAN", "latent regressor", "autoencoder", "untrained encoder"], ["ALI", "GAN"]],
     "digits_aae": [["AAE", "AE", "VAE"], ["labels alone", "and unlabelled digits"]],
     "cogan": [["real", "coupled", "apart"]],
@@ -185,6 +203,9 @@ PICTURES = {
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
+    "projected": {"samples.png"},
+    "denoising_diffusion": {"T1.png", "T2.png", "T4.png"},
+    "digits_add": {"judge.npz", "samples.png"},
     "digits_bigan": {"samples.png"},
     "digits_aae": {"judge.npz", "samples.png"},
     "cogan": {"samples.png"},
@@ -224,6 +245,13 @@ MEMBERS = {
     "glyph_text": {"seed3"},
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
+    "projected": {
+        f"{name}-seed3" for name in ("frozen-features", "DCGAN-R1-as-many-steps", "DCGAN-R1-as-many-minutes")
+    },
+    "denoising_diffusion": {"T1-seed3", "T2-seed3", "T4-seed3"},
+    "digits_add": {
+        f"{name}-seed3" for name in ("teacher", "the-distance-alone", "heads-alone", "heads-and-the-distance")
+    },
     "digits_bigan": {f"{name}-seed3" for name in ("BiGAN", "latent-regressor", "autoencoder", "grid-ALI", "grid-GAN")},
     "digits_aae": {f"{name}-seed3" for name in ("AAE", "AE", "VAE", "labels-alone", "and-unlabelled-digits")},
     "cogan": {"coupled-seed3", "apart-seed3"},
@@ -301,11 +329,14 @@ LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_advers
 LONG |= {
     "adagan",
     "ctgan",
+    "denoising_diffusion",
+    "digits_add",
     "gail",
     "gumbel",
     "maskgan",
     "mix_gan",
     "moving_digits",
+    "projected",
     "seqgan",
     "texture",
     "tones",
@@ -373,6 +404,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
+        (["projected", "--size", "32"], "--size must be 64 or 96 and --scales 1 to 4; got 32 and 4"),
+        (["denoising_diffusion", "--chain", "2"], "--chain must be at least 3; got 2"),
+        (["digits_add", "--width", "0"], "--width must be at least 1; got 0"),
         (["digits_bigan", "--grid-width", "0"], "--grid-width must be at least 1; got 0"),
         (["digits_aae", "--labels", "5"], "--labels must be a multiple of 10; got 5"),
         (["cogan", "--judge-steps", "0"], "--judge-steps must be at least 1; got 0"),
