@@ -18,14 +18,15 @@ def fading_blur(deviation: float, steps: int) -> Augment:
     happens any more.
 
     Args:
-      deviation: s of the first step in pixels, >= 0; 2 in Projected GAN's and StyleGAN-T's code (StyleGAN-XL's 2, 10).
-      steps: train steps until there is none, >= 1; theirs say 300 thousand images.
+      deviation: s of the first step in pixels, >= 0; 2 in StyleGAN-T's code. Projected GAN's has the option, off.
+      steps: train steps until there is none, >= 1; StyleGAN-T's last 300 thousand images.
     Returns:
       Augment of images [B, H, W, C], the same for all.
     Raises:
       ValueError: a number is out of range; at trace time, x that is no image.
     References:
-      Sauer, Schwarz, Geiger. StyleGAN-XL: Scaling StyleGAN to Large Diverse Datasets. SIGGRAPH 2022, section 3.1.
+      Sauer, Karras, Laine, Geiger, Aila. StyleGAN-T: Unlocking the Power of GANs for Fast Large-Scale Text-to-Image
+      Synthesis. ICML 2023.
     """
     if not deviation >= 0 or steps < 1:
         raise ValueError(f"fading_blur needs a deviation >= 0 and steps >= 1; got {deviation} and {steps}")
