@@ -40,6 +40,8 @@ def check_system(networks: Mapping[str, Network], system: System, ema: Mapping[s
         raise ValueError(f"the system freezes unknown networks {unknown}; have {have}")
     if twice := sorted(owned & set(system.frozen)):
         raise ValueError(f"networks {twice} are both owned and frozen; drop one of the two")
+    if loose := sorted(set((system.through or {}).values()) - set(system.frozen)):
+        raise ValueError(f"networks see through {loose}, which the system does not freeze; have {list(system.frozen)}")
     if orphans := sorted(set(networks) - owned - set(system.frozen)):
         raise ValueError(f"networks {orphans} are owned by no player; give each an owner or list it in system.frozen")
     if unknown := sorted(set(ema) - owned):

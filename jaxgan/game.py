@@ -186,7 +186,7 @@ def _initial(
 ) -> TrainState:
     networks, system = board.networks, board.system
     if system.inputs is None:
-        drawn = recorded(networks, system, key, batch, given=frozenset(given))
+        drawn = recorded(networks, system, key, batch, given=given)
     else:
         inputs = system.inputs(batch)
         if missing := sorted(set(networks) - set(inputs) - set(given)):

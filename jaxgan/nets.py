@@ -40,6 +40,7 @@ class Net(NamedTuple):
     train: bool
     calls: Iterator[int]  # numbers the calls, so that each draws its own dropout and noise
     level: Any  # JAX's transformation in which the loss is evaluated
+    through: Callable[[Any], Any] | None = None  # what its first input passes through: a view of a frozen network
 
     def __call__(self, *inputs: Any, **settings: Any) -> Any:
         """Applies the network; `settings` go to its `apply` (`method="features"` calls another method of a module).
@@ -130,6 +131,8 @@ def _apply(net: Net, call: int, inputs: tuple[Any, ...], settings: dict[str, Any
     Outputs narrower than float32 are widened here, so that losses, penalties and samples are in float32 whatever a
     network computes in.
     """
+    if net.through:
+        inputs = (net.through(inputs[0]), *inputs[1:])
     variables = {"params": net.params, **net.state}
     linen = isinstance(net.network, nn.Module)
     settings = dict(settings)

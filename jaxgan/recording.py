@@ -6,7 +6,8 @@ The play ends as soon as every network has been called, and what it computes bes
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -15,7 +16,7 @@ from jax import Array
 from jax.extend.core import get_opaque_trace_state
 
 from jaxgan.checks import missing_names
-from jaxgan.nets import CALL, Net, initial_call, initial_variables, net
+from jaxgan.nets import CALL, Net, frozen, initial_call, initial_variables, net
 from jaxgan.types import Batch, Network, PyTree, System, Turn, name_index
 
 
@@ -73,8 +74,10 @@ class _Unborn(NamedTuple):
 class _Nets(Mapping[str, Net]):
     """All networks of a game, as a loss finds them while it is recorded."""
 
-    def __init__(self, networks: Mapping[str, Network], recording: _Recording) -> None:
-        self.networks, self.recording = networks, recording
+    def __init__(
+        self, networks: Mapping[str, Network], recording: _Recording, through: Mapping[str, str], given: PyTree
+    ) -> None:
+        self.networks, self.recording, self.through, self.given = networks, recording, through, given
 
     def __getitem__(self, name: str) -> Net:
         variables = next(iter(self.recording.born.get(name, {}).values()), {})
@@ -82,7 +85,15 @@ class _Nets(Mapping[str, Net]):
         state = {collection: value for collection, value in variables.items() if collection != "params"}
         unborn = _Unborn(name, self.networks[name], self.recording)
         # As it averages itself, a loss may look at the average of a network that nobody has called yet.
-        return net(name, unborn, params, state, key=self.recording.key, train=True, average=params)
+        called = net(name, unborn, params, state, key=self.recording.key, train=True, average=params)
+        return called._replace(through=self._features(self.through[name]) if name in self.through else None)
+
+    def _features(self, name: str) -> Callable[..., Any]:
+        """Returns a view of what another network sees through: the given one, or a new one."""
+        if name not in self.given:
+            return frozen(self[name])
+        network = self.networks[name]
+        return lambda *inputs: network.apply(self.given[name], *inputs)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.networks)
@@ -92,7 +103,12 @@ class _Nets(Mapping[str, Net]):
 
 
 def recorded(
-    networks: Mapping[str, Network], system: System, key: Array, batch: Batch, *, given: frozenset[str] = frozenset()
+    networks: Mapping[str, Network],
+    system: System,
+    key: Array,
+    batch: Batch,
+    *,
+    given: Mapping[str, PyTree] = MappingProxyType({}),
 ) -> dict[str, Mapping[str, PyTree]]:
     """Plays every player's loss once, and returns the variables that each network's first call gives it.
 
@@ -105,19 +121,19 @@ def recorded(
       system: whose losses are played, in order.
       key: [] typed key.
       batch: one minibatch.
-      given: networks whose variables are known, which need no call.
+      given: by network, variables that are known; these networks need no call.
     Returns:
       By network that is not given, its variables.
     Raises:
       ValueError: no loss calls a network.
     """
-    needed = frozenset(networks) - given
+    needed = frozenset(networks) - frozenset(given)
     recording = _Recording(key, get_opaque_trace_state(), needed, {}, {})
     examples = jnp.arange(jax.tree.leaves(batch)[0].shape[0], dtype=jnp.int32)
     turn = Turn(key, jnp.zeros((), jnp.int32), examples)
     with contextlib.suppress(_CompleteError):
         for name, player in system.players.items():
-            playing = _Nets(networks, recording)
+            playing = _Nets(networks, recording, system.through or {}, given)
             with missing_names(f"the loss of player {name!r}", {"batch": batch, "networks": playing}):
                 player.loss(playing, batch, turn)
     if missing := sorted(needed - set(recording.calls)):

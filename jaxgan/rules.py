@@ -16,7 +16,7 @@ from jax import Array
 from jax.sharding import PartitionSpec
 
 from jaxgan.checks import missing_names
-from jaxgan.nets import Net, net
+from jaxgan.nets import Net, frozen, net
 from jaxgan.precision import loss_scale, through_scale
 from jaxgan.types import (
     BATCH_AXIS,
@@ -70,7 +70,9 @@ def nets(
             average = {"params": state.ema[name], **kept, **state.ema_state[name]}
         return net(name, network, params[name], kept, key=own, train=trains, average=average, axis_name=axis_name)
 
-    return {name: called(name, network) for name, network in board.networks.items()}
+    playing = {name: called(name, network) for name, network in board.networks.items()}
+    through = {name: frozen(playing[features]) for name, features in (board.system.through or {}).items()}
+    return {name: each._replace(through=through.get(name)) for name, each in playing.items()}
 
 
 def turn(board: Board, name: str, update: int, state: TrainState, batch: Batch, together: bool = False) -> Turn:

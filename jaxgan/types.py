@@ -142,6 +142,7 @@ class System(NamedTuple):
     frozen: tuple[str, ...] = ()  # networks that nobody trains
     asks: Mapping[str, str] | None = None  # inputs that `generate` needs beside "index": name -> what it is, in words
     takes: Mapping[str, str] | None = None  # inputs that it may be given; both None: whatever is asked is passed on
+    through: Mapping[str, str] | None = None  # network -> the frozen one that its first input passes through
 
 
 class Rules(NamedTuple):

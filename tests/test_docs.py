@@ -29,7 +29,8 @@ EXAMPLES = {  # rooms whose docstrings have examples, and how many
     "nets": 1,
     "networks.pretrained": 1,
     "systems.adversary": 1,
-    "systems.terms": 1,
+    "systems.terms": 2,
+    "systems.denoising_diffusion": 1,
 }
 MINUTE = 60.0  # seconds: what a first snippet may take, as it stands
 

@@ -2,6 +2,7 @@
 
 from jaxgan.systems.adagan import adagan_weights
 from jaxgan.systems.adversarial_autoencoder import adversarial_autoencoder, semi_supervised_autoencoder
+from jaxgan.systems.adversarial_distillation import adversarial_distillation
 from jaxgan.systems.adversary import Adversarial, Adversary, Verdict, adversary, between, player_loss
 from jaxgan.systems.avb import avb
 from jaxgan.systems.bigan import bigan
@@ -11,6 +12,7 @@ from jaxgan.systems.cogan import cogan
 from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.ctgan import ctgan
 from jaxgan.systems.cycles import cyclegan, discogan
+from jaxgan.systems.denoising_diffusion import DenoisingChain, denoising_chain, denoising_diffusion
 from jaxgan.systems.density_ratio import density_ratio, mutual_information
 from jaxgan.systems.diffusion import diffusion
 from jaxgan.systems.distillation import distribution_matching, score_identity
@@ -36,7 +38,7 @@ from jaxgan.systems.srgan import srgan
 from jaxgan.systems.stackgan import stackgan
 from jaxgan.systems.structure_style import structure_style
 from jaxgan.systems.stylegan2 import stylegan2
-from jaxgan.systems.terms import regularized, with_term, zcr
+from jaxgan.systems.terms import on_features, regularized, with_term, zcr
 from jaxgan.systems.tokenizer import read_tokens, tokenizer
 from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.turing_learning import turing_learning
@@ -48,12 +50,14 @@ from jaxgan.systems.wavegan import wavegan
 __all__ = [
     "Adversarial",
     "Adversary",
+    "DenoisingChain",
     "MixtureWeights",
     "Verdict",
     "accurate",
     "acgan",
     "adagan_weights",
     "adversarial_autoencoder",
+    "adversarial_distillation",
     "adversary",
     "avb",
     "between",
@@ -63,6 +67,8 @@ __all__ = [
     "contragan",
     "ctgan",
     "cyclegan",
+    "denoising_chain",
+    "denoising_diffusion",
     "density_ratio",
     "diffusion",
     "discogan",
@@ -92,6 +98,7 @@ __all__ = [
     "motion_prior",
     "mutual_information",
     "next_frame",
+    "on_features",
     "pix2pix",
     "player_loss",
     "players",

@@ -1,4 +1,4 @@
-"""Terms added to the losses of a system: consistency in its latents, and regularisers of a network's parameters."""
+"""What changes a whole system: terms added to its losses, and frozen features that a discriminator sees through."""
 
 from __future__ import annotations
 
@@ -53,6 +53,43 @@ def with_term(system: System, player: str, name: str, term: Callable[[Nets, Batc
         return value + cost, metrics | {name: cost}
 
     return system._replace(players=dict(system.players) | {player: system.players[player]._replace(loss=more)})
+
+
+@explains
+def on_features(system: System, features: str = "features", network: str = "discriminator") -> System:
+    """Lets a discriminator see frozen features in place of data: D(F(x)) wherever the system, or a tool, says D(x).
+
+    Augmentations and replay are of x, before the features; gradients pass through F to x, so that the generator learns
+    and a penalty is of x -> D(F(x)). A projected GAN is `on_features(gan(loss=losses.hinge, ...))`, with a
+    `networks.projected` discriminator of the features of a network that knows pictures.
+
+    Example:
+      >>> import optax, jaxgan as jg
+      >>> adam, prior = optax.adam(1e-3), jg.priors.normal(8)
+      >>> system = on_features(jg.systems.gan(loss=jg.losses.hinge, prior=prior, optimizer=adam))
+      >>> system.frozen, system.through
+      (('features',), {'discriminator': 'features'})
+
+    Args:
+      system: any.
+      features: name of the network of features, x -> any arrays; nobody trains it. Where it is a `networks.pretrained`,
+        checkpoints hold a digest in place of its weights.
+      network: name of the network whose first input passes through them.
+    Returns:
+      The system with the same players.
+    Raises:
+      ValueError: a player owns the features, no player owns the network, or it sees through features already.
+    References:
+      Sauer, Chitta, Müller, Geiger. Projected GANs Converge Faster. NeurIPS 2021, section 3.1.
+    """
+    owned = sorted({name for player in system.players.values() for name in player.owns})
+    if features in owned or network not in owned or network in (system.through or {}):
+        raise ValueError(
+            f"on_features needs a network {network!r} that a player owns and that sees data as they are, and features "
+            f"{features!r} that nobody owns; players own {owned}, and {dict(system.through or {})} see through others"
+        )
+    frozen = tuple(dict.fromkeys((*system.frozen, features)))
+    return system._replace(frozen=frozen, through={**(system.through or {}), network: features})
 
 
 @explains

@@ -43,6 +43,11 @@ COLUMNS = {
     "glyph_text": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
     "glyph_where": [{"pictures", "overlap", "letter", "weight"}],
     "glyph_stack": [{"pictures", "letter", "weight", "size", "place", "whole caption"}],
+    "projected": [
+        {"discriminator", "steps", "faces", "patches", "nearness", "seconds a step", "minutes"},
+    ],
+    "denoising_diffusion": [{"T", "modes", "high quality", "reverse KL"}],
+    "digits_add": [{"made by", "calls", "frechet_distance", "precision", "recall"}],
     "digits_bigan": [
         {"method", "reconstruction ratio", "squared error", "1-NN of E(x), %", "1-NN of features, %"},
         {"method", "modes", "high quality"},
@@ -152,6 +157,24 @@ FIRST = {  # the first cell of every row, table by table
     "glyph_text": [["real", "generated"]],
     "glyph_where": [["real", "generated"]],
     "glyph_stack": [["real", "real, halved and enlarged", "stage I, enlarged", "stage II"]],
+    "projected": [
+        [
+            "frozen features",
+            "DCGAN, R1, as many steps",
+            "DCGAN, R1, as many minutes",
+            "half of the faces, to the others",
+        ]
+    ],
+    "denoising_diffusion": [["1", "2", "4"]],
+    "digits_add": [
+        [
+            "teacher, 1 Euler steps",
+            "teacher, 10 Euler steps",
+            "the distance alone",
+            "heads alone",
+            "heads and the distance",
+        ]
+    ],
     "digits_bigan": [["BiGAN", "latent regressor", "autoencoder", "untrained encoder"], ["ALI", "GAN"]],
     "digits_aae": [["AAE", "AE", "VAE"], ["labels alone", "and unlabelled digits"]],
     "cogan": [["real", "coupled", "apart"]],
@@ -213,6 +236,9 @@ PICTURES = {
     "glyph_text": {"samples.png"},
     "glyph_where": {"samples.png"},
     "glyph_stack": {"samples.png"},
+    "projected": {"samples.png"},
+    "denoising_diffusion": {"T1.png", "T2.png", "T4.png"},
+    "digits_add": {"judge.npz", "samples.png"},
     "digits_bigan": {"samples.png"},
     "digits_aae": {"judge.npz", "samples.png"},
     "cogan": {"samples.png"},
@@ -258,6 +284,13 @@ MEMBERS = {
     "glyph_text": {"seed3"},
     "glyph_where": {"seed3"},
     "glyph_stack": {"seed3"},
+    "projected": {
+        f"{name}-seed3" for name in ("frozen-features", "DCGAN-R1-as-many-steps", "DCGAN-R1-as-many-minutes")
+    },
+    "denoising_diffusion": {"T1-seed3", "T2-seed3", "T4-seed3"},
+    "digits_add": {
+        f"{name}-seed3" for name in ("teacher", "the-distance-alone", "heads-alone", "heads-and-the-distance")
+    },
     "digits_bigan": {f"{name}-seed3" for name in ("BiGAN", "latent-regressor", "autoencoder", "grid-ALI", "grid-GAN")},
     "digits_aae": {f"{name}-seed3" for name in ("AAE", "AE", "VAE", "labels-alone", "and-unlabelled-digits")},
     "cogan": {"coupled-seed3", "apart-seed3"},
@@ -352,6 +385,8 @@ LONG |= {
     "digits_inversion",
     "digits_one_step",
     "grid_one_step",
+    "denoising_diffusion",
+    "digits_add",
     "gail",
     "gumbel",
     "maskgan",
@@ -359,6 +394,7 @@ LONG |= {
     "motion_prior",
     "moving_digits",
     "perception_distortion",
+    "projected",
     "seqgan",
     "texture",
     "tones",
@@ -426,6 +462,9 @@ def test_smoke(name, few, tmp_path, capsys):
         (["glyph_text", "--features", "0"], "--features must be at least 1; got 0"),
         (["glyph_where", "--batch-size", "1"], "--batch-size must be at least 2; got 1"),
         (["glyph_stack", "--conditioning", "0"], "--conditioning must be at least 1; got 0"),
+        (["projected", "--size", "32"], "--size must be 64 or 96 and --scales 1 to 4; got 32 and 4"),
+        (["denoising_diffusion", "--chain", "2"], "--chain must be at least 3; got 2"),
+        (["digits_add", "--width", "0"], "--width must be at least 1; got 0"),
         (["digits_bigan", "--grid-width", "0"], "--grid-width must be at least 1; got 0"),
         (["digits_aae", "--labels", "5"], "--labels must be a multiple of 10; got 5"),
         (["cogan", "--judge-steps", "0"], "--judge-steps must be at least 1; got 0"),

