@@ -84,7 +84,7 @@ class Replay(nn.Module):
         count = self.variable("replay", "count", jnp.zeros, (), jnp.int32)
         if first or not train:
             return x
-        whole = _gathered(x, self.axis_name)
+        whole = gathered(x, self.axis_name)
         n = jax.tree.leaves(whole)[0].shape[0]
         if n > self.size:
             raise ValueError(f"Replay(size={self.size}) holds fewer samples than the batch of {n}; make it larger")
@@ -101,7 +101,7 @@ class Replay(nn.Module):
         pool.value = jax.tree.map(lambda kept, new: kept.at[slots].set(new), pool.value, stored)
         count.value = jnp.minimum(count.value + n, self.size)
         drawn = jax.tree.map(lambda old, new: chosen(swapped, old, new), old, whole)
-        return _own_part(drawn, x, self.axis_name)
+        return own_part(drawn, x, self.axis_name)
 
 
 class History(nn.Module):
@@ -130,7 +130,7 @@ class History(nn.Module):
         count = self.variable("history", "count", jnp.zeros, (), jnp.int32)
         if first or not train:
             return x
-        whole = _gathered(x, self.axis_name)
+        whole = gathered(x, self.axis_name)
         half = jax.tree.leaves(whole)[0].shape[0] // 2
         if half > self.size:
             raise ValueError(f"History(size={self.size}) is smaller than half a batch, {half}; make it larger")
@@ -146,7 +146,7 @@ class History(nn.Module):
         buffer.value = jax.tree.map(lambda kept, new: kept.at[places].set(new[: 2 * half : 2]), buffer.value, whole)
         count.value = jnp.minimum(count.value + half, self.size)
         mixed = jax.tree.map(lambda new, old: new.at[1 : 2 * half : 2].set(old), whole, old)
-        return _own_part(mixed, x, self.axis_name)
+        return own_part(mixed, x, self.axis_name)
 
 
 def _empty(size: int, x: PyTree) -> PyTree:
@@ -154,12 +154,12 @@ def _empty(size: int, x: PyTree) -> PyTree:
     return jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape[1:]), leaf.dtype), x)
 
 
-def _gathered(x: PyTree, axis_name: str | None) -> PyTree:
+def gathered(x: PyTree, axis_name: str | None) -> PyTree:
     """Returns the samples of all devices, without a gradient."""
     return lax.stop_gradient(x if axis_name is None else lax.all_gather(x, axis_name, tiled=True))
 
 
-def _own_part(whole: PyTree, x: PyTree, axis_name: str | None) -> PyTree:
+def own_part(whole: PyTree, x: PyTree, axis_name: str | None) -> PyTree:
     """Returns of all devices' samples as many as x has, those of this device."""
     if axis_name is None:
         return whole
