@@ -67,6 +67,7 @@ TABLES = {
     "ctgan": "experiments.tables.ctgan",
     "tones": "experiments.signals.tones",
     "vibration": "experiments.signals.vibration",
+    "speech_codec": "experiments.signals.codec",
     "voxels": "experiments.volumes.voxels",
     "moving_digits": "experiments.volumes.moving_digits",
     "seqgan": "experiments.text.seqgan",

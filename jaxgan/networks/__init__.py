@@ -6,6 +6,7 @@
 
 from jaxgan.networks import (
     biggan,
+    codecs,
     conditioning,
     context,
     coupled,
@@ -17,6 +18,7 @@ from jaxgan.networks import (
     joint,
     laplacian,
     layers,
+    listeners,
     mlp,
     patch,
     places,
@@ -29,6 +31,7 @@ from jaxgan.networks import (
     refiner,
     remedies,
     residual,
+    residual_codes,
     resnet,
     sequences,
     stylegan2,
@@ -46,6 +49,7 @@ from jaxgan.networks.pretrained import Pretrained, pretrained
 __all__ = [
     "Pretrained",
     "biggan",
+    "codecs",
     "conditioning",
     "context",
     "coupled",
@@ -57,6 +61,7 @@ __all__ = [
     "joint",
     "laplacian",
     "layers",
+    "listeners",
     "mlp",
     "patch",
     "places",
@@ -70,6 +75,7 @@ __all__ = [
     "refiner",
     "remedies",
     "residual",
+    "residual_codes",
     "resnet",
     "sequences",
     "stylegan2",
