@@ -68,6 +68,7 @@ TABLES = {
     "tones": "experiments.signals.tones",
     "vibration": "experiments.signals.vibration",
     "speech_codec": "experiments.signals.codec",
+    "tones_vocoder": "experiments.signals.vocoder",
     "voxels": "experiments.volumes.voxels",
     "moving_digits": "experiments.volumes.moving_digits",
     "seqgan": "experiments.text.seqgan",

@@ -39,7 +39,6 @@ RATE = 8000  # samples a second
 STRIDES = (2, 2, 4)  # a frame has 16 samples
 SIZE = 64  # codes of a book
 WINDOWS, BANDS = (32, 64, 128, 256, 512), (5, 10, 20, 40, 64)  # of the distance of log mels
-TRAINING, JUDGED = 768, 200  # voices that are trained on, and that are judged
 REAL = 50_000  # position from which voices are drawn that nobody trains on
 SHOWN, PLAYED = 6, 12
 
@@ -52,6 +51,8 @@ class Config:
     seeds: int = 1  # runs of each method
     steps: int = 2000  # train steps
     batch_size: int = 16  # voices a step
+    training: int = 1024  # voices that are trained on
+    judged: int = 128  # others, that are judged
     length: int = 1024  # samples of a voice that is trained on, a part of 2048
     books: int = 4  # of 64 codes
     width: int = 16  # of a frame
@@ -68,7 +69,17 @@ class Config:
     ema: float = 0.99  # decay of the averaged codec, per step
 
 
-SMOKE = {"steps": 2, "batch_size": 4, "length": 512, "books": 2, "width": 2, "features": 2, "judges": 2}
+SMOKE = {
+    "steps": 2,
+    "training": 8,
+    "judged": 6,
+    "batch_size": 4,
+    "length": 512,
+    "books": 2,
+    "width": 2,
+    "features": 2,
+    "judges": 2,
+}
 
 
 def check(config: Config) -> None:
@@ -77,15 +88,27 @@ def check(config: Config) -> None:
     Raises:
       ValueError: says which.
     """
-    at_least(config, seeds=1, steps=1, batch_size=2, length=512, books=1, width=1, features=1, judges=1)
+    at_least(
+        config,
+        seeds=1,
+        steps=1,
+        training=5,
+        judged=SHOWN,
+        batch_size=2,
+        length=512,
+        books=1,
+        width=1,
+        features=1,
+        judges=1,
+    )
     if config.length % math.prod(STRIDES) or config.length > 2048:
         raise ValueError(f"--length must be a multiple of {math.prod(STRIDES)} up to 2048; got {config.length}")
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table; writes voices as WAV files and draws their spectrograms."""
-    truth = _voices(REAL, JUDGED, 2048)
-    source = jg.data.arrays(_voices(0, TRAINING, config.length), name="voices")
+    truth = _voices(REAL, config.judged, 2048)
+    source = jg.data.arrays(_voices(0, config.training, config.length), name="voices")
     games = {"no adversary": _game(config, judged=False), "with adversary": _game(config, judged=True)}
     rows: list[dict[str, Cell]] = []
     shown = {"truth": truth}
@@ -98,7 +121,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             made = np.asarray(jg.sample(game, state, jax.random.key(seed), x=truth))
             figures.append(judged(made, truth) | {"perplexity": last_metrics(member)["codec/perplexity"]})
             shown.setdefault(name, made)
-            print(f"{name}, seed {seed}: {({k: round(v, 3) for k, v in figures[-1].items()})}", flush=True)
+            print(f"{name}, seed {seed}: { ({k: round(v, 3) for k, v in figures[-1].items()}) }", flush=True)
         bits = jg.systems.bits_per_second(RATE, math.prod(STRIDES), config.books, SIZE)
         row: dict[str, Cell] = {"codec": name, "kbit/s": bits / 1000}
         rows.append(row | {column: [each[column] for each in figures] for column in figures[0]})
@@ -106,8 +129,9 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
         write_wav(folder / f"{name.replace(' ', '-')}.wav", sounds[:PLAYED], RATE)
     draw_spectrograms(folder / "samples.png", {name: sounds[:SHOWN] for name, sounds in shown.items()}, RATE, RATE / 2)
     note = (
-        f"{JUDGED} voices of 2048 samples at {RATE} a second after {config.steps} steps of {config.batch_size} of "
-        f"{config.length} samples; log mel distance a sum over {len(WINDOWS)} windows; energies relative to the truth's; "
+        f"{config.judged} voices of 2048 samples at {RATE} a second after {config.steps} steps of {config.batch_size} "
+        f"of {config.length} samples; log mel distance a sum over {len(WINDOWS)} windows; energy relative to the "
+        "truth's; "
         f"{config.seeds} seeds from {config.seed}"
     )
     yield Table("Speech by a neural codec", note, rows)
@@ -132,21 +156,19 @@ def _game(config: Config, judged: bool) -> Game:
     weights |= {"adversarial": config.adversarial, "features": config.matching} if judged else {}
     wide = config.features * 2 ** len(STRIDES)
     networks: dict[str, Any] = {
-        "encoder": codecs.Encoder(config.width, config.features, STRIDES, (1, 3)),
+        "encoder": codecs.Encoder(config.width, config.features, STRIDES, (3,)),
         "bottleneck": ResidualQuantizer(EMAVQ(SIZE), config.books),
-        "decoder": codecs.Decoder(1, wide, STRIDES[::-1], (1, 3)),
+        "decoder": codecs.Decoder(1, wide, STRIDES[::-1], (3,)),
         "balancer": jg.losses.Balancer(config.norm),
     }
     rates = {"codec": config.learning_rate}
     if judged:
-        periods = listeners.MultiPeriodDiscriminator((2, 3, 5), (4, 8, 16, 16))
+        periods = listeners.MultiPeriodDiscriminator((2, 5), (8, 16, 16))
         spectra = listeners.MultiResolutionDiscriminator((256, 128), config.judges, bands=())
         networks["discriminator"] = listeners.Listeners((periods, spectra))
         rates["discriminator"] = config.judges_rate
     adam = {n: optax.adam(optax.cosine_decay_schedule(r, config.steps), b1=config.b1, b2=0.9) for n, r in rates.items()}
-    system = jg.systems.codec(
-        optimizer=adam, distance=_distance, weights=weights, relative=True, balancer="balancer"
-    )
+    system = jg.systems.codec(optimizer=adam, distance=_distance, weights=weights, relative=True, balancer="balancer")
     return jg.game(networks, system, ema=dict.fromkeys(("encoder", "bottleneck", "decoder"), config.ema))
 
 

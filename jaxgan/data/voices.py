@@ -15,9 +15,9 @@ _BURSTS, _NUMBERS = 2, 32  # hisses of an example, and numbers that it is drawn 
 def voices(length: int = 2048, rate: int = 8000) -> Source:
     """Syllables that nobody has said: a voiced part whose pitch and formants move, and two hisses.
 
-    The voice has all harmonics of a pitch that goes from one place in 90..220 Hz to another, 0.8..1.25 times as high, up
-    to 3800 Hz, of amplitudes 1 / h times sum_j w_j^2 / ((f - F_j)^2 + w_j^2) at the frequency f; the three formants F_j
-    go from one place in their ranges (300..800, 900..2000, 2300..3000 Hz) to another. It sounds in 60 % of the time,
+    The voice has all harmonics up to 3800 Hz of a pitch that goes from one place in 90..220 Hz to another, 0.8..1.25
+    times as high, of amplitudes 1 / h times sum_j w_j^2 / ((f - F_j)^2 + w_j^2) at the frequency f; the three formants
+    F_j go from one place in their ranges (300..800, 900..2000, 2300..3000 Hz) to another. It sounds in 60 % of the time,
     with edges of 15 ms. A hiss is uniform noise above a frequency in 2000..2800 Hz, 50 to 120 ms long, with a triangle
     as its envelope. All are drawn uniformly; the peak is at 0.5..0.9.
 
@@ -52,14 +52,17 @@ def _voice(u: np.ndarray, length: int, rate: int) -> np.ndarray:
     """Returns the voiced part [length] with a root mean square near 1 where it sounds."""
     t = np.linspace(0, 1, length)
     pitch = (90 + 130 * u[0]) * (1 + (0.45 * u[1] - 0.2) * t)
-    turns = np.cumsum(pitch) / rate
-    number = np.arange(1, int(3800 / pitch.min()) + 1)[:, None]
-    frequency, gain = number * pitch, np.zeros((len(number), length))
-    for (low, high, width), a, b in zip(_FORMANTS, u[2:5], u[5:8], strict=True):
-        formant = low + (high - low) * (a + (b - a) * t)
-        gain += width**2 / ((frequency - formant) ** 2 + width**2)
-    gain *= (frequency < 3800) / number
-    wave = np.sum(gain * np.sin(2 * np.pi * (number * turns + u[8])), axis=0)
+    turn = np.exp(2j * np.pi * np.cumsum(pitch) / rate).astype(np.complex64)
+    formants = [
+        low + (high - low) * (a + (b - a) * t) for (low, high, _), a, b in zip(_FORMANTS, u[2:5], u[5:8], strict=True)
+    ]
+    phasor, wave = np.exp(2j * np.pi * u[8]).astype(np.complex64) * turn, np.zeros(length)
+    for number in range(1, int(3800 / pitch.min()) + 1):
+        frequency = number * pitch
+        widths = [width**2 for _, _, width in _FORMANTS]
+        gain = sum(w / ((frequency - formant) ** 2 + w) for formant, w in zip(formants, widths, strict=True))
+        wave += gain / number * (frequency < 3800) * phasor.imag
+        phasor = phasor * turn
     wave /= np.sqrt(np.mean(wave**2)) + 1e-9
     start, edge = 0.4 * u[9], 0.015 * rate / length
     sounding = np.clip(np.minimum((t - start) / edge, (start + 0.6 - t) / edge), 0, 1)

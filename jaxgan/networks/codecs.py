@@ -21,7 +21,7 @@ Activation = Literal["snake", "elu"]
 
 
 def snake(x: Array, alpha: Array) -> Array:
-    """x + sin(alpha x)^2 / alpha: rises like x, and repeats itself, so that a network can go on with a period.
+    """X + sin(alpha x)^2 / alpha: rises like x, and repeats itself, so that a network can go on with a period.
 
     Example:
       >>> import jax.numpy as jnp
@@ -111,9 +111,9 @@ class Decoder(nn.Module):
         for place, stride in enumerate(self.strides, 1):
             h = _Bent(self.activation)(h)
             init = _spread(stride)
-            h = SignalConvTranspose(
-                self.features // 2**place, 2 * stride, stride, kernel_init=init, dtype=self.dtype
-            )(h)
+            h = SignalConvTranspose(self.features // 2**place, 2 * stride, stride, kernel_init=init, dtype=self.dtype)(
+                h
+            )
             for dilation in self.dilations:
                 h = _Unit(dilation, self.activation, self.dtype)(h)
         last = BlockedConv(self.channels, (7, 1), dtype=self.dtype)

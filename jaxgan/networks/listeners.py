@@ -6,6 +6,7 @@ Each is several judges that hear the same, and returns what each has heard: logi
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -111,7 +112,7 @@ class MultiResolutionDiscriminator(nn.Module):
         heard: list[Array] = []
         ends = [int(share * spectrum.shape[2]) for share in self.bands or (0, 1)]
         parts = []
-        for band, (low, high) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        for band, (low, high) in enumerate(itertools.pairwise(ends)):
             h = spectrum[:, :, low:high]
             shapes: list[tuple[int, int, int]] = [(9, 1, 1), *((9, 2, dilation) for dilation in self.dilations)]
             for layer, (width, stride, dilation) in enumerate([*shapes, (3, 1, 1)]):

@@ -37,17 +37,17 @@ from jaxgan.systems.terms import regularized, with_term, zcr
 from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.turing_learning import turing_learning
 from jaxgan.systems.unet_gan import unet_gan
-from jaxgan.systems.vocoder import HIFI_WEIGHTS, vocoder
 from jaxgan.systems.vaegan import margins, vaegan
+from jaxgan.systems.vocoder import HIFI_WEIGHTS, vocoder
 from jaxgan.systems.voxel import accurate, voxel
 from jaxgan.systems.wavegan import wavegan
 
 __all__ = [
-    "Adversarial",
-    "Adversary",
     "DAC_WEIGHTS",
     "ENCODEC_WEIGHTS",
     "HIFI_WEIGHTS",
+    "Adversarial",
+    "Adversary",
     "MixtureWeights",
     "Verdict",
     "accurate",

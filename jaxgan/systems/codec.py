@@ -36,13 +36,13 @@ def codec(
     Its loss is a sum of terms by their weights: "wave", E |x - x^|; "spectrum", the distance given, of spectra;
     "adversarial", the loss of each judge; "features", the distance of what their layers hear; and what the bottleneck
     asks for. With a balancer each term has its weight's share of the gradient at x^, whatever its scale; the
-    quantizer's loss stands outside. Losses are sums over judges; the weights of EnCodec (with a balancer and relative)
-    and of DAC are `systems.ENCODEC_WEIGHTS` and `DAC_WEIGHTS`. Where neither "adversarial" nor "features" has a weight, there is
-    no discriminator: the codec by itself, from whose state the game can go on (`carry`).
+    bottleneck's loss stands outside. Losses are sums over judges. The weights of EnCodec, which has a balancer and is
+    relative, and of DAC are `systems.ENCODEC_WEIGHTS` and `DAC_WEIGHTS`. Where neither "adversarial" nor "features" has
+    a weight, there is no discriminator: the codec by itself, from whose state the game can go on (`carry`).
 
-    Metrics: each player's loss; the codec's terms without weights, "quantization" of the bottleneck, what it counts, such as
-    `perplexity`, and with a balancer `norm_...`, the running norms; the discriminator's as in `gan`, of the mean logit
-    of all judges.
+    Metrics: each player's loss; the codec's terms without weights, `quantization`, the bottleneck's loss, what it
+    counts, such as `perplexity`, and with a balancer `norm_...`, the running norms; the discriminator's as in `gan`, of
+    the mean logit of all judges.
 
     Args:
       optimizer: one for both players, or {"discriminator": ..., "codec": ...}.
@@ -56,9 +56,9 @@ def codec(
       **adversarial: penalty, augment, replay and regularizer, as `systems.adversary` takes them; a penalty is of the
         mean logit of each sound.
     Returns:
-      System with networks "encoder", "bottleneck" (`networks.residual_codes` or of `networks.quantizers`), "decoder" and
-      "discriminator" (of `networks.listeners`). It generates from "x" what comes back, or from "tokens" [n, ..., books]
-      what they say, of fewer books too; `systems.read_tokens` gives those of sounds.
+      System with networks "encoder", "bottleneck" (of `networks.residual_codes` or `networks.quantizers`), "decoder",
+      "discriminator" (of `networks.listeners`) and the balancer. It generates from "x" what comes back, or
+      from "tokens" [n, ..., books] what they say, of fewer books too; `systems.read_tokens` gives those of sounds.
     Raises:
       ValueError: unknown terms, weights out of range, a loss that remembers, or the optimizers are not named after the
         players; at trace time, a quantizer or a discriminator of another kind, or sounds unlike the data.
@@ -74,8 +74,8 @@ def codec(
         made: Array = nets["decoder"](coded.codes)
         if made.shape != batch["x"].shape:
             raise ValueError(
-                f"codec needs sounds {batch['x'].shape} back; its decoder makes {made.shape}: give it the strides of the "
-                "encoder, backwards, and the data's channels"
+                f"codec needs sounds {batch['x'].shape} back; its decoder makes {made.shape}: give it the strides of "
+                "the encoder, backwards, and the data's channels"
             )
         return batch["x"], made, coded
 
@@ -98,7 +98,9 @@ def codec(
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Array:
         if ("x" in inputs) == ("tokens" in inputs):
             raise ValueError(f"codec generates from 'x' or from 'tokens', one of them; got {sorted(inputs)}")
-        codes = _coded(nets, inputs["x"]).codes if "x" in inputs else nets["bottleneck"](inputs["tokens"], method="lookup")
+        codes = (
+            _coded(nets, inputs["x"]).codes if "x" in inputs else nets["bottleneck"](inputs["tokens"], method="lookup")
+        )
         made: Array = nets["decoder"](codes)
         return made
 

@@ -96,9 +96,7 @@ def _of_all(loss: Loss) -> Loss:
     """Returns the sum of a loss over all judges."""
 
     def side(objective: Callable[[Array, Array], Array]) -> Any:
-        return lambda real, fake: jnp.sum(
-            jnp.stack([objective(*pair) for pair in zip(real[1], fake[1], strict=True)])
-        )
+        return lambda real, fake: jnp.sum(jnp.stack([objective(*pair) for pair in zip(real[1], fake[1], strict=True)]))
 
     return Loss(side(loss.discriminator), side(loss.generator))
 

@@ -13,7 +13,11 @@ from jaxgan.systems.heard import Distance, costs, is_judged, terms_of, weighed
 from jaxgan.systems.parts import Optimizer, check_batch, players
 from jaxgan.types import Batch, Inputs, Metrics, Nets, System, Turn, explains
 
-HIFI_WEIGHTS = {"spectrum": 45.0, "adversarial": 2.0, "features": 2.0}  # of least squares with the 1/2, which the paper omits
+HIFI_WEIGHTS = {
+    "spectrum": 45.0,
+    "adversarial": 2.0,
+    "features": 2.0,
+}  # of least squares with the 1/2, which the paper omits
 
 
 @explains
@@ -29,9 +33,9 @@ def vocoder(
 ) -> System:
     """A generator of sounds from spectra, near the truth's spectrum, against judges of periods and resolutions.
 
-    The batch has sounds "x" [B, L, C] and their spectra "mel" [B, frames, bands], which the generator is given. Its loss
-    is a sum of terms by their weights, as `codec` has: "wave", "spectrum", "adversarial" and "features". Where the last
-    two have none, there is no discriminator.
+    The batch has sounds "x" [B, L, C] and their spectra "mel" [B, frames, bands], which the generator is given. Its
+    loss is a sum of terms by their weights, as `codec` has: "wave", "spectrum", "adversarial" and "features". Where the
+    last two have none, there is no discriminator.
 
     Metrics: each player's loss; the generator's terms without weights; the discriminator's as in `gan`, of the mean
     logit of all judges.

@@ -27,7 +27,11 @@ def coded(**options):
         "discriminator": listeners.MultiResolutionDiscriminator((16,), 2, bands=()),
         "balancer": jg.losses.Balancer(),
     }
-    settings = {"optimizer": optax.adam(1e-3), "distance": distance, "weights": {"wave": 1.0, "adversarial": 3.0, "features": 3.0}}
+    settings = {
+        "optimizer": optax.adam(1e-3),
+        "distance": distance,
+        "weights": {"wave": 1.0, "adversarial": 3.0, "features": 3.0},
+    }
     system = jg.systems.codec(**settings | {"relative": True, "balancer": "balancer"} | options)
     return networks, system, {"x": SOUNDS}
 

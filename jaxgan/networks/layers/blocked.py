@@ -34,8 +34,8 @@ def blocked_conv(x: Array, kernel: Array, strides: Pair = (1, 1), dilations: Pai
     k, l, inputs, outputs = kernel.shape
     if k % 2 == 0 or l % 2 == 0 or any(s > 1 < d for s, d in zip(strides, dilations, strict=True)):
         raise ValueError(
-            f"blocked_conv takes kernels of odd sides, and a stride or a dilation of each axis; got {kernel.shape[:2]}, "
-            f"strides {strides} and dilations {dilations}"
+            "blocked_conv takes kernels of odd sides, and a stride or a dilation of each axis; got "
+            f"{kernel.shape[:2]}, strides {strides} and dilations {dilations}"
         )
     (b, height, width, _), (down, across), (d, e) = x.shape, strides, dilations
     x = jnp.pad(x, ((0, 0), (0, -height % (down * d)), (0, -width % (across * e)), (0, 0)))
