@@ -50,7 +50,7 @@ def peer(folder: Path, sources: dict[str, Path]) -> None:
         balance(out, importlib.import_module("encodec.balancer").Balancer)
     if "hifigan" in sources:
         models = importlib.import_module("models")
-        judged(out, "hifigan", Both(models.MultiPeriodDiscriminator()), x)
+        judged(out, "hifigan", one_side(models.MultiPeriodDiscriminator()), x)
         shape: Any = types.SimpleNamespace(
             resblock_kernel_sizes=[3, 7, 11],
             resblock_dilation_sizes=[[1, 3, 5]] * 3,
@@ -79,7 +79,7 @@ def peer(folder: Path, sources: dict[str, Path]) -> None:
     np.savez(folder / "peer.npz", **out)
 
 
-def Both(network: Any) -> Any:
+def one_side(network: Any) -> Any:
     """Returns x -> lists of logits and features of one side, of a network that takes both sides."""
     network.once = lambda x: (lambda r: (r[0], [f[:-1] for f in r[2]]))(network(x, x))
     return network
@@ -332,16 +332,16 @@ def paths_in_order(network: Any, x: Any, variables: Any) -> list[tuple[str, ...]
     """Returns the paths of layers in the order of their calls."""
     import flax.linen as nn
 
-    seen: list[tuple[str, ...]] = []
+    noted: list[tuple[str, ...]] = []
 
     def note(call: Any, given: Any, settings: Any, context: Any) -> Any:
         if context.method_name == "__call__" and "kernel" in context.module.variables.get("params", {}):
-            seen.append(context.module.path)
+            noted.append(context.module.path)
         return call(*given, **settings)
 
     with nn.intercept_methods(note):
         network.apply({"params": variables}, x)
-    return seen
+    return noted
 
 
 def order(name: str, layers: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -49,9 +49,9 @@ class Config:
 
     seed: int = 0  # the first; of parameters and data order
     seeds: int = 1  # runs of each method
-    steps: int = 2000  # train steps
-    batch_size: int = 16  # voices a step
-    training: int = 1024  # voices that are trained on
+    steps: int = 600  # train steps
+    batch_size: int = 8  # voices a step
+    training: int = 800  # voices that are trained on
     judged: int = 128  # others, that are judged
     length: int = 1024  # samples of a voice that is trained on, a part of 2048
     books: int = 4  # of 64 codes
@@ -63,7 +63,7 @@ class Config:
     adversarial: float = 3.0  # weight of the adversarial loss
     matching: float = 3.0  # weight of the features
     norm: float = 1.0  # of the gradient that the balancer makes
-    learning_rate: float = 1e-3  # Adam's, of the codec; decays to zero along a half cosine
+    learning_rate: float = 2e-3  # Adam's, of the codec; decays to zero along a half cosine
     judges_rate: float = 1e-3  # likewise of the judges
     b1: float = 0.5  # Adam's momentum
     ema: float = 0.99  # decay of the averaged codec, per step

@@ -17,7 +17,7 @@ def voices(length: int = 2048, rate: int = 8000) -> Source:
 
     The voice has all harmonics up to 3800 Hz of a pitch that goes from one place in 90..220 Hz to another, 0.8..1.25
     times as high, of amplitudes 1 / h times sum_j w_j^2 / ((f - F_j)^2 + w_j^2) at the frequency f; the three formants
-    F_j go from one place in their ranges (300..800, 900..2000, 2300..3000 Hz) to another. It sounds in 60 % of the time,
+    F_j go from a place in their ranges (300..800, 900..2000, 2300..3000 Hz) to another. It sounds in 60 % of the time,
     with edges of 15 ms. A hiss is uniform noise above a frequency in 2000..2800 Hz, 50 to 120 ms long, with a triangle
     as its envelope. All are drawn uniformly; the peak is at 0.5..0.9.
 

@@ -160,14 +160,19 @@ def books(count=3, **settings):
     return network, drawn, z
 
 
+def nearest_code(variables, k, left):
+    """The codes of a book, and the numbers of those that are nearest to what is left."""
+    codes = np.asarray(variables["params"][f"books_{k}"]["codes"])
+    return codes, np.argmin(np.sum(np.square(left[..., None, :] - codes), axis=-1), axis=-1)
+
+
 def test_the_residual_telescopes_and_tokens_say_it_all():
     """x - sum q_i is what the last book leaves, each book takes the nearest code, and fewer books are a prefix."""
     network, variables, z = books()
     coded = network.apply(variables, z, train=False)
-    left = z
+    left = np.asarray(z)
     for k in range(3):
-        codes = variables["params"][f"books_{k}"]["codes"]
-        nearest = jnp.argmin(jnp.sum(jnp.square(left[..., None, :] - codes), axis=-1), axis=-1)
+        codes, nearest = nearest_code(variables, k, left)
         np.testing.assert_array_equal(coded.tokens[..., k], nearest)
         left = left - codes[nearest]
         prefix = network.apply(variables, coded.tokens[..., : k + 1], method="lookup")
@@ -191,10 +196,10 @@ def test_the_commitment_of_every_book_reaches_the_encoder():
 
         slopes.append(jax.grad(paid)(z))
     own = [slopes[0], *(after - before for before, after in itertools.pairwise(slopes))]
-    left = z
+    left = np.asarray(z)
     for k, slope in enumerate(own):
-        codes = variables["params"][f"books_{k}"]["codes"]
-        chosen = codes[jnp.argmin(jnp.sum(jnp.square(left[..., None, :] - codes), axis=-1), axis=-1)]
+        codes, nearest = nearest_code(variables, k, left)
+        chosen = codes[nearest]
         np.testing.assert_allclose(slope, 2 * (left - chosen) / z.size, atol=1e-6)
         assert float(jnp.linalg.norm(slope)) > 0.01, k
         left = left - chosen
@@ -279,8 +284,9 @@ def test_networks_of_another_kind():
     settings, mel = {"optimizer": optax.sgd(RATE), "distance": spectrum}, {"x": X, "mel": X[:, ::2]}
     networks = {"generator": VOICE, "discriminator": fixed(lambda p, x: p["w"] * x[:, 0, 0], w=1.0)}
     played = jg.game(networks, vocoder(**settings))
+    state = played.init(jax.random.key(0), mel)
     with pytest.raises(ValueError, match=r"returns \(logits, features\) of each of its judges"):
-        played.init(jax.random.key(0), mel)
+        jax.eval_shape(played.train_step, state, mel)
     networks = {"encoder": ENCODER, "bottleneck": ENCODER, "decoder": DECODER}
     played = jg.game(networks, codec(**settings, weights={"wave": 1.0}))
     with pytest.raises(ValueError, match=r"needs a quantizer that returns networks.quantizers.Coded"):
