@@ -228,9 +228,8 @@ def compare(theirs: dict[str, np.ndarray], sources: dict[str, Path]) -> None:
     }
     for name in sources:
         network = networks[name]
-        given = jnp.pad(x, ((0, 0), (0, 0), (0, 0)))
-        params = ordered(network, name, theirs, given)
-        heard = network.apply({"params": params}, given)
+        params = ordered(network, name, theirs, x)
+        heard = jax.jit(network.apply)({"params": params}, x)
         pairs = [(h.logits, theirs[f"{name} logits {k}"]) for k, h in enumerate(heard)]
         features = [
             (f, theirs[f"{name} features {k} {j}"]) for k, h in enumerate(heard) for j, f in enumerate(h.features)
@@ -239,14 +238,14 @@ def compare(theirs: dict[str, np.ndarray], sources: dict[str, Path]) -> None:
         def total(x: Any, network: Any = network, params: Any = params) -> Any:
             return jnp.sum(jnp.stack([jnp.sum(jnp.sin(h.logits)) for h in network.apply({"params": params}, x)]))
 
-        slope = jnp.moveaxis(jax.grad(total)(given), -1, 1)
+        slope = jnp.moveaxis(jax.jit(jax.grad(total))(x), -1, 1)
         say(f"{name}: judges' logits", pairs)
         say(f"{name}: judges' features", features)
         say(f"{name}: gradient at the sound", [(slope, theirs[f"{name} gradient"])])
     if "hifigan" in sources:
         generator = codecs.HiFiGenerator(1, 16, (4, 2))
         mel = jnp.moveaxis(jnp.asarray(theirs["generator mel"]), 1, -1)
-        made = generator.apply({"params": ordered(generator, "generator", theirs, mel)}, mel)
+        made = jax.jit(generator.apply)({"params": ordered(generator, "generator", theirs, mel)}, mel)
         say("hifigan: generator", [(jnp.moveaxis(made, -1, 1), theirs["generator y"])])
     if "encodec" in sources:
         compare_quantizers(theirs)
@@ -303,7 +302,7 @@ def ordered(network: Any, name: str, theirs: dict[str, np.ndarray], x: Any) -> d
     import jax
     import jax.numpy as jnp
 
-    variables = network.init(jax.random.key(0), x)["params"]
+    variables = jax.eval_shape(network.init, jax.random.key(0), x)["params"]  # nothing but shapes and order
     layers = paths_in_order(network, x, variables)
     if len(layers) != int(theirs[f"{name} count"]):
         sys.exit(f"{name}: {int(theirs[f'{name} count'])} convolutions there, {len(layers)} here")
@@ -331,6 +330,7 @@ def ordered(network: Any, name: str, theirs: dict[str, np.ndarray], x: Any) -> d
 def paths_in_order(network: Any, x: Any, variables: Any) -> list[tuple[str, ...]]:
     """Returns the paths of layers in the order of their calls."""
     import flax.linen as nn
+    import jax
 
     noted: list[tuple[str, ...]] = []
 
@@ -340,7 +340,7 @@ def paths_in_order(network: Any, x: Any, variables: Any) -> list[tuple[str, ...]
         return call(*given, **settings)
 
     with nn.intercept_methods(note):
-        network.apply({"params": variables}, x)
+        jax.eval_shape(lambda variables, x: network.apply({"params": variables}, x), variables, x)
     return noted
 
 

@@ -90,7 +90,7 @@ class MultiResolutionDiscriminator(nn.Module):
     bands: Sequence[float] = BANDS  # ends of bands, as shares of the frequencies; (): all in one
     dilations: tuple[int, int, int] = (1, 1, 1)  # in time, of the layers that halve the frequencies
     slope: float = 0.1  # of the leaky rectifiers
-    padded: bool = True  # by reflection, to L / hop frames
+    padded: bool = True  # by reflection, to ceil(L / hop) frames
     normalized: bool = False  # spectra divided by the root of the window's energy
     dtype: DTypeLike | None = None
 
@@ -102,8 +102,11 @@ class MultiResolutionDiscriminator(nn.Module):
 
     def _spectrum(self, x: Array, window: int) -> Array:
         """Returns [B, frames, window / 2 + 1, 2 C]."""
-        pad = 3 * window // 8 if self.padded else 0
-        spectrum = jnp.moveaxis(stft(x.swapaxes(1, 2).astype(jnp.float32), window, window // 4, pad), 1, -1)
+        x, hop = x.swapaxes(1, 2).astype(jnp.float32), window // 4
+        if self.padded:
+            pad = (window - hop) // 2
+            x = jnp.pad(x, ((0, 0), (0, 0), (pad, pad + -x.shape[2] % hop)), mode="reflect")
+        spectrum = jnp.moveaxis(stft(x, window, hop), 1, -1)
         if self.normalized:
             spectrum = spectrum / float((hann(window) ** 2).sum() ** 0.5)
         return jnp.concatenate([spectrum.real, spectrum.imag], axis=-1)
