@@ -41,12 +41,12 @@ class ResidualQuantizer(nn.Module):
             )
         if getattr(self.book, "normalized", False):
             raise ValueError("ResidualQuantizer needs codes of any length; its book has normalized=True")
-        axis_name = self.book.axis_name if self.axis_name is None else self.axis_name  # type: ignore[attr-defined]
+        axis_name = getattr(self.book, "axis_name", None) if self.axis_name is None else self.axis_name
         self.books = [self.book.clone(parent=None, axis_name=axis_name) for _ in range(self.count)]
 
     def __call__(self, z: Array, train: bool = True) -> Coded:
         """Quantises z [B, ..., D]; tokens are [B, ..., count], "perplexity" is the mean of the books', as the loss."""
-        left, parts, coded = z.astype(jnp.float32), [], []
+        left, parts, coded = z.astype(jnp.float32), list[Array](), list[Coded]()
         for book in self.books:
             coded.append(_coded(book, left, train))
             parts.append(lax.stop_gradient(coded[-1].codes))

@@ -89,7 +89,7 @@ def codec(
             value, values, norms = balanced_costs(terms, nets, turn, x, made, balancer)
         return value + coded.loss, values | {"quantization": coded.loss} | coded.metrics | norms
 
-    judge, moves = terms.judge, {}
+    judge, moves = terms.judge, dict[str, Any]()
     if is_judged(terms):
         discriminator = player_loss(judge.discriminator, lambda nets, batch, turn: rebuilt(nets, batch)[:2])
         moves["discriminator"] = ("discriminator", discriminator, n_critic)
