@@ -74,6 +74,8 @@ TABLES = {
     "ctgan": "experiments.tables.ctgan",
     "tones": "experiments.signals.tones",
     "vibration": "experiments.signals.vibration",
+    "speech_codec": "experiments.signals.codec",
+    "tones_vocoder": "experiments.signals.vocoder",
     "voxels": "experiments.volumes.voxels",
     "moving_digits": "experiments.volumes.moving_digits",
     "digits_tokenizer": "experiments.tokenizers.digits",

@@ -17,6 +17,7 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `solids`: shaded solids with their normals, by formula (solids.py)
 - `table`, `Table`: CSV and Parquet files, or arrays by name; `tables.py` encodes their rows
 - `tones`: notes whose pitch is known, by formula (tones.py)
+- `voices`: syllables that nobody has said, by formula (voices.py)
 - `vibration`: machines with damaged bearings, by formula (vibration.py)
 - `voxel_solids`: solids as volumes of voxels, by formula (voxel_solids.py); `voxels`: volumes of one's own, from `.npy`
   files (voxels.py)
@@ -68,6 +69,7 @@ from jaxgan.data.tables import Table, table
 from jaxgan.data.text import Bigrams, Text, bigrams, blanks, grammar, sequences, text, words
 from jaxgan.data.tones import tones
 from jaxgan.data.vibration import vibration
+from jaxgan.data.voices import voices
 from jaxgan.data.voxel_solids import voxel_solids
 from jaxgan.data.voxels import voxels
 
@@ -131,6 +133,7 @@ __all__ = [
     "unlabelled",
     "unpaired",
     "vibration",
+    "voices",
     "voxel_solids",
     "voxels",
     "weighted",

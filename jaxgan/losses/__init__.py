@@ -13,6 +13,9 @@ classes       auxiliary classifier, multi-class hinge, (K+1)-class semi-supervis
 contrastive   conditional contrastive (2C) and data-to-data (D2D-CE) terms
 features      feature matching; distances in the layers of a given network
 adaptive      the weight of an adversarial term by gradients
+features      feature matching, of statistics and layer by layer; distances in the layers of a given network
+spectra       distances of sounds in mel spectrograms and short-time spectra
+balancer      shares of the gradient for several losses of one output
 directions    misalignment of normals
 denoising     denoising score matching; distribution matching and score identity of two denoisers
 information   InfoGAN's bound, for categorical and Gaussian codes
@@ -37,6 +40,7 @@ from jaxgan.losses.adversarial import (
     softmax,
     wasserstein,
 )
+from jaxgan.losses.balancer import Balancer, balanced
 from jaxgan.losses.classes import auxiliary_classifier, multiclass_hinge, real_evidence, semi_supervised
 from jaxgan.losses.contrastive import conditional_contrastive, data_to_data
 from jaxgan.losses.control import (
@@ -50,7 +54,7 @@ from jaxgan.losses.denoising import denoising, distribution_matching, score_iden
 from jaxgan.losses.directions import misalignment
 from jaxgan.losses.divergences import density_ratio, f_divergence
 from jaxgan.losses.energy import Equilibrium, balance, boundary_equilibrium, energy_based, pulling_away
-from jaxgan.losses.features import content, feature_matching
+from jaxgan.losses.features import content, feature_matching, layerwise_matching
 from jaxgan.losses.information import categorical_information, gaussian_information
 from jaxgan.losses.reconstruction import (
     absolute_error,
@@ -69,14 +73,17 @@ from jaxgan.losses.relativistic import (
 from jaxgan.losses.selection import top_k
 from jaxgan.losses.smoothing import flipped, smoothed
 from jaxgan.losses.smoothness import total_variation
+from jaxgan.losses.spectra import mel_distance, spectral_distance
 from jaxgan.losses.text import baseline_error, discounted_returns, policy_gradient, token_log_probabilities
 
 __all__ = [
+    "Balancer",
     "Equilibrium",
     "absolute_error",
     "adaptive_weight",
     "auxiliary_classifier",
     "balance",
+    "balanced",
     "baseline_error",
     "bernoulli",
     "boundary_equilibrium",
@@ -98,9 +105,11 @@ __all__ = [
     "hard_threshold",
     "hinge",
     "imitation_rewards",
+    "layerwise_matching",
     "least_squares",
     "least_squares_targets",
     "margin",
+    "mel_distance",
     "minimax",
     "misalignment",
     "multiclass_hinge",
@@ -119,6 +128,7 @@ __all__ = [
     "semi_supervised",
     "smoothed",
     "softmax",
+    "spectral_distance",
     "squared_error",
     "style_rewards",
     "token_log_probabilities",

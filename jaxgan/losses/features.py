@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, get_args
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -48,6 +49,48 @@ def feature_matching(
         one, other = (average(_spread(x, mean)) for x, mean in zip((real, fake), means, strict=True))
         distance = distance + jnp.sum(jnp.square(one - other))
     return distance
+
+
+def layerwise_matching(
+    real_features: Any,
+    fake_features: Any,
+    *,
+    relative: bool = False,
+    average: Callable[[Array], Array] = lambda mean: mean,
+) -> Array:
+    """Distance of pairs in all layers of a discriminator: sum over layers of E |D_l(x) - D_l(G)|.
+
+    Or, relative, the mean over layers of E |D_l(x) - D_l(G)| / E |D_l(x)|, which does not change where a layer's
+    features are multiplied by a number, so that a discriminator cannot make it small by shrinking them.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> real, fake = [jnp.full((2, 3), 4.0), jnp.full((2, 5), 8.0)], [jnp.full((2, 3), 3.0), jnp.full((2, 5), 4.0)]
+      >>> [float(jg.losses.layerwise_matching(real, fake, relative=relative)) for relative in (False, True)]
+      [5.0, 0.375]
+
+    Args:
+      real_features: [B, ...] by layer, in any pytree: of several discriminators all layers count.
+      fake_features: the same of what is made.
+      relative: as above.
+      average: makes a mean over a device's examples that over all of them: `Turn.average`, where a batch is split.
+    Returns:
+      [].
+    Raises:
+      ValueError: there are no layers, or features of other shapes.
+    References:
+      Kong, Kim, Bae. HiFi-GAN: Generative Adversarial Networks for Efficient and High Fidelity Speech Synthesis.
+      NeurIPS 2020, eq. 6.
+      Défossez, Copet, Synnaeve, Adi. High Fidelity Neural Audio Compression. TMLR 2023, eq. 2 (relative).
+    """
+    real, fake = jax.tree.leaves(real_features), jax.tree.leaves(fake_features)
+    if not real or [jnp.shape(f) for f in real] != [jnp.shape(f) for f in fake]:
+        raise ValueError(f"layerwise_matching takes features of the same layers; got {len(real)} and {len(fake)}")
+    apart = [absolute_error(one, other) for one, other in zip(real, fake, strict=True)]
+    if not relative:
+        return jnp.sum(jnp.stack(apart))
+    sizes = [average(jnp.mean(jnp.abs(wide(f)))) for f in real]
+    return jnp.mean(jnp.stack([one / (size + 1e-12) for one, size in zip(apart, sizes, strict=True)]))
 
 
 Distance = Literal["squared", "absolute"]

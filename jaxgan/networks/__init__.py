@@ -6,6 +6,7 @@
 
 from jaxgan.networks import (
     biggan,
+    codecs,
     coders,
     conditioning,
     context,
@@ -20,6 +21,7 @@ from jaxgan.networks import (
     joint,
     laplacian,
     layers,
+    listeners,
     mlp,
     observed,
     patch,
@@ -34,6 +36,7 @@ from jaxgan.networks import (
     refiner,
     remedies,
     residual,
+    residual_codes,
     resnet,
     sequences,
     stylegan2,
@@ -51,6 +54,7 @@ from jaxgan.networks.pretrained import Pretrained, pretrained
 __all__ = [
     "Pretrained",
     "biggan",
+    "codecs",
     "coders",
     "conditioning",
     "context",
@@ -65,6 +69,7 @@ __all__ = [
     "joint",
     "laplacian",
     "layers",
+    "listeners",
     "mlp",
     "observed",
     "patch",
@@ -80,6 +85,7 @@ __all__ = [
     "refiner",
     "remedies",
     "residual",
+    "residual_codes",
     "resnet",
     "sequences",
     "stylegan2",

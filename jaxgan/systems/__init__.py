@@ -8,6 +8,7 @@ from jaxgan.systems.avb import avb
 from jaxgan.systems.bigan import bigan
 from jaxgan.systems.captions import gan_cls_int, gawwn
 from jaxgan.systems.class_conditional import acgan, contragan, reacgan
+from jaxgan.systems.codec import DAC_WEIGHTS, ENCODEC_WEIGHTS, bits_per_second, codec
 from jaxgan.systems.cogan import cogan
 from jaxgan.systems.context_encoder import context_encoder
 from jaxgan.systems.ctgan import ctgan
@@ -44,10 +45,14 @@ from jaxgan.systems.tokens import maximum_likelihood
 from jaxgan.systems.turing_learning import turing_learning
 from jaxgan.systems.unet_gan import unet_gan
 from jaxgan.systems.vaegan import margins, vaegan
+from jaxgan.systems.vocoder import HIFI_WEIGHTS, vocoder
 from jaxgan.systems.voxel import accurate, voxel
 from jaxgan.systems.wavegan import wavegan
 
 __all__ = [
+    "DAC_WEIGHTS",
+    "ENCODEC_WEIGHTS",
+    "HIFI_WEIGHTS",
     "Adversarial",
     "Adversary",
     "DenoisingChain",
@@ -62,6 +67,8 @@ __all__ = [
     "avb",
     "between",
     "bigan",
+    "bits_per_second",
+    "codec",
     "cogan",
     "context_encoder",
     "contragan",
@@ -120,6 +127,7 @@ __all__ = [
     "turing_learning",
     "unet_gan",
     "vaegan",
+    "vocoder",
     "voxel",
     "wavegan",
     "with_term",

@@ -120,6 +120,17 @@ COLUMNS = {
         {"form", "weight before", "weight after"},
     ],
     "tones": [{"notes", "pitches", "in tune", "harmonics to noise, dB", "bands", "nearest training note"}],
+    "speech_codec": [{"codec", "kbit/s", "log mel distance", "energy above 2 kHz", "wave L1", "perplexity"}],
+    "tones_vocoder": [
+        {
+            "notes",
+            "STFT distance",
+            "log mel distance",
+            "pitch off, cents",
+            "within 20 cents",
+            "harmonics to noise, dB",
+        }
+    ],
     "vibration": [
         {
             "signals",
@@ -208,6 +219,8 @@ FIRST = {  # the first cell of every row, table by table
         ["entropy", "evenness"],
     ],
     "tones": [["real", "playback", "noise of their spectrum", "no shuffle", "WaveGAN"]],
+    "speech_codec": [["no adversary", "with adversary"]],
+    "tones_vocoder": [["truth", "Griffin and Lim", "no adversary", "with adversary"]],
     "vibration": [["real", "noise of their spectrum", "WaveGAN"]],
     "voxels": [["held-out solids", "voxels by themselves", "VAE", "3D-GAN"]],
     "moving_digits": [["truth", "last frame", "square error", "and gradients", "and game"]],
@@ -265,6 +278,14 @@ PICTURES = {
     "adagan": {"samples.png"},
     "mix_gan": {"samples.png"},
     "tones": {"real.wav", "samples.png", "samples.wav"},
+    "speech_codec": {"truth.wav", "no-adversary.wav", "with-adversary.wav", "samples.png"},
+    "tones_vocoder": {
+        "truth.wav",
+        "Griffin-and-Lim.wav",
+        "no-adversary.wav",
+        "with-adversary.wav",
+        "samples.png",
+    },
     "vibration": {"real.wav", "samples.png", "samples.wav"},
     "voxels": {"samples.png", "turning.gif"},
     "moving_digits": {"samples.png", "moving.gif"},
@@ -333,6 +354,8 @@ MEMBERS = {
     },
     "tones": {"WaveGAN-seed3", "no-shuffle-seed3"},
     "vibration": {"WaveGAN-seed3"},
+    "speech_codec": {"no-adversary-seed3", "with-adversary-seed3"},
+    "tones_vocoder": {"no-adversary-seed3", "with-adversary-seed3"},
     "voxels": {"VAE-seed3", "3D-GAN-seed3"},
     "moving_digits": {f"{name}-seed3" for name in ("square-error", "and-gradients", "and-game")},
     "grid_one_step": {
@@ -396,8 +419,10 @@ LONG |= {
     "perception_distortion",
     "projected",
     "seqgan",
+    "speech_codec",
     "texture",
     "tones",
+    "tones_vocoder",
     "turing_learning",
     "unpaired_glyphs",
     "vibration",
@@ -489,6 +514,11 @@ def test_smoke(name, few, tmp_path, capsys):
         (["adagan", "--components", "1"], "--components must be at least 2; got 1"),
         (["mix_gan", "--count", "1"], "--count must be at least 2; got 1"),
         (["tones", "--length", "128"], "--length must be at least 256; got 128"),
+        (["speech_codec", "--length", "520"], "--length must be a multiple of 16 up to 2048; got 520"),
+        (
+            ["tones_vocoder", "--features", "12"],
+            "--length must be a multiple of 64 and --features of 8; got 1024 and 12",
+        ),
         (["vibration", "--n-critic", "0"], "--n-critic must be at least 1; got 0"),
         (["digits_tokenizer", "--features", "0"], "--features must be at least 1; got 0"),
         (["seqgan", "--sequences", "10"], "--sequences must be at least 192; got 10"),

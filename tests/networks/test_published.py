@@ -11,8 +11,10 @@ import pytest
 
 from jaxgan.networks import (
     biggan,
+    codecs,
     dcgan,
     laplacian,
+    listeners,
     patch,
     progressive,
     r3gan,
@@ -106,6 +108,11 @@ PUBLISHED = {
     "WaveGAN": (
         (wavegan.WaveGenerator(), latents(100), 19_065_345),
         (wavegan.WaveDiscriminator(), jax.ShapeDtypeStruct((4, 16_384, 1), jnp.float32), 17_427_969),
+    ),
+    # V1 of HiFi-GAN has 13.92 million; its judges of periods by the shapes of the authors' layers.
+    "HiFi-GAN": (
+        (codecs.HiFiGenerator(), jax.ShapeDtypeStruct((4, 32, 80), jnp.float32), 13_926_017),
+        (listeners.MultiPeriodDiscriminator(), jax.ShapeDtypeStruct((4, 8192, 1), jnp.float32), 41_092_165),
     ),
     # The authors' layers, of 64^3 voxels; 11,046,912 and 17,567,744 of these are weights of convolutions.
     "3D-GAN, 64 voxels": (

@@ -10,6 +10,7 @@ import numpy as np
 import jaxgan as jg
 from jaxgan.data import Source
 from tests.systems import (
+    tiny_codecs,
     tiny_control,
     tiny_core,
     tiny_distillation,
@@ -28,6 +29,7 @@ from tests.systems import (
 )
 
 GROUPS = (
+    tiny_codecs,
     tiny_control,
     tiny_core,
     tiny_distillation,

@@ -5,6 +5,8 @@ volumes        convolutions of voxels, halving and doubling
 resampling     upfirdn: filters that enlarge and reduce; channels laid out as pixels
 resampled      convolutions with such a filter before or after
 signals        convolutions of signals [B, L, C]; phase shuffle
+blocked        convolutions with strides and dilations of either axis
+spectra        short-time Fourier transform, mel spectrogram
 embedding      labels, or vectors that condition, as features
 equalized      layers with equalised learning rates; pixel and adaptive instance normalisation
 modulated      convolutions whose weights a style scales; noise
@@ -17,6 +19,7 @@ calling        networks that call networks
 
 from jaxgan.networks.layers.attention import SelfAttention
 from jaxgan.networks.layers.batch import Dropout, global_draw, minibatch_stddev
+from jaxgan.networks.layers.blocked import BlockedConv, blocked_conv
 from jaxgan.networks.layers.calling import call
 from jaxgan.networks.layers.convolutions import (
     ConvTranspose,
@@ -48,10 +51,12 @@ from jaxgan.networks.layers.signals import (
     phase_shuffle,
     strided_conv_1d,
 )
+from jaxgan.networks.layers.spectra import hann, mel_filters, mel_levels, mel_spectrogram, stft
 from jaxgan.networks.layers.volumes import DoublingConv, HalvingConv
 
 __all__ = [
     "BatchNorm",
+    "BlockedConv",
     "ConditionalBatchNorm",
     "Conv",
     "ConvTranspose",
@@ -70,6 +75,7 @@ __all__ = [
     "StridedConv",
     "adaptive_instance_norm",
     "as_vectors",
+    "blocked_conv",
     "call",
     "conv",
     "conv_kernel_gradient",
@@ -78,9 +84,13 @@ __all__ = [
     "downsample",
     "fir",
     "global_draw",
+    "hann",
     "inner",
     "kernel_gradient",
     "laplacian_pyramid",
+    "mel_filters",
+    "mel_levels",
+    "mel_spectrogram",
     "minibatch_stddev",
     "modulated_conv",
     "phase_shuffle",
@@ -92,6 +102,7 @@ __all__ = [
     "same",
     "scaled_leaky_relu",
     "spectral_norms",
+    "stft",
     "strided_conv",
     "strided_conv_1d",
     "upfirdn",
