@@ -52,8 +52,6 @@ EXAMPLES = {
     "losses.smoothed": lambda: jg.losses.smoothed(jg.losses.non_saturating),
     "penalties.approximate_r1": lambda: jg.penalties.approximate_r1(1.0, 0.1),
     "penalties.approximate_r2": lambda: jg.penalties.approximate_r2(1.0, 0.1),
-    "penalties.approximate_r1": lambda: jg.penalties.approximate_r1(1.0, 0.1),
-    "penalties.approximate_r2": lambda: jg.penalties.approximate_r2(1.0, 0.1),
     "penalties.balanced_consistency": lambda: jg.penalties.balanced_consistency(10.0, 10.0, shift),
     "penalties.consistency": lambda: jg.penalties.consistency(10.0, shift),
     "penalties.dragan": lambda: jg.penalties.dragan(10.0),

@@ -139,7 +139,10 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 def judged(made: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Returns how far sounds [n, L, 1] are from the truth, and how much of its energy above 2 kHz they have."""
-    energy = [metrics.band_energies(x, RATE, [0, HISS, RATE / 2 + 1])[1] * np.sum(np.square(x)) for x in (made, truth)]
+    energy = [
+        metrics.band_energies(x, RATE, np.array([0, HISS, RATE / 2 + 1]))[1] * np.sum(np.square(x))
+        for x in (made, truth)
+    ]
     return {
         "log mel distance": float(_distance(jnp.asarray(truth), jnp.asarray(made))),
         "energy above 2 kHz": float(energy[0] / energy[1]),
