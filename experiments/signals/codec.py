@@ -4,7 +4,7 @@ EnCodec in small: voices by formula (`data.voices`) whose hisses above 2 kHz no 
 what is nearest on average is silence there. Encoder and decoder of DAC's kind, four books of 64 codes for every 16
 samples; the same weights of waves and spectra either way, and with the adversary judges of periods and of complex
 spectra, relative matching of features and EnCodec's balancer. Of voices that were not trained on: the distance of log
-mels, the energy above 2 kHz and in hisses alone relative to the truth's, the error of the waves, bits a second, and the
+mels, the energy above 2 kHz relative to the truth's, the error of the waves, bits a second, and the
 perplexity of the books (64 at most).
 
 Command: python -m experiments speech_codec --seeds 3
