@@ -31,6 +31,7 @@ EXAMPLES = {  # rooms whose docstrings have examples, and how many
     "systems.adversary": 1,
     "systems.terms": 2,
     "systems.denoising_diffusion": 1,
+    "systems.codec": 1,
 }
 MINUTE = 60.0  # seconds: what a first snippet may take, as it stands
 
