@@ -141,6 +141,10 @@ def reported(work: Callable[[], int]) -> int:
         if not error.name or error.name.split(".")[0] in ("jaxgan", "experiments"):
             raise
         return fail(f"this needs the package {error.name!r}, which is not installed: pip install {error.name}")
+    except ImportError as error:  # ours name the extra that brings it
+        if "pip install" not in str(error):
+            raise
+        return fail(str(error))
     except MemoryError as error:
         return fail(f"out of memory: {error or 'smaller sizes or fewer examples need less'}")
     except KeyboardInterrupt:

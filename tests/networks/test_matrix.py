@@ -130,7 +130,7 @@ def test_a_label_is_the_vector_with_a_one_at_its_place(family, key):
 def kinds(network):
     """The kind of a network, and of those that it is made of."""
     yield type(network)
-    for name, value in vars(network).items():
+    for name, value in vars(network).items() if isinstance(network, nn.Module) else ():
         for each in value if isinstance(value, tuple) else (value,):
             if name != "parent" and isinstance(each, nn.Module):
                 yield from kinds(each)

@@ -172,3 +172,13 @@ def test_a_package_that_is_not_installed_is_one_line_and_a_missing_module_of_our
     assert "needs the package 'tensorflow_datasets', which is not installed" in capsys.readouterr().err
     with pytest.raises(ModuleNotFoundError, match=r"jaxgan\.lost"):
         reported(needs("jaxgan.lost"))
+
+
+def test_an_extra_that_is_not_installed_is_one_line(capsys):
+    def work(words):
+        raise ImportError(words)
+
+    assert reported(lambda: work("programs are written with flatbuffers: pip install 'jaxgan[export]'")) == 2
+    assert capsys.readouterr().err.strip().endswith("pip install 'jaxgan[export]'")
+    with pytest.raises(ImportError, match="cannot import name"):  # a fault of ours is shown
+        reported(lambda: work("cannot import name 'lost'"))
