@@ -14,15 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
-from jax import Array
 
 import jaxgan as jg
+from experiments.control.actors import JUDGED, adam, by_means, cloning, policy, returns
 from experiments.control.film import disc, rod, save_film
 from jaxgan import metrics
 from jaxgan.data import Task
@@ -30,12 +28,10 @@ from jaxgan.data.control import Act
 from jaxgan.networks import joint, mlp, policies
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least, save
-from jaxgan.systems.parts import players
-from jaxgan.types import Batch, Game, Metrics, Nets, System, TrainState, Turn
+from jaxgan.types import Game
 
 TASKS: dict[str, Callable[[], Task]] = {"pendulum": jg.data.pendulum, "point_mass": jg.data.point_mass}
 REWARDS = {"logit": jg.losses.wasserstein, "minimax": jg.losses.minimax, "non_saturating": jg.losses.non_saturating}
-JUDGED = 100  # roll-outs that a return is the mean of
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,13 @@ def check(config: Config) -> None:
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws what the policies of the first seed do."""
     task = TASKS[config.task]()
-    games = {"GAIL": _gail(config, task), "cloning": _cloning(config, task)}
+    games = {
+        "GAIL": _gail(config, task),
+        "cloning": cloning(policy(config.width, task), adam(config.learning_rate, config.steps)),
+    }
     rows: list[dict[str, Cell]] = []
     acts: dict[str, Act] = {}
-    bounds = _returns(task, jg.data.expert(task)), _returns(task, jg.data.uniform_actions(task, jax.random.key(1)))
+    bounds = returns(task, jg.data.expert(task)), returns(task, jg.data.uniform_actions(task, jax.random.key(1)))
     for count in _counts(config):
         for every in (1, config.every):
             shares: dict[str, list[float]] = {name: [] for name in games}
@@ -90,8 +89,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
                 for name, game in games.items():
                     member = folder / f"{name}-{count}-every{every}-seed{seed}"
                     training = Training(game, source, seed, config.steps, config.rollouts * task.horizon)
-                    act = _means(config, task, train_member(member, training).state)
-                    shares[name].append(metrics.normalized_return(_returns(task, act), bounds[1], bounds[0]))
+                    act = by_means(policy(config.width, task), train_member(member, training).state)
+                    shares[name].append(metrics.normalized_return(returns(task, act), bounds[1], bounds[0]))
                     print(f"{member.name}: {shares[name][-1]:.3f}", flush=True)
                     if seed == config.seed:
                         acts[f"{name}, {count} roll-outs, every {every}"] = act
@@ -120,7 +119,7 @@ def _counts(config: Config) -> list[int]:
 def _gail(config: Config, task: Task) -> Game:
     hidden = (config.width, config.width)
     networks = {
-        "policy": _policy(config, task),
+        "policy": policy(config.width, task),
         "value": policies.Value(hidden, scale=3.0),
         "discriminator": joint.Joint(mlp.Discriminator(hidden, activation=jnp.tanh)),
     }
@@ -128,40 +127,12 @@ def _gail(config: Config, task: Task) -> Game:
     system = jg.systems.gail(
         task=task,
         loss=jg.losses.minimax._replace(generator=REWARDS[config.reward].generator),
-        optimizer={player: _adam(rate, config) for player, rate in rates.items()},
+        optimizer={player: adam(rate, config.steps) for player, rate in rates.items()},
         discount=config.discount,
         entropy=config.entropy,
         penalty=jg.penalties.r1(config.gamma) if config.gamma else None,
     )
     return jg.game(networks, system)
-
-
-def _cloning(config: Config, task: Task) -> Game:
-    """Regression of the expert's actions on its states."""
-
-    def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        return jg.losses.squared_error(nets["policy"](batch["state"])[0], batch["action"]), {}
-
-    playing = players(_adam(config.learning_rate, config), policy=("policy", loss))
-    return jg.game({"policy": _policy(config, task)}, System(playing, None, lambda nets, key, inputs: None))
-
-
-def _policy(config: Config, task: Task) -> policies.Gaussian:
-    return policies.Gaussian(task.actions, (config.width, config.width), log_std=-0.5)
-
-
-def _adam(rate: float, config: Config) -> optax.GradientTransformation:
-    return optax.adam(optax.cosine_decay_schedule(rate, config.steps, alpha=0.05))
-
-
-def _means(config: Config, task: Task, state: TrainState) -> Act:
-    variables: Any = {"params": state.params["policy"]}
-    network = _policy(config, task)
-    return lambda states, step: network.apply(variables, states)[0]
-
-
-def _returns(task: Task, act: Act) -> np.ndarray:
-    return metrics.returns(task, act, jax.random.key(7), JUDGED)
 
 
 def _draw(folder: Path, task: Task, acts: dict[str, Act]) -> None:

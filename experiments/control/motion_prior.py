@@ -22,10 +22,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax import Array
 
 import jaxgan as jg
+from experiments.control.actors import JUDGED, adam, by_means, cloning, policy, returns
 from experiments.control.film import disc, save_film
 from jaxgan import metrics
 from jaxgan.data import Task
@@ -34,10 +34,8 @@ from jaxgan.networks import joint, mlp, observed, policies
 from jaxgan.networks.remedies import Replay
 from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Cell, Table, at_least, save
-from jaxgan.systems.parts import players
-from jaxgan.types import Batch, Game, Metrics, Nets, System, TrainState, Turn
+from jaxgan.types import Game
 
-JUDGED = 100  # roll-outs that figures are means of
 SHOWN = 6  # roll-outs of the picture, of each policy
 
 
@@ -76,13 +74,13 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws the paths of each policy of the first seed."""
     task = spiral()
     demonstrator, random = jg.data.expert(task), jg.data.uniform_actions(task, jax.random.key(1))
-    bounds = _returns(task, demonstrator), _returns(task, random)
+    bounds = returns(task, demonstrator), returns(task, random)
     apart = _manner(task, random)
     games = {
         "motion prior": _prior(config, task, config.style),
         "task alone": _prior(config, task, 0.0),
         "manner alone": _prior(config, task, 1.0),
-        "cloning": _cloning(config, task),
+        "cloning": cloning(policy(config.width, task), adam(config.learning_rate, config.steps)),
     }
     rows: list[dict[str, Cell]] = []
     acts: dict[str, Act] = {"demonstrator": demonstrator}
@@ -92,8 +90,8 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
             source = jg.data.demonstrations(task, config.trajectories, config.every, seed)
             training = Training(game, source, seed, config.steps, config.rollouts * task.horizon)
             state = train_member(folder / f"{name.replace(' ', '-')}-seed{seed}", training).state
-            act = _means(config, task, state)
-            shares.append(metrics.normalized_return(_returns(task, act), bounds[1], bounds[0]))
+            act = by_means(policy(config.width, task), state)
+            shares.append(metrics.normalized_return(returns(task, act), bounds[1], bounds[0]))
             manners.append(_manner(task, act) / apart)
             print(f"{name}, seed {seed}: return {shares[-1]:.3f}, manner {manners[-1]:.4f}", flush=True)
             acts.setdefault(name, act)
@@ -127,7 +125,7 @@ def spiral() -> Task:
 def _prior(config: Config, task: Task, style: float) -> Game:
     hidden, size = (config.width, config.width), config.rollouts * task.horizon
     networks: dict[str, Any] = {
-        "policy": _policy(config, task),
+        "policy": policy(config.width, task),
         "value": policies.Value(hidden, scale=10.0),
         "discriminator": observed.Standardized(joint.Joint(mlp.Discriminator(hidden, activation=jnp.tanh))),
     }
@@ -137,41 +135,13 @@ def _prior(config: Config, task: Task, style: float) -> Game:
     system = jg.systems.motion_prior(
         task=task,
         loss=jg.losses.least_squares_targets(-1, 1, 1),
-        optimizer={player: _adam(rate, config) for player, rate in rates.items()},
+        optimizer={player: adam(rate, config.steps) for player, rate in rates.items()},
         style=style,
         learning=(config.discount, 0.95, 0.0),
         penalty=jg.penalties.r1(config.gamma),
         replay="pool" if config.pool else None,
     )
     return jg.game(networks, system)
-
-
-def _cloning(config: Config, task: Task) -> Game:
-    """Regression of the demonstrator's actions on its states."""
-
-    def loss(nets: Nets, batch: Batch, turn: Turn) -> tuple[Array, Metrics]:
-        return jg.losses.squared_error(nets["policy"](batch["state"])[0], batch["action"]), {}
-
-    playing = players(_adam(config.learning_rate, config), policy=("policy", loss))
-    return jg.game({"policy": _policy(config, task)}, System(playing, None, lambda nets, key, inputs: None))
-
-
-def _policy(config: Config, task: Task) -> policies.Gaussian:
-    return policies.Gaussian(task.actions, (config.width, config.width), log_std=-0.5)
-
-
-def _adam(rate: float, config: Config) -> optax.GradientTransformation:
-    return optax.adam(optax.cosine_decay_schedule(rate, config.steps, alpha=0.05))
-
-
-def _means(config: Config, task: Task, state: TrainState) -> Act:
-    variables: Any = {"params": state.params["policy"]}
-    network = _policy(config, task)
-    return lambda states, step: network.apply(variables, states)[0]
-
-
-def _returns(task: Task, act: Act) -> np.ndarray:
-    return metrics.returns(task, act, jax.random.key(7), JUDGED)
 
 
 def _motions(task: Task, act: Act) -> np.ndarray:
