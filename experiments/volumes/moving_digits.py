@@ -51,8 +51,8 @@ class Config:
     features: int = 16  # channels of the generator's outer layers, and of the discriminators' first
     weight: float = 0.05  # of the adversarial loss
     gradient: float = 0.5  # of the gradient difference, where it is used
-    learning_rate: float = 1e-3  # Adam's, of the generator
-    warmup: int = 200  # steps in which that rate rises from 0: at once at its height, it drives every tanh into its end
+    learning_rate: float = 3e-4  # Adam's, of the generator: at 1e-3 every tanh may end where it has no slope
+    warmup: int = 200  # steps in which that rate rises from 0
     discriminator_rate: float = 3e-4  # Adam's, of the discriminators
     b1: float = 0.5  # Adam's momentum
     ema: float = 0.995  # decay of the averaged generator, per step
