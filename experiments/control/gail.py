@@ -27,7 +27,7 @@ from jaxgan.data import Task
 from jaxgan.data.control import Act
 from jaxgan.networks import joint, mlp, policies
 from jaxgan.runs.members import Training, train_member
-from jaxgan.runs.tables import Cell, Table, at_least, save
+from jaxgan.runs.tables import Cell, Table, at_least, numbers, save
 from jaxgan.types import Game
 
 TASKS: dict[str, Callable[[], Task]] = {"pendulum": jg.data.pendulum, "point_mass": jg.data.point_mass}
@@ -107,13 +107,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 
 def _counts(config: Config) -> list[int]:
-    try:
-        counts = [int(word) for word in config.trajectories.split(",")]
-    except ValueError:
-        counts = []
-    if not counts or min(counts) < 1:
-        raise ValueError(f"--trajectories must be numbers >= 1 with commas between; got {config.trajectories!r}")
-    return counts
+    return numbers(config, "trajectories", "numbers >= 1", lambda counts: min(counts) >= 1, int)
 
 
 def _gail(config: Config, task: Task) -> Game:

@@ -26,7 +26,7 @@ from jax import Array
 import jaxgan as jg
 from jaxgan.networks.layers import StridedConv
 from jaxgan.runs.members import Training, train_member
-from jaxgan.runs.tables import Cell, Table, at_least
+from jaxgan.runs.tables import Cell, Table, at_least, numbers
 from jaxgan.types import Game, PyTree
 
 SIDE = 32
@@ -119,13 +119,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 def _counts(config: Config) -> list[int]:
     """Reads the numbers of labels."""
-    try:
-        counts = [int(word) for word in config.labels.split(",")]
-    except ValueError:
-        counts = []
-    if not counts or not all(10 <= count <= 4000 for count in counts):
-        raise ValueError(f"--labels must be numbers in 10..4000 with commas between; got {config.labels!r}")
-    return counts
+    return numbers(config, "labels", "numbers in 10..4000", lambda counts: all(10 <= n <= 4000 for n in counts), int)
 
 
 def _game(config: Config) -> Game:

@@ -17,28 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jax import Array
 
 import jaxgan as jg
-from experiments.digits.data import sized
-from experiments.digits.judge import digits_judge
-from jaxgan import diffusion
-from jaxgan.data import Source
+from experiments.distillation.one_step import SHAPE, SIZE, Distilled, measured, network
 from jaxgan.networks import denoisers
 from jaxgan.networks.layers import SpectralNorm
-from jaxgan.runs.experiment import Judge, draw_images
-from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Table, at_least
-from jaxgan.types import Game, TrainState, averages_in_place
+from jaxgan.types import Game
 
-SIZE = 16
-SHAPE = (SIZE, SIZE, 1)
 EULER = (1, 10)
-SHOWN = 20  # digits of each method in the picture
 
 
 @dataclass(frozen=True)
@@ -76,51 +66,19 @@ def check(config: Config) -> None:
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws digits of the first seed's teacher and students."""
-    judge = digits_judge(SIZE, config.judge_steps, folder)
-    rows: dict[str, dict[str, Any]] = {}
-    pictures = []
-    for seed in range(config.seed, config.seed + config.seeds):
-        for name, calls, images in _made(config, folder, seed, judge):
-            figures = judge.judge(images).figures
-            row = rows.setdefault(name, {"calls": str(calls)})
-            for figure in ("frechet_distance", "precision", "recall"):
-                row.setdefault(figure, []).append(figures[figure])
-            print(f"seed {seed}, {name}: { {k: round(v, 3) for k, v in figures.items()} }", flush=True)
-            pictures += [images[:SHOWN]] if seed == config.seed else []
-    draw_images(folder / "samples.png", np.concatenate(pictures))
+    protocol, rows = measured(config, folder, Distilled(EULER, students, {"generator": "denoiser"}))
     note = (
-        f"{judge.protocol}. Teacher after {config.teacher_steps} steps of {2 * config.batch_size}, students after "
+        f"{protocol}. Teacher after {config.teacher_steps} steps of {2 * config.batch_size}, students after "
         f"{config.steps} of {config.batch_size}; {config.seeds} seeds from {config.seed}. The picture's rows are the "
         "table's"
     )
-    yield Table("Digits in one step by frozen features", note, [{"made by": k, **row} for k, row in rows.items()])
-
-
-def _made(config: Config, folder: Path, seed: int, judge: Judge) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Yields who made digits of one seed, by how many calls of a network, and the digits."""
-    z = jax.random.normal(jax.random.key(seed), (judge.samples, *SHAPE), jnp.float32)
-    start = _teacher(config, folder / f"teacher-seed{seed}", seed)
-    teacher = jg.networks.pretrained(_network(config), {"params": start.params["denoiser"]})
-
-    @jax.jit
-    def solved(sigmas: Any) -> Any:
-        return diffusion.solve(lambda x, s: teacher.apply(teacher.variables, x, s), sigmas[0] * z, sigmas)
-
-    for steps in EULER:
-        yield f"teacher, {steps} Euler steps", steps, np.asarray(solved(diffusion.grid(diffusion.karras(), steps)))
-    for name, game in students(config, teacher).items():
-        batch = {"x": jnp.zeros((config.batch_size, *SHAPE), jnp.float32)}
-        begun = jg.carry(start, game, jax.random.key(seed), batch, networks={"generator": "denoiser"}).state
-        member = folder / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
-        training = Training(game, _source(), seed, config.steps, config.batch_size, first=begun)
-        state = train_member(member, training).state
-        yield name, 1, np.asarray(game.generate(state, jax.random.key(seed), {"z": z.reshape(len(z), -1)}))
+    yield Table("Digits in one step by frozen features", note, rows)
 
 
 def students(config: Config, teacher: Any) -> dict[str, Game]:
     """Returns the games of one step, by what they are called in the table."""
     rate = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps), b1=0.0)
-    generator = denoisers.OneStep(_network(config).network, SHAPE, config.sigma)
+    generator = denoisers.OneStep(network(config).network, SHAPE, config.sigma)
 
     def game(loss: Any, weight: float) -> Game:
         system = jg.systems.adversarial_distillation(
@@ -154,20 +112,3 @@ class Heads(nn.Module):
         h = nn.leaky_relu(h + nn.Dense(self.width, name="level")(jnp.log(sigma)[:, None])[:, None, None], 0.2)
         h = nn.leaky_relu(SpectralNorm(nn.Conv(self.width, (3, 3), name="second"))(h, train), 0.2)
         return nn.Conv(1, (1, 1), name="logits")(h)[..., 0]
-
-
-def _teacher(config: Config, folder: Path, seed: int) -> TrainState:
-    """Trains the diffusion model, and returns its averages in the place of its parameters."""
-    optimizer = optax.adam(optax.cosine_decay_schedule(config.teacher_rate, config.teacher_steps))
-    system = jg.systems.diffusion(shape=SHAPE, optimizer=optimizer)
-    game = jg.game({"denoiser": _network(config)}, system, ema={"denoiser": 0.995})
-    training = Training(game, _source(), seed, config.teacher_steps, 2 * config.batch_size)
-    return averages_in_place(train_member(folder, training).state)
-
-
-def _network(config: Config) -> denoisers.Denoiser:
-    return denoisers.Denoiser(denoisers.ImageBackbone(config.features))
-
-
-def _source() -> Source:
-    return jg.data.unlabelled(sized("train", SIZE))

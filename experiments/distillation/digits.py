@@ -16,26 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
 import optax
 
 import jaxgan as jg
-from experiments.digits.data import sized
-from experiments.digits.judge import digits_judge
-from jaxgan import diffusion
-from jaxgan.data import Source
+from experiments.distillation.one_step import SHAPE, SIZE, Distilled, measured, network
 from jaxgan.networks import denoisers, mlp
-from jaxgan.runs.experiment import Judge, draw_images
-from jaxgan.runs.members import Training, train_member
 from jaxgan.runs.tables import Table, at_least
-from jaxgan.types import Game, System, TrainState, averages_in_place
+from jaxgan.types import Game, System
 
-SIZE = 16
-SHAPE = (SIZE, SIZE, 1)
 EULER = (1, 5, 50)
-SHOWN = 20  # digits of each method in the picture
 
 
 @dataclass(frozen=True)
@@ -75,55 +64,15 @@ def check(config: Config) -> None:
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table, and draws digits of the first seed's teacher and students."""
-    judge = digits_judge(SIZE, config.judge_steps, folder)
-    rows: dict[str, dict[str, Any]] = {}
-    pictures = []
-    for seed in range(config.seed, config.seed + config.seeds):
-        for name, calls, images in _made(config, folder, seed, judge):
-            figures = judge.judge(images).figures
-            row = rows.setdefault(name, {"calls": str(calls)})
-            for figure in ("frechet_distance", "precision", "recall"):
-                row.setdefault(figure, []).append(figures[figure])
-            print(f"seed {seed}, {name}: { {k: round(v, 3) for k, v in figures.items()} }", flush=True)
-            pictures += [images[:SHOWN]] if seed == config.seed else []
-    draw_images(folder / "samples.png", np.concatenate(pictures))
+    protocol, rows = measured(
+        config, folder, Distilled(EULER, _students, {"generator": "denoiser", "score": "denoiser"})
+    )
     note = (
-        f"{judge.protocol}. Teacher after {config.teacher_steps} steps of {2 * config.batch_size}, students after "
+        f"{protocol}. Teacher after {config.teacher_steps} steps of {2 * config.batch_size}, students after "
         f"{config.steps} generator updates of {config.batch_size} and {config.updates} of the score each; "
         f"{config.seeds} seeds from {config.seed}. The picture's rows are the table's"
     )
-    yield Table("Digits in one step", note, [{"made by": name, **figures} for name, figures in rows.items()])
-
-
-def _made(config: Config, folder: Path, seed: int, judge: Judge) -> Iterator[tuple[str, int, np.ndarray]]:
-    """Yields who made digits of one seed, by how many calls of a network, and the digits."""
-    z = jax.random.normal(jax.random.key(seed), (judge.samples, *SHAPE), jnp.float32)
-    start = _teacher(config, folder / f"teacher-seed{seed}", seed)
-    teacher = jg.networks.pretrained(_network(config), {"params": start.params["denoiser"]})
-
-    @jax.jit
-    def solved(sigmas: Any) -> Any:
-        return diffusion.solve(lambda x, s: teacher.apply(teacher.variables, x, s), sigmas[0] * z, sigmas)
-
-    for steps in EULER:
-        yield f"teacher, {steps} Euler steps", steps, np.asarray(solved(diffusion.grid(diffusion.karras(), steps)))
-    for name, game in _students(config, teacher).items():
-        batch = {"x": jnp.zeros((config.batch_size * config.updates, *SHAPE), jnp.float32)}
-        names = {"generator": "denoiser", "score": "denoiser"}
-        begun = jg.carry(start, game, jax.random.key(seed), batch, networks=names).state
-        member = folder / f"{name.replace(', ', '-').replace(' ', '-')}-seed{seed}"
-        training = Training(game, _source(), seed, config.steps, config.batch_size, first=begun)
-        state = train_member(member, training).state
-        yield name, 1, np.asarray(game.generate(state, jax.random.key(seed), {"z": z.reshape(len(z), -1)}))
-
-
-def _teacher(config: Config, folder: Path, seed: int) -> TrainState:
-    """Trains the diffusion model, and returns its averages in the place of its parameters."""
-    optimizer = optax.adam(optax.cosine_decay_schedule(config.teacher_rate, config.teacher_steps))
-    system = jg.systems.diffusion(shape=SHAPE, optimizer=optimizer)
-    game = jg.game({"denoiser": _network(config)}, system, ema={"denoiser": 0.995})
-    training = Training(game, _source(), seed, config.teacher_steps, 2 * config.batch_size)
-    return averages_in_place(train_member(folder, training).state)
+    yield Table("Digits in one step", note, rows)
 
 
 def _students(config: Config, teacher: Any) -> dict[str, Game]:
@@ -157,14 +106,6 @@ def _students(config: Config, teacher: Any) -> dict[str, Game]:
 
 
 def _student(config: Config, teacher: Any, system: System, head: Any) -> Game:
-    generator = denoisers.OneStep(_network(config).network, SHAPE, config.sigma)
-    networks = {"generator": generator, "score": _network(config, head), "teacher": teacher}
+    generator = denoisers.OneStep(network(config).network, SHAPE, config.sigma)
+    networks = {"generator": generator, "score": network(config, head), "teacher": teacher}
     return jg.game(networks, system, ema={"generator": config.ema})
-
-
-def _network(config: Config, head: Any = None) -> denoisers.Denoiser:
-    return denoisers.Denoiser(denoisers.ImageBackbone(config.features), head=head)
-
-
-def _source() -> Source:
-    return jg.data.unlabelled(sized("train", SIZE))

@@ -12,7 +12,7 @@ Takes: about ten minutes on 2 CPU cores. Expected result: experiments/README.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,7 +26,7 @@ import jaxgan as jg
 from jaxgan.data import Draw, Source
 from jaxgan.networks import joint, mlp
 from jaxgan.runs.members import Training, train_member
-from jaxgan.runs.tables import Cell, Table, at_least, save
+from jaxgan.runs.tables import Cell, Table, at_least, numbers, save
 from jaxgan.systems import density_ratio, mutual_information
 from jaxgan.types import Game, System, TrainState
 
@@ -78,24 +78,16 @@ def check(config: Config) -> None:
       ValueError: says which.
     """
     at_least(config, seeds=1, steps=1, batch_size=2, width=1)
-    numbers(config, "correlations", "in (-1, 1)", lambda rho: abs(rho) < 1)
-    numbers(config, "distances", "in (0, 8]", lambda d: 0 < d <= 8)
+    _correlations(config)
+    _apart(config)
 
 
-def numbers(config: Config, field: str, words: str, good: Callable[[float], bool]) -> list[float]:
-    """Reads a list of numbers of the config.
+def _correlations(config: Config) -> list[float]:
+    return numbers(config, "correlations", "numbers in (-1, 1)", lambda values: all(abs(rho) < 1 for rho in values))
 
-    Raises:
-      ValueError: it is none, or one is out of range.
-    """
-    text = getattr(config, field)
-    try:
-        values = [float(word) for word in text.split(",")]
-    except ValueError:
-        values = []
-    if not values or not all(map(good, values)):
-        raise ValueError(f"--{field} must be numbers {words} with commas between; got {text!r}")
-    return values
+
+def _apart(config: Config) -> list[float]:
+    return numbers(config, "distances", "numbers in (0, 8]", lambda values: all(0 < d <= 8 for d in values))
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
@@ -144,7 +136,7 @@ def _ratios(config: Config, folder: Path) -> tuple[list[dict[str, Cell]], dict[s
 
 def _informations(config: Config, folder: Path) -> list[dict[str, Cell]]:
     rows: list[dict[str, Cell]] = []
-    for rho in numbers(config, "correlations", "in (-1, 1)", lambda value: abs(value) < 1):
+    for rho in _correlations(config):
         truth, read = -0.5 * math.log1p(-(rho**2)), []
         system = mutual_information(optimizer=_adam(config))
         game = _game(joint.Joint(_network(config)), system)
@@ -160,7 +152,7 @@ def _informations(config: Config, folder: Path) -> list[dict[str, Cell]]:
 
 def _distances(config: Config, folder: Path) -> list[dict[str, Cell]]:
     rows: list[dict[str, Cell]] = []
-    for d in numbers(config, "distances", "in (0, 8]", lambda value: 0 < value <= 8):
+    for d in _apart(config):
         seeds = range(config.seed, config.seed + config.seeds)
         logits = [_logits(config, folder, f"apart{d:g}", Normal(d, 1.0), seed) for seed in seeds]
         read: list[float] = [_integral(STANDARD.density(GRID) * t) for t in logits]

@@ -34,7 +34,7 @@ from jaxgan.networks import encoders, heads, mlp, stylegan2
 from jaxgan.networks.pretrained import Pretrained
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
-from jaxgan.runs.tables import Cell, Table, at_least
+from jaxgan.runs.tables import Cell, Table, at_least, numbers
 from jaxgan.types import Game, averages_in_place
 
 SIDE, CLASSES, SHOWN = 16, 10, 10
@@ -212,13 +212,7 @@ def _read(judge: Classifier, x: np.ndarray) -> np.ndarray:
 
 
 def _weights(config: Config) -> list[float]:
-    try:
-        weights = [float(word) for word in config.weights.split(",")]
-    except ValueError:
-        weights = []
-    if not weights or not min(weights) > 0 or len(set(weights)) < len(weights):
-        raise ValueError(f"--weights must be different numbers > 0 with commas between; got {config.weights!r}")
-    return weights
+    return numbers(config, "weights", "different numbers > 0", lambda w: min(w) > 0 and len(set(w)) == len(w))
 
 
 def _games(config: Config, generator: Pretrained, features: Classifier) -> dict[str, Game]:

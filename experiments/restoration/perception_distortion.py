@@ -35,7 +35,7 @@ from jaxgan.parallel import batches, stack, sweep
 from jaxgan.penalties.weights import Weight
 from jaxgan.runs.experiment import draw_images
 from jaxgan.runs.members import Training, train_member
-from jaxgan.runs.tables import Cell, Table, at_least, save
+from jaxgan.runs.tables import Cell, Table, at_least, numbers, save
 from jaxgan.types import Game, TrainState
 
 FACTOR, TILE, CROP = 4, 64, 32
@@ -116,13 +116,7 @@ def tabulate(config: Config, folder: Path) -> Iterator[Table]:
 
 
 def _weights(config: Config) -> list[float]:
-    try:
-        weights = [float(word) for word in config.weights.split(",")]
-    except ValueError:
-        weights = []
-    if not weights or not min(weights) > 0 or len(set(weights)) < len(weights):
-        raise ValueError(f"--weights must be different numbers > 0 with commas between; got {config.weights!r}")
-    return weights
+    return numbers(config, "weights", "different numbers > 0", lambda w: min(w) > 0 and len(set(w)) == len(w))
 
 
 def _swept(

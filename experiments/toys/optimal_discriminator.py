@@ -22,7 +22,7 @@ import numpy as np
 import optax
 
 import jaxgan as jg
-from jaxgan.runs.tables import Cell, Table, at_least
+from jaxgan.runs.tables import Cell, Table, at_least, numbers
 from jaxgan.types import Loss, PyTree
 
 
@@ -94,19 +94,18 @@ def check(config: Config) -> None:
       ValueError: says which; distances above 8 leave the grid.
     """
     at_least(config, seeds=1, steps=1, batch_size=1, width=1)
-    try:
-        distances = [float(word) for word in config.distances.split(",")]
-    except ValueError:
-        distances = []
-    if not distances or not all(0 < d <= 8 for d in distances):
-        raise ValueError(f"--distances must be numbers in (0, 8] with commas between; got {config.distances!r}")
+    _distances(config)
+
+
+def _distances(config: Config) -> list[float]:
+    return numbers(config, "distances", "numbers in (0, 8]", lambda values: all(0 < d <= 8 for d in values))
 
 
 def tabulate(config: Config, folder: Path) -> Iterator[Table]:
     """Yields one table of losses and distances."""
     rows: list[dict[str, Cell]] = []
     for name, theory in theories().items():
-        for distance in map(float, config.distances.split(",")):
+        for distance in _distances(config):
             p, q = normal(0.0), normal(distance)
             logits = [_trained(config, theory.loss, distance, config.seed + k) for k in range(config.seeds)]
             off = [integral((p + q) / 2 * np.abs(theory.read(t) - theory.optimum(p, q))) for t in logits]

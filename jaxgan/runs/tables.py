@@ -20,7 +20,7 @@ from __future__ import annotations
 import io
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -76,6 +76,28 @@ def at_least(config: Any, **least: int) -> None:
     for name, value in least.items():
         if (given := getattr(config, name)) is not None and given < value:
             raise ValueError(f"--{name.replace('_', '-')} must be at least {value}; got {given}")
+
+
+def numbers(config: Any, field: str, what: str, good: Callable[[list[Any]], bool], kind: type = float) -> list[Any]:
+    """Reads a field of a config that lists numbers with commas between.
+
+    Args:
+      config: of an experiment.
+      field: its name.
+      what: they must be, in words: "numbers in (0, 8]".
+      good: says whether these numbers, one at least, are that.
+      kind: float or int.
+    Raises:
+      ValueError: they are none, or not good; names the flag.
+    """
+    text = getattr(config, field)
+    try:
+        values = [kind(word) for word in text.split(",")]
+    except ValueError:
+        values = []
+    if not values or not good(values):
+        raise ValueError(f"--{field} must be {what} with commas between; got {text!r}")
+    return values
 
 
 def chosen(methods: str, known: Mapping[str, Row]) -> dict[str, Row]:
