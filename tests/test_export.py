@@ -72,6 +72,12 @@ def test_what_is_loaded_makes_the_same_samples(trained, folder):
     np.testing.assert_allclose(loaded(z=np.asarray(z), y=y), wanted, rtol=0, atol=1e-6)
 
 
+def test_an_export_is_loaded_on_a_gpu_too(folder, monkeypatch):
+    """JAX calls the platform of a program "cuda" and the backend that runs it "gpu"."""
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert jg.load(folder).inputs == {"y": {"shape": [], "dtype": "int32"}}
+
+
 def test_the_cards_own_lines_run_without_this_library(trained, folder):
     text = (folder / "README.md").read_text()
     lines = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)[1]

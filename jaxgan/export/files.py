@@ -19,6 +19,7 @@ from jaxgan.priors import Prior
 from jaxgan.types import Game, TrainState
 
 FORMAT = 1  # of export.json; a reader refuses others
+GENERATOR, LATENTS = "generator.stablehlo", "latents.stablehlo"  # programs, of a key and of latents
 
 
 class Export(NamedTuple):
@@ -57,10 +58,10 @@ def write(
     if folder.exists() and not (folder / "export.json").is_file() and any(folder.iterdir()):
         raise ValueError(f"{folder} holds other things than an export; name a new folder")
     asked = {name: value for name, value in (inputs or {}).items() if name not in ("index", "z")}
-    programs = {"generator.stablehlo": _made(game, state, asked | {"index": np.zeros(2, np.int32)})}
+    programs = {GENERATOR: _made(game, state, asked | {"index": np.zeros(2, np.int32)})}
     if prior is not None:
         z = np.asarray(prior(jax.random.key(0), 2))
-        programs["latents.stablehlo"] = _made(game, state, asked | {"z": z})
+        programs[LATENTS] = _made(game, state, asked | {"z": z})
     weights = dict[str, np.ndarray]()
     for made in programs.values():
         weights |= made.weights
