@@ -45,7 +45,7 @@ class Config:
 
     seed: int = 0  # the first; of parameters and data order
     seeds: int = 1  # runs of each method
-    steps: int = 400  # train steps
+    steps: int = 3000  # train steps
     training: int = 512  # notes that are trained on
     judged: int = 128  # others, that are judged
     batch_size: int = 8  # notes a step
