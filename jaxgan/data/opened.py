@@ -13,6 +13,7 @@ from jaxgan.data.saved import SUFFIXES, saved
 from jaxgan.data.source import Source, unlabelled
 from jaxgan.data.zipped import is_zip
 
+NAMED = ("tfds:", "hf:")  # how data begin that are no path
 FORMS = (
     "a folder of pictures, a zip of one, a .npy or .npz file, tfds:NAME (prepared) or hf:FOLDER (a dataset that "
     "save_to_disk wrote)"
