@@ -12,6 +12,8 @@ WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 460, 240, 58, 22, 12, 42  # pixels; th
 POINTS = 400  # points drawn per line; longer series are averaged
 COLOURS = ("#3b76c4", "#d9730d", "#2f9e62", "#b5489a", "#8a6d1b", "#5a5fcf")  # legible on light and on dark
 
+DASHES = ("6 3", "2 2", "8 2 2 2")  # of lines beyond the first six, which have colours of their own
+
 
 def line_chart(series: Series, x_label: str, y_label: str) -> str:
     """Draws one line per series over common axes, with a legend; gaps are left where values are not finite.
@@ -31,10 +33,11 @@ def line_chart(series: Series, x_label: str, y_label: str) -> str:
     parts = _axes(x_ticks, y_ticks, x_label, y_label)
     for i, points in enumerate(lines.values()):
         colour = COLOURS[i % len(COLOURS)]
+        dashes = f' stroke-dasharray="{DASHES[(i // len(COLOURS) - 1) % len(DASHES)]}"' if i >= len(COLOURS) else ""
         for run in _runs(points):
             pixels = [(_across(x, x_ticks), _up(y, y_ticks)) for x, y in run]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>')
             if len(run) <= 30:
                 parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{colour}"/>' for x, y in pixels]
     return _svg(parts, HEIGHT, y_label, list(lines))
