@@ -9,7 +9,7 @@ import pytest
 from jaxgan.commands.main import main as jaxgan
 from jaxgan.metrics.protocol import Figure, Protocol, to_json
 from jaxgan.report.comparison import as_text, compare_runs, write_comparison
-from tests.test_report import checked_page
+from tests.test_report import PIXEL, checked_page
 
 PROTOCOL = Protocol("p", "digits", "held-out", 40, 40, (8, 8, 1), "none", "pixels", "none", True, "running", 0)
 
@@ -119,12 +119,22 @@ def test_text_is_aligned_and_curves_are_on_one_scale(runs):
 
 
 def test_a_page_of_it(runs, tmp_path, capsys):
+    for name in ("000100.png", "000300.png", "real.png"):
+        (runs[1] / "samples").mkdir(exist_ok=True)
+        (runs[1] / "samples" / name).write_bytes(PIXEL)
     assert jaxgan(["compare", *map(str, runs), "--out", str(tmp_path / "new" / "c.html")]) == 0
     printed = capsys.readouterr().out
     assert printed.splitlines()[-1] == str(tmp_path / "new" / "c.html")
     page = checked_page(tmp_path / "new" / "c.html")
-    for words in ("<td>4 [3.5, 5.2] =</td>", "<th>two&lt;b&gt;</th>", "rates generator", "p: 40 samples"):
+    for words in (
+        "<td>4 [3.5, 5.2] =</td>",
+        "<th>two&lt;b&gt;</th>",
+        "rates generator",
+        "p: 40 samples",
+        ">two&lt;b&gt;, step 300<",
+    ):
         assert words in page
+    assert page.count("<img") == 1
     assert page.count("<svg") == 2
     assert page.count("<polyline") == 6
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from jaxgan import svg
 from jaxgan.metrics.protocol import Figure, compare, cost, described, differing, from_json
-from jaxgan.report.html import flat, section, shown, write_page
+from jaxgan.report.exhibits import exhibits
+from jaxgan.report.html import flat, listing, section, shown, write_page
 from jaxgan.report.read import mapping, read_object
-from jaxgan.report.runs import check_run, status
+from jaxgan.report.runs import check_run, sample_grids, status
 from jaxgan.report.series import AXES, Metrics, read_metrics
 
 MISSING = "-"
@@ -31,6 +32,7 @@ class Comparison(NamedTuple):
     figures: Rows  # value, interval, and a mark: * best, = not apart from the best
     protocol: str  # by which all of them were measured, and what else is to be said of them; "": no figures
     curves: dict[str, Metrics]  # by what they measure, the series of each run by its name
+    samples: list[tuple[str, Path]]  # the last grid of each run that has one, under its name and step
 
 
 def compare_runs(runs: Sequence[Path], *, everything: bool = False, figures: bool = True) -> Comparison:
@@ -65,6 +67,11 @@ def compare_runs(runs: Sequence[Path], *, everything: bool = False, figures: boo
         measured,
         protocol,
         _curves(names, series, quality=alike),
+        [
+            (f"{name}, step {last:,}", steps[last])
+            for name, steps in zip(names, map(sample_grids, runs), strict=True)
+            for last in sorted(steps)[-1:]
+        ],
     )
 
 
@@ -94,16 +101,15 @@ def as_text(comparison: Comparison, *, bars: bool = True) -> str:
 def write_comparison(comparison: Comparison, path: Path) -> Path:
     """Writes a comparison as one self-contained page; returns its path."""
     names = comparison.runs
-    runs = {name: [each] for name, each in zip(names, comparison.status, strict=True)}
     charts = "".join(svg.line_chart(lines, "step", label) for label, lines in comparison.curves.items())
     body = [
         "<h1>comparison</h1>",
-        f"<p>{len(names)} runs</p>",
-        section("Runs", _table(runs, [])),
+        section("Runs", listing(dict(zip(names, comparison.status, strict=True)))),
         section("Figures", _table(comparison.figures, names) + f"<p>{escape(comparison.protocol)}</p>")
         if comparison.protocol
         else "",
-        section("Settings that differ", _table(comparison.settings, names)),
+        section("Settings that differ", _table(comparison.settings, names) or "<p>none</p>"),
+        section("Samples", exhibits(comparison.samples, "large")) if comparison.samples else "",
         section("Curves", f'<div class="row charts">{charts}</div>' if charts else ""),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -257,7 +263,7 @@ def _table(rows: Mapping[str, Sequence[str]], head: Sequence[str]) -> str:
     """Returns rows as a table that scrolls by itself where it is wider than the page."""
     if not rows:
         return ""
-    top = f"<tr><th></th>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>" if head else ""
+    top = f"<tr><th></th>{''.join(f'<th>{escape(name)}</th>' for name in head)}</tr>"
     lines = "".join(
         f"<tr><th>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
         for name, cells in rows.items()

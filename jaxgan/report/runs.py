@@ -119,13 +119,13 @@ def _classes(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _grids(run: Path) -> dict[int, Path]:
+def sample_grids(run: Path) -> dict[int, Path]:
     """Returns the generated grids by step."""
     return {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if path.stem.isdecimal()}
 
 
 def _final_samples(run: Path) -> str:
-    grids = _grids(run)
+    grids = sample_grids(run)
     last = [(f"generated, step {step:,}", grids[step]) for step in sorted(grids)[-1:]]
     others = [
         path for path in sorted((run / "samples").glob("*")) if path.suffix in KINDS and not path.stem.isdecimal()
@@ -135,7 +135,7 @@ def _final_samples(run: Path) -> str:
 
 
 def _strip(run: Path) -> str:
-    grids = _grids(run)
+    grids = sample_grids(run)
     steps, n = sorted(grids), min(STRIP, len(grids))
     chosen = [steps[round(i * (len(steps) - 1) / max(1, n - 1))] for i in range(n)]
     return exhibits([(f"step {step:,}", grids[step]) for step in chosen], "strip")
