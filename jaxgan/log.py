@@ -9,10 +9,12 @@ import contextlib
 import json
 import math
 import os
+import shutil
 import socket
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,6 +24,9 @@ from jaxgan.loop import Log
 from jaxgan.pages import parse_page
 
 REFRESHED = 0.2  # seconds between two looks of a bar
+FORMAT = (
+    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}, {rate_fmt}{postfix}]"  # 79 characters with two losses
+)
 
 
 @contextlib.contextmanager
@@ -94,9 +99,11 @@ def progress(steps: int, start: int, stream: TextIO | None = None, interval: flo
 
 def _bar(steps: int, stream: TextIO) -> Log:
     """Makes the log that moves a bar, five times a second at most: a step in between costs a look at the clock."""
-    from tqdm.auto import tqdm  # of a terminal or of a notebook, whichever this is
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a notebook without ipywidgets has a bar of characters
+        from tqdm.auto import tqdm  # of a terminal or of a notebook, whichever this is
 
-    bars: list[Any] = []
+    notebook, bars = _in_notebook(), list[Any]()
     clock = {"shown": -math.inf}
 
     def log(step: int, values: Mapping[str, float]) -> None:
@@ -106,9 +113,13 @@ def _bar(steps: int, stream: TextIO) -> Log:
             return
         clock["shown"] = now
         if not bars:  # only now, so that its clock leaves out what was compiled
-            bars.append(tqdm(total=steps, initial=step, file=stream, unit="step", dynamic_ncols=True, mininterval=0))
+            looks = {"unit": "step", "bar_format": FORMAT, "dynamic_ncols": notebook, "nrows": 20}
+            bars.append(tqdm(total=steps, initial=step, file=stream, **looks))
         (bar,) = bars
-        bar.set_postfix_str("  ".join(f"{name} {value:.3f}" for name, value in losses.items()), refresh=False)
+        if not notebook:  # by tqdm itself nothing is shown on a terminal that does not say its size
+            bar.ncols = shutil.get_terminal_size().columns
+        words = " ".join(f"{name.removesuffix('/loss')} {value:.3f}" for name, value in losses.items())
+        bar.set_postfix_str(f"loss {words}", refresh=False)
         bar.n = step
         bar.refresh()
         if step == steps:

@@ -113,8 +113,17 @@ def test_a_bar_on_a_terminal(clock):
     assert 5 < text.count("\r") < 20  # not at every step
     assert "100%" in text.split("\r")[-1]
     assert "20/20" in text.split("\r")[-1]
-    assert "a/loss 20.000  b/loss -0.250" in text.split("\r")[-1]
-    assert "a/other" not in text
+    assert "loss a 20.000 b -0.250]" in text.split("\r")[-1]
+    assert "other" not in text
+
+
+def test_a_bar_on_a_terminal_that_does_not_say_its_size(monkeypatch):
+    pty = pytest.importorskip("pty")  # POSIX's
+    reader, writer = pty.openpty()
+    with open(writer, "w") as screen, open(reader, "rb", buffering=0) as glass:
+        monkeypatch.setattr(sys, "stdout", screen)
+        logs.progress(1, 0)(1, losses(1))
+        assert b"1/1 [" in glass.read(10_000)
 
 
 def test_a_bar_in_a_notebook_and_none_in_another_shell(clock, monkeypatch):
