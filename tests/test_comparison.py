@@ -49,6 +49,16 @@ def test_only_what_differs_and_everything(runs):
     assert everything["experiment"] == ["digits"] * 3
 
 
+def test_hashes_are_short_and_lists_are_cut(runs):
+    for folder, digit in zip(runs, "abc", strict=True):
+        (folder / "environment.json").write_text(
+            json.dumps({"git_revision": digit * 40, "versions": {"jax": "w" * 60}})
+        )
+    settings = compare_runs(runs, everything=True).settings
+    assert settings["git revision"] == [digit * 12 for digit in "abc"]
+    assert settings["jax"] == [f"{'w' * 20}...{'w' * 20}"] * 3
+
+
 def test_names_are_as_long_as_they_must_be(runs, tmp_path):
     other = tmp_path / "other" / "one"
     other.mkdir(parents=True)

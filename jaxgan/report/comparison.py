@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -143,6 +144,8 @@ def _settings(runs: Sequence[Path], everything: bool) -> Rows:
 
 def _short(value: Any) -> str:
     words = shown(value)
+    if re.fullmatch("[0-9a-f]{40,64}", words):  # a revision, or a digest
+        return words[:12]
     return words if len(words) <= 48 else f"{words[:20]}...{words[-20:]}"
 
 
