@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
+import shutil
 import socket
 import struct
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,6 +22,11 @@ from typing import Any, TextIO
 from jaxgan.guard import SKIPPED
 from jaxgan.loop import Log
 from jaxgan.pages import parse_page
+
+REFRESHED = 0.2  # seconds between two looks of a bar
+FORMAT = (
+    "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{remaining}, {rate_fmt}{postfix}]"  # 79 characters with two losses
+)
 
 
 @contextlib.contextmanager
@@ -55,7 +63,8 @@ def open_log(folder: Path, start: int, *, tensorboard: bool = True) -> Iterator[
 def progress(steps: int, start: int, stream: TextIO | None = None, interval: float = 10.0) -> Log:
     """Makes a log that shows step, steps/s, time left and the losses.
 
-    On a terminal it is one line, rewritten in place; elsewhere a line every `interval` seconds.
+    On a terminal and in a notebook it is tqdm's bar; elsewhere, as in a pipe or a file, a line every `interval`
+    seconds. The speed leaves out the first step, which compiles.
 
     Args:
       steps: completed steps at the end.
@@ -66,26 +75,68 @@ def progress(steps: int, start: int, stream: TextIO | None = None, interval: flo
       Log; values whose name ends in "/loss" are shown.
     """
     stream = stream or sys.stdout
-    live = stream.isatty()
-    clock: dict[str, float] = {}  # when the first step was seen (it holds the compilation), and the last line
+    if stream.isatty() or _in_notebook():
+        return _bar(steps, stream)
+    clock: dict[str, float] = {}  # when the first step was done (it holds the compilation), and the last line
 
     def log(step: int, values: Mapping[str, float]) -> None:
-        losses = {name: value for name, value in values.items() if name.endswith("/loss")}
+        losses = _losses(values)
         if not losses:
             return
         now = time.monotonic()
         first = clock.setdefault("first", now)
-        if step < steps and now - clock.get("shown", first - interval) < (0.2 if live else interval):
+        if step < steps and now - clock.get("shown", first - interval) < interval:
             return
         clock["shown"] = now
         rate = (step - start - 1) / (now - first) if now > first else 0.0
         left = f"{_duration((steps - step) / rate)} left" if rate else "time left unknown"
         shown = "  ".join(f"{name} {value:.3f}" for name, value in losses.items())
-        line = f"step {step}/{steps}  {rate:.1f} steps/s  {left}  {shown}"
-        stream.write(f"\r{line}\x1b[K" + ("\n" if step == steps else "") if live else line + "\n")
+        stream.write(f"step {step}/{steps}  {rate:.1f} steps/s  {left}  {shown}\n")
         stream.flush()
 
     return log
+
+
+def _bar(steps: int, stream: TextIO) -> Log:
+    """Makes the log that moves a bar, five times a second at most: a step in between costs a look at the clock."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that a notebook without ipywidgets has a bar of characters
+        from tqdm.auto import tqdm  # of a terminal or of a notebook, whichever this is
+
+    notebook, bars = _in_notebook(), list[Any]()
+    clock = {"shown": -math.inf}
+
+    def log(step: int, values: Mapping[str, float]) -> None:
+        losses = _losses(values)
+        now = time.monotonic()
+        if not losses or (step < steps and now - clock["shown"] < REFRESHED):
+            return
+        clock["shown"] = now
+        if not bars:  # only now, so that its clock leaves out what was compiled
+            looks = {"unit": "step", "bar_format": FORMAT, "dynamic_ncols": notebook, "nrows": 20}
+            bars.append(tqdm(total=steps, initial=step, file=stream, **looks))
+        (bar,) = bars
+        if not notebook:  # by tqdm itself nothing is shown on a terminal that does not say its size
+            bar.ncols = shutil.get_terminal_size().columns
+        words = " ".join(f"{name.removesuffix('/loss')} {value:.3f}" for name, value in losses.items())
+        bar.set_postfix_str(f"loss {words}", refresh=False)
+        bar.n = step
+        bar.refresh()
+        if step == steps:
+            bar.close()
+
+    return log
+
+
+def _losses(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if name.endswith("/loss")}
+
+
+def _in_notebook() -> bool:
+    """Tells whether this is the kernel of a notebook, whose output is no terminal and yet shows a bar."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return shell is not None and "IPKernelApp" in shell.config
 
 
 def every(interval: int, log: Log) -> Log:

@@ -8,9 +8,13 @@ from html import escape
 
 Series = Mapping[str, tuple[Sequence[int], Sequence[float]]]  # by name: (steps, values), equally long
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 460, 240, 58, 22, 12, 42  # pixels; the last four are margins of the plot
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 420, 240, 62, 22, 14, 44  # pixels; the last four are margins of the plot
+TEXT, LINE = 12, 17  # pixels: height of letters, and of a line of the legend; a telephone shows them at 10.5 and 15
+LETTER = 7  # pixels across, of a digit
 POINTS = 400  # points drawn per line; longer series are averaged
 COLOURS = ("#3b76c4", "#d9730d", "#2f9e62", "#b5489a", "#8a6d1b", "#5a5fcf")  # legible on light and on dark
+
+DASHES = ("6 3", "2 2", "8 2 2 2")  # of lines beyond the first six, which have colours of their own
 
 
 def line_chart(series: Series, x_label: str, y_label: str) -> str:
@@ -34,7 +38,7 @@ def line_chart(series: Series, x_label: str, y_label: str) -> str:
         for run in _runs(points):
             pixels = [(_across(x, x_ticks), _up(y, y_ticks)) for x, y in run]
             path = " ".join(f"{x:.1f},{y:.1f}" for x, y in pixels)
-            parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+            parts.append(f'<polyline points="{path}" fill="none" stroke-width="1.5" {_stroke(i)}/>')
             if len(run) <= 30:
                 parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.2" fill="{colour}"/>' for x, y in pixels]
     return _svg(parts, HEIGHT, y_label, list(lines))
@@ -52,27 +56,36 @@ def bar_chart(counts: Sequence[float], x_label: str, y_label: str) -> str:
     """
     x_ticks, y_ticks = [-0.5, len(counts) - 0.5], _ticks(0.0, max([*counts, 1.0]))
     parts = _axes([], y_ticks, x_label, y_label)
+    longest = max(len(f"{count:g}") for count in counts)
     for k, count in enumerate(counts):
         left, right, top = _across(k - 0.4, x_ticks), _across(k + 0.4, x_ticks), _up(count, y_ticks)
         size = f'width="{right - left:.1f}" height="{HEIGHT - BOTTOM - top:.1f}"'
         parts.append(
             f'<rect x="{left:.1f}" y="{top:.1f}" {size} fill="{COLOURS[0]}"><title>{k}: {count:g}</title></rect>'
         )
-        if len(counts) <= 20:
-            middle = (left + right) / 2
-            parts.append(_text(middle, HEIGHT - BOTTOM + 14, f"{k}"))
+        middle, room = (left + right) / 2, 1.25 * (right - left)
+        if LETTER * len(f"{len(counts) - 1}") < room:
+            parts.append(_text(middle, HEIGHT - BOTTOM + 15, f"{k}"))
+        if LETTER * longest < room:
             parts.append(_text(middle, top - 3, f"{count:g}"))
     return _svg(parts, HEIGHT, y_label, [])
 
 
+def _stroke(i: int) -> str:
+    """Returns the colour of the i-th line, and its dashes where the colours begin again."""
+    again = i // len(COLOURS)
+    dashes = f' stroke-dasharray="{DASHES[(again - 1) % len(DASHES)]}"' if again else ""
+    return f'stroke="{COLOURS[i % len(COLOURS)]}"{dashes}'
+
+
 def _svg(parts: list[str], height: float, title: str, legend: list[str]) -> str:
     for i, name in enumerate(legend):
-        y = height + 14 * i + 6
-        parts.append(f'<rect x="{LEFT}" y="{y - 8}" width="14" height="4" fill="{COLOURS[i % len(COLOURS)]}"/>')
-        parts.append(_text(LEFT + 20, y, name, anchor="start"))
-    height += 14 * len(legend)
+        y = height + LINE * i + 8
+        parts.append(f'<path d="M{LEFT} {y - 4}h22" stroke-width="3" {_stroke(i)}/>')
+        parts.append(_text(LEFT + 28, y, name, anchor="start"))
+    height += LINE * len(legend)
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img"'
-    return f'{head} aria-label="{escape(title)}" font-size="11">' + "".join(parts) + "</svg>"
+    return f'{head} aria-label="{escape(title)}" font-size="{TEXT}">' + "".join(parts) + "</svg>"
 
 
 def _axes(x_ticks: list[float], y_ticks: list[float], x_label: str, y_label: str) -> list[str]:

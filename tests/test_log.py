@@ -2,6 +2,8 @@
 
 import io
 import json
+import sys
+import types
 
 import pytest
 
@@ -98,18 +100,41 @@ def test_plain_lines_where_there_is_no_terminal(clock):
     assert "\x1b" not in screen.getvalue()
 
 
-def test_one_line_rewritten_on_a_terminal(clock):
+def test_a_bar_on_a_terminal(clock):
     screen = Screen(terminal=True)
     log = logs.progress(20, 0, screen)
     for step in range(1, 21):
         log(step, losses(step))
+        log(step, {"quality/score": 1.0})
         clock["time"] += 0.1
     text = screen.getvalue()
     assert text.count("\n") == 1
     assert text.endswith("\n")
     assert 5 < text.count("\r") < 20  # not at every step
-    assert text.split("\r")[-1].startswith("step 20/20")
-    assert all("\x1b[K" in part for part in text.split("\r")[1:])  # a shorter line leaves nothing of a longer one
+    assert "100%" in text.split("\r")[-1]
+    assert "20/20" in text.split("\r")[-1]
+    assert "loss a 20.000 b -0.250]" in text.split("\r")[-1]
+    assert "other" not in text
+
+
+def test_a_bar_on_a_terminal_that_does_not_say_its_size(monkeypatch):
+    pty = pytest.importorskip("pty")  # POSIX's
+    reader, writer = pty.openpty()
+    with open(writer, "w") as screen, open(reader, "rb", buffering=0) as glass:
+        monkeypatch.setattr(sys, "stdout", screen)
+        logs.progress(1, 0)(1, losses(1))
+        assert b"1/1 [" in glass.read(10_000)
+
+
+def test_a_bar_in_a_notebook_and_none_in_another_shell(clock, monkeypatch):
+    for config, bar in (({"IPKernelApp": {}}, True), ({}, False)):
+        shell = types.SimpleNamespace(config=config)
+        monkeypatch.setitem(sys.modules, "IPython", types.SimpleNamespace(get_ipython=lambda shell=shell: shell))
+        screen = Screen(terminal=False)
+        log = logs.progress(2, 0, screen)
+        log(1, losses(1))
+        log(2, losses(2))
+        assert ("\r" in screen.getvalue()) == bar
 
 
 def test_speed_counts_from_the_resumed_step(clock):

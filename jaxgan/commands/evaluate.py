@@ -1,4 +1,6 @@
-"""Measures samples of a run, or pictures in a folder, against real examples.
+"""Measures samples of a run, or pictures, against real examples.
+
+Pictures are a folder, a zip of one, a .npy or .npz file, tfds:NAME or hf:FOLDER.
 
 Command: jaxgan evaluate RUN [--flag value ...]
 """
@@ -19,6 +21,7 @@ import tyro
 import jaxgan as jg
 from jaxgan import metrics
 from jaxgan.data import Source
+from jaxgan.data.opened import FORMS, NAMED
 from jaxgan.data.pixels import Size
 from jaxgan.evaluation import MEASURES, PICTURED, Examples, Sides, chosen, draw, evaluate, nearest_picture, table
 from jaxgan.metrics import extractors
@@ -41,11 +44,12 @@ STANDING = (16, 64)  # batches and samples in each, to estimate standing statist
 class Evaluate:
     """What to measure, and how."""
 
-    judged: Annotated[Path, tyro.conf.Positional]  # a run (runs/EXPERIMENT/ID), or a folder of pictures
-    pictures: Annotated[Path | None, tyro.conf.Positional] = None  # folder of real pictures, instead of --reference
+    judged: Annotated[Path, tyro.conf.Positional]  # a run (runs/EXPERIMENT/ID), or pictures
+    pictures: Annotated[Path | None, tyro.conf.Positional] = None  # real pictures, instead of --reference
     metrics: tuple[str, ...] = ("frechet", "kernel", "precision_recall", "density_coverage")  # or "all" that apply
-    reference: str = "held-out"  # real examples: "held-out" or "train" of the run, or a folder of pictures
-    against: Path | None = None  # another run or folder, measured the same way; or an evaluation.json
+    reference: str = "held-out"  # real examples: "held-out" or "train" of the run, or pictures
+    split: str = "train"  # of real pictures that have splits: tfds:NAME, hf:FOLDER, .npz
+    against: Path | None = None  # another run or pictures, measured the same way; or an evaluation.json
     n: int = 1000  # samples, and at most so many real examples
     features: Literal["auto", "digits", "inception", "efficientnet_lite0", "pixels"] = "auto"  # auto: the run's judge
     weights: Path | None = None  # of Inception: .pth, .safetensors or .npz
@@ -223,8 +227,8 @@ def _check(flags: Evaluate) -> None:
         raise ValueError(f"evaluate needs --n >= 4, and --resamples 0 or >= 10; got {flags.n} and {flags.resamples}")
     if (flags.features == "inception") != bool(flags.weights) and flags.features != "auto":
         raise ValueError("--features inception and --weights FILE belong together")
-    if not flags.judged.is_dir():
-        raise ValueError(f"{flags.judged} is neither the folder of a run (runs/EXPERIMENT/ID) nor one of pictures")
+    if not (flags.judged.exists() or str(flags.judged).startswith(NAMED)):
+        raise ValueError(f"{flags.judged} is neither the folder of a run (runs/EXPERIMENT/ID) nor pictures: {FORMS}")
 
 
 def _is_run(path: Path) -> bool:
@@ -235,15 +239,13 @@ def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
     """Reads the real examples that the judged ones are compared with."""
     if flags.pictures or flags.reference not in ("held-out", "train"):
         size = judged.shape[:2] if run else flags.size
-        return _pictures(flags.pictures or Path(flags.reference), flags, size, judged.shape[-1])
+        return _pictures(flags.pictures or Path(flags.reference), flags, size, judged.shape[-1], flags.split)
     if run is None:
-        raise ValueError(
-            f"{flags.judged} is no run, so it has no data to compare with; name a second folder of pictures"
-        )
+        raise ValueError(f"{flags.judged} is no run, so it has no data to compare with; name real pictures beside it")
     if flags.reference == "train":
         return _examples(run.module.source(run.config), flags, "train")
     if not hasattr(run.module, "held_out"):
-        raise ValueError(f"{flags.judged} has no held-out data; use --reference train, or a folder of pictures")
+        raise ValueError(f"{flags.judged} has no held-out data; use --reference train, or name pictures")
     return _examples(run.module.held_out(run.config), flags, "held-out")
 
 
@@ -260,9 +262,10 @@ def _examples(source: Source, flags: Evaluate, split: str) -> Side:
     return Side(source.name, split, n, shape, chunks)
 
 
-def _pictures(path: Path, flags: Evaluate, size: Size | None, channels: int = 3) -> Side:
-    source = jg.data.folder(path, size=size, channels=channels, memory=0)  # read chunk by chunk, and not kept
-    return _examples(source, flags, "all")
+def _pictures(path: Path, flags: Evaluate, size: Size | None, channels: int = 3, split: str = "train") -> Side:
+    # Read chunk by chunk, and not kept.
+    source = jg.data.open_data(path, size=size, channels=channels, split=split, memory=0)
+    return _examples(source, flags, split if source.name.startswith((*NAMED, "npz:")) else "all")
 
 
 def _side(path: Path, flags: Evaluate, size: Size | None) -> Side:

@@ -17,6 +17,7 @@ COMMANDS = {  # by name, the file beside this one
     "evaluate": "evaluate",
     "doctor": "doctor",
     "report": "report",
+    "compare": "compare",
     "export": "export",
     "convert-weights": "convert_weights",
 }

@@ -5,6 +5,8 @@
 - `curves`: losses and figures over time as a picture (runs.py)
 - `read_metrics`, `grouped`: the series of a run, and how they are sorted into charts (series.py)
 
+- `comparison`: several runs side by side, as text and as a page (comparison.py)
+
 Pages are put together in html.py, from files that read.py reads even where they are torn.
 """
 

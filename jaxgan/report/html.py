@@ -13,13 +13,14 @@ STYLE = """
 :root { color-scheme: light dark; --ink: #1c2024; --paper: #fbfbfa; --line: #8884; --soft: #8881; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e4e6e8; --paper: #16181b; } }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
-       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
+       max-width: 62rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
 h1 { margin-bottom: 0; } h2 { margin-top: 2.2rem; border-bottom: 1px solid var(--line); }
 table { border-collapse: collapse; } td, th { text-align: left; padding: .2rem 1.2rem .2rem 0;
        border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; }
 .row { display: flex; flex-wrap: wrap; gap: 1rem; } figure { margin: 0; } figcaption { font-size: .85rem; opacity: .8; }
 .large figure { flex: 1 1 20rem; max-width: 30rem; } .strip figure { flex: 0 0 11rem; }
 .charts > * { flex: 1 1 26rem; max-width: 30rem; }
+.wide { overflow-x: auto; } .wide th, .wide td { white-space: nowrap; overflow-wrap: normal; }
 audio { width: 100%; }
 img { width: 100%; image-rendering: pixelated; } pre { background: var(--soft); padding: .8rem; overflow-x: auto; }
 """

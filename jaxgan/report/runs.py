@@ -28,7 +28,7 @@ def write_run(run: Path) -> Path:
     name = run.resolve().name
     body = [
         f"<h1>{escape(experiment)}</h1>",
-        f"<p>run {escape(name)}: {escape(_status(summary, metrics))}</p>",
+        f"<p>run {escape(name)}: {escape(status(summary, metrics))}</p>",
         section("Figures", _figures(summary, metrics)),
         section("Samples", _final_samples(run)),
         section("Samples over time", _strip(run)),
@@ -82,7 +82,8 @@ def curves(run: Path) -> Path:
     return replaced(run / "curves.png", lambda path: figure.savefig(path, dpi=110, format="png"))
 
 
-def _status(summary: Mapping[str, Any], metrics: Metrics) -> str:
+def status(summary: Mapping[str, Any], metrics: Metrics) -> str:
+    """Says in words how a run ended, or how far it is, by its summary and its series."""
     step = summary.get("step", max((steps[-1] for steps, _ in metrics.values()), default=0))
     seconds = summary.get("seconds")
     took = f", {seconds:,.0f} seconds" if isinstance(seconds, (int, float)) else ""
@@ -118,13 +119,13 @@ def _classes(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _grids(run: Path) -> dict[int, Path]:
+def sample_grids(run: Path) -> dict[int, Path]:
     """Returns the generated grids by step."""
     return {int(path.stem): path for path in sorted((run / "samples").glob("*.png")) if path.stem.isdecimal()}
 
 
 def _final_samples(run: Path) -> str:
-    grids = _grids(run)
+    grids = sample_grids(run)
     last = [(f"generated, step {step:,}", grids[step]) for step in sorted(grids)[-1:]]
     others = [
         path for path in sorted((run / "samples").glob("*")) if path.suffix in KINDS and not path.stem.isdecimal()
@@ -134,7 +135,7 @@ def _final_samples(run: Path) -> str:
 
 
 def _strip(run: Path) -> str:
-    grids = _grids(run)
+    grids = sample_grids(run)
     steps, n = sorted(grids), min(STRIP, len(grids))
     chosen = [steps[round(i * (len(steps) - 1) / max(1, n - 1))] for i in range(n)]
     return exhibits([(f"step {step:,}", grids[step]) for step in chosen], "strip")

@@ -3,6 +3,7 @@
 import json
 import math
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -115,17 +116,39 @@ def test_two_folders_of_pictures(tmp_path, capsys):
     assert near["precision"]["value"] > far["precision"]["value"]
 
 
+def test_pictures_of_other_forms_are_measured_alike(tmp_path, capsys):
+    """A zip and a file of NumPy give the folder's figures, and the protocol says what they were, split and all."""
+    a, b = folder(tmp_path / "a", 0), folder(tmp_path / "b", 1)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for file in a.iterdir():
+            archive.write(file, file.name)
+    test = [np.asarray(Image.open(file)) for file in sorted(b.iterdir())]
+    np.savez(tmp_path / "b.npz", train_images=np.zeros((40, 16, 16, 3), np.uint8), test_images=test)
+    words = [*FEW, "--features", "pixels", "--metrics", "frechet", "--out"]
+    assert jaxgan(["evaluate", str(a), str(b), *words, str(tmp_path / "x")]) == 0
+    others = [str(tmp_path / "a.zip"), str(tmp_path / "b.npz"), "--split", "test"]
+    assert jaxgan(["evaluate", *others, *words, str(tmp_path / "y")]) == 0
+    one, other = (figures(tmp_path / name)["frechet_distance"] for name in "xy")
+    assert (one["value"], one["low"]) == (other["value"], other["low"])
+    assert (one["protocol"]["dataset"], one["protocol"]["split"]) == ("folder:b", "all")
+    assert (other["protocol"]["dataset"], other["protocol"]["split"]) == ("npz:b.npz", "test")
+    capsys.readouterr()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["{a}"], "name a second folder of pictures"),
+        (["{a}"], "name real pictures beside it"),
         (["{a}", "{b}"], "choose what the pictures are seen through: --weights FILE"),
         (["{a}", "{b}", "--features", "inception"], "belong together"),
         (["{a}", "{b}", "--weights", "{a}/none.pth"], "no InceptionV3 weights at"),
         (["{a}", "{b}", "--features", "pixels", "--metrics", "beauty"], "unknown metric 'beauty'"),
         (["{a}", "{b}", "--features", "pixels", "--metrics", "inception_score"], "needs probabilities"),
         (["{a}", "{b}", "--features", "pixels", "--n", "3"], "--n >= 4"),
-        (["{a}/nowhere", "{b}"], "neither the folder of a run"),
+        (
+            ["{a}/nowhere", "{b}"],
+            "nowhere is neither the folder of a run (runs/EXPERIMENT/ID) nor pictures: a folder of pictures, a zip",
+        ),
         (["{run}", "--reference", "{a}/nowhere"], "does not exist"),
     ],
 )

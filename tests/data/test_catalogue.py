@@ -43,6 +43,19 @@ def test_form_and_slices(prepared):
     assert data.batch_at(source, 4, seed=0)(0)["x"].shape == (4, 16, 16, 3)
 
 
+def test_one_word_opens_a_prepared_set(prepared, monkeypatch):
+    monkeypatch.setattr("tensorflow_datasets.core.constants.DATA_DIR", str(prepared))
+    batch = data.batch_at(data.tfds("smalldigits", data_dir=prepared), 8, seed=0)(0)
+    source = data.open_data("tfds:smalldigits", labels=True)
+    opened = data.batch_at(source, 8, seed=0)(0)
+    assert (source.name, source.classes) == ("tfds:smalldigits", 10)
+    assert all(np.array_equal(batch[name], opened[name]) for name in ("x", "y"))
+    assert data.open_data("tfds:smalldigits", split="train[:8]", size=4).size == 8
+    assert "y" not in data.batch_at(data.open_data("tfds:smalldigits"), 8, seed=0)(0)
+    with pytest.raises(ValueError, match="a labels file is for a folder or a zip"):
+        data.open_data("tfds:smalldigits", labels_file="labels.csv")
+
+
 def test_catalogue_sets_have_the_form_that_we_read(monkeypatch):
     import tensorflow_datasets as tfds
 
