@@ -1,0 +1,311 @@
+"""What the explorer's page draws, as functions of a request: everything that needs no page.
+
+A view is a trained generator with what can be asked of it. Its programs are compiled once for each number of samples:
+where the controls stand are numbers that a program is given, so that moving one compiles nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+
+from jaxgan.explore.latents import UNBOUNDED, along, blended, on_plane, truncated
+from jaxgan.explore.wishes import DIRECTIONS, Controls, Wish
+from jaxgan.export.loaded import Loaded, load
+from jaxgan.pages import read_page
+from jaxgan.priors import is_normal
+from jaxgan.runs import loading
+from jaxgan.runs.experiment import Experiment
+from jaxgan.runs.loading import Trained, picture_inputs
+from jaxgan.sample import as_bytes
+from jaxgan.samplers import semantic_directions, trained
+from jaxgan.types import Game, TrainState, averages_in_place, by_path
+
+Inputs = dict[str, np.ndarray]  # what samples are made of, by name: arrays [n, ...]
+
+
+class Shown(NamedTuple):
+    """Samples, and what makes them again."""
+
+    images: np.ndarray  # [n, H, W, C] uint8
+    inputs: Inputs
+
+
+class View(NamedTuple):
+    """A trained generator and what can be asked of it."""
+
+    name: str  # of the run or export, for the page's head
+    shape: tuple[int, ...]  # [H, W, C] of its pictures
+    controls: Controls
+    draw: Callable[[Wish], Shown]  # of a translator: raises
+    again: Callable[[Mapping[str, Any]], np.ndarray]  # the inputs of n samples -> their images [n, H, W, C] uint8
+
+
+def open_view(
+    folder: Path, step: int | Literal["latest", "best"] = "latest", file: Path | None = None
+) -> tuple[View, Trained | None]:
+    """Opens a run, or an export.
+
+    Args:
+      folder: of either.
+      step: of a run: which checkpoint.
+      file: of a run: the experiment, where a file of the user's made it.
+    Returns:
+      (View, the run; None for an export).
+    Raises:
+      ValueError: the folder is neither, or its generator draws no pictures or is asked with what no page can give.
+    """
+    if (folder / "export.json").exists():
+        return view_of_export(load(folder), folder), None
+    run = loading.load(folder, step, file=file)
+    return view_of_run(run, folder), run
+
+
+def view_of_run(run: Trained, folder: Path) -> View:
+    """Returns a run's generator as a view.
+
+    Args:
+      run: read back.
+      folder: its own, for the name and for messages.
+    Returns:
+      View.
+    Raises:
+      ValueError: it draws no pictures, or is asked with what no page can give.
+    """
+    experiment, game = run.experiment, run.experiment.game
+    whole = folder.resolve()
+    name = f"{whole.parent.name}/{whole.name}, step {int(run.state.step):,}"
+    state = averages_in_place(run.state)._replace(opt_state={}, ema={}, ema_state={})
+    pictures, asks = picture_inputs(run), set((game.system and game.system.asks) or {})
+    if pictures and (pictures.keys() & asks or experiment.prior is None):
+        if lacking := sorted(asks - pictures.keys()):
+            raise ValueError(f"{folder} is asked with {lacking} beside pictures, which the page cannot give")
+        return _translator(name, game, state, pictures)
+    if lacking := sorted(asks - {"y"}):
+        raise ValueError(f"{folder} is asked with {lacking}, which the page cannot give")
+    shape = _shape(folder, game, state, _own(experiment, 1) | _labels(Wish(n=1), experiment.classes))
+    generator: Any = (game.networks or {}).get("generator")
+    if experiment.prior is None:
+        controls = Controls(experiment.classes, experiment.names)
+        view = _seeded(name, game, state, controls, lambda n: _own(experiment, n))
+    elif hasattr(generator, "mapping") and hasattr(generator, "synthesis"):
+        view = _styled(name, experiment, state)
+    else:
+        view = _plain(name, experiment, state)
+    return view._replace(shape=shape)
+
+
+def view_of_export(loaded: Loaded, folder: Path) -> View:
+    """Returns an export's generator as a view: by seeds and classes, as it does not say where latents come from.
+
+    Args:
+      loaded: the export.
+      folder: its own, for the name and for messages.
+    Returns:
+      View.
+    Raises:
+      ValueError: it draws no pictures, or is asked with more than classes.
+    """
+    facts = read_page(folder / "export.json", facts=dict)["facts"]
+    label, names = loaded.inputs.get("y"), tuple(map(str, facts.get("classes") or ()))
+    if set(loaded.inputs) - {"y"} or (label is not None and (label["shape"] or not names)):
+        what = {name: form["shape"] for name, form in loaded.inputs.items()}
+        raise ValueError(f"{folder} is asked with {what}; of an export the page gives seeds and named classes: explore")
+    controls = Controls(len(names) if label is not None else 0, names)
+    shape = _shape(folder, loaded.game, loaded.state, _labels(Wish(n=1), controls.classes))
+    name = f"{facts.get('name') or folder.name}, an export"
+    return _seeded(name, loaded.game, loaded.state, controls, lambda n: {})._replace(shape=shape)
+
+
+def _seeded(name: str, game: Game, state: TrainState, controls: Controls, own: Callable[[int], Inputs]) -> View:
+    """A generator that is asked by seed, and by class where it has classes."""
+    generate = jax.jit(game.generate)
+
+    def again(inputs: Mapping[str, Any]) -> np.ndarray:
+        asked = {k: v for k, v in inputs.items() if k != "seed"}
+        return as_bytes(generate(state, _key(inputs), asked))
+
+    def draw(wish: Wish) -> Shown:
+        inputs = _numbers(wish) | own(wish.n) | _labels(wish, controls.classes)
+        return Shown(again(inputs), inputs)
+
+    return View(name, (), controls, draw, again)
+
+
+def _plain(name: str, experiment: Experiment, state: TrainState) -> View:
+    """A generator of latents, G(z) or G(z, y)."""
+    game, prior, classes = experiment.game, experiment.prior or _no_prior, experiment.classes
+    normal, width = is_normal(prior), prior(jax.random.key(0), 1).shape[1:]
+    basis = _basis(_first_kernel(state, width[0])) if len(width) == 1 else None
+    generate = jax.jit(game.generate)
+
+    @jax.jit
+    def draw(state: TrainState, wish: Mapping[str, Any], asked: Inputs) -> tuple[Array, Any]:
+        key, index = jax.random.key(wish["seed"]), wish["index"]
+        z, end = (prior(jax.random.key(wish[seed]), len(index), index) for seed in ("seed", "other"))
+        if normal:
+            z, end = (truncated(latent, wish["truncation"]) for latent in (z, end))
+        z = blended(z, end, wish["blend"], normal)
+        z = on_plane(z, wish["plane"], key, normal) if z.ndim == 2 else z
+        z = z if basis is None else along(z, basis, wish["along"], jnp.zeros(()))
+        return z, game.generate(state, key, {"z": z, "index": index} | asked)
+
+    def shown(wish: Wish) -> Shown:
+        asked = _own(experiment, wish.n) | _labels(wish, classes)
+        z, images = draw(state, _dials(wish, basis), asked)
+        return Shown(as_bytes(images), {"z": np.asarray(z)} | _numbers(wish) | asked)
+
+    def again(inputs: Mapping[str, Any]) -> np.ndarray:
+        asked = {k: v for k, v in inputs.items() if k != "seed"}
+        return as_bytes(generate(state, _key(inputs), asked))
+
+    controls = Controls(
+        classes,
+        experiment.names,
+        latents=len(width) == 1,
+        truncation=(0.1, UNBOUNDED) if normal else None,
+        directions=0 if basis is None else len(basis),
+    )
+    return View(name, (), controls, shown, again)
+
+
+def _styled(name: str, experiment: Experiment, state: TrainState) -> View:
+    """A generator of styles: truncation, mixing and directions are those of its styles, w."""
+    prior, classes = experiment.prior or _no_prior, experiment.classes
+    generator: Any = dict(experiment.game.networks or {})["generator"]
+    networks, cutoff = {"generator": generator.clone(truncation=1.0)}, generator.truncation_cutoff  # by a dial instead
+    leaves = by_path(state.params["generator"])
+    basis = _basis(*(leaf for path, leaf in leaves.items() if path.endswith("style/kernel")))
+
+    @jax.jit
+    def draw(state: TrainState, wish: Mapping[str, Any], asked: Inputs) -> tuple[Array, Any]:
+        key, index, mean = jax.random.key(wish["seed"]), wish["index"], state.model_state["generator"]["average"]["w"]
+        g = trained(networks, state, "generator", key=key)
+        z, end = (prior(jax.random.key(wish[seed]), len(index), index) for seed in ("seed", "other"))
+        start, end = (
+            g(latent, *asked.values(), method="mapping") for latent in (on_plane(z, wish["plane"], key, True), end)
+        )
+        layer = jnp.arange(start.shape[1])[None, :, None]
+        w = jnp.where(layer >= start.shape[1] - wish["mixed"], end, start + wish["blend"] * (end - start))
+        near = jnp.where(wish["truncation"] == 1, w, mean + wish["truncation"] * (w - mean))
+        w = near if cutoff is None else jnp.where(layer < cutoff, near, w)
+        w = w if basis is None else along(w, basis, wish["along"], mean)
+        return w, g(w, method="synthesis")
+
+    @jax.jit
+    def synthesis(state: TrainState, key: Array, w: ArrayLike) -> Any:
+        return trained(networks, state, "generator", key=key)(w, method="synthesis")
+
+    def shown(wish: Wish) -> Shown:
+        w, images = draw(state, _dials(wish, basis), _labels(wish, classes))
+        return Shown(as_bytes(images), {"w": np.asarray(w)} | _numbers(wish))
+
+    def again(inputs: Mapping[str, Any]) -> np.ndarray:
+        return as_bytes(synthesis(state, _key(inputs), inputs["w"]))
+
+    styles = jax.eval_shape(draw, state, _dials(Wish(n=1), basis), _labels(Wish(n=1), classes))[0]
+    controls = Controls(
+        classes,
+        experiment.names,
+        latents=True,
+        truncation=(0.0, 1.5),
+        truncated=float(generator.truncation),
+        layers=styles.shape[1],
+        directions=0 if basis is None else len(basis),
+    )
+    return View(name, (), controls, shown, again)
+
+
+def _translator(name: str, game: Game, state: TrainState, pictures: Mapping[str, tuple[int, ...]]) -> View:
+    """A translator: `again` of one of its inputs, [n, H, W, C] in [-1, 1], makes the answers."""
+    generate = jax.jit(game.generate)
+
+    def again(inputs: Mapping[str, Any]) -> np.ndarray:
+        asked = {k: v for k, v in inputs.items() if k != "seed"}
+        return as_bytes(generate(state, _key(inputs), asked))
+
+    def draw(wish: Wish) -> Shown:
+        raise ValueError(f"{name} translates pictures; give it one")
+
+    for entry, form in pictures.items():
+        shape = _shape(name, game, state, {entry: np.zeros((1, *form), np.float32)})
+    return View(name, shape, Controls(pictures=pictures), draw, again)
+
+
+def _no_prior(*given: Any) -> Array:
+    raise ValueError("this generator has no prior of latents")
+
+
+def _own(experiment: Experiment, n: int) -> Inputs:
+    """Returns what the experiment itself asks n samples with, where that is no class."""
+    own = {} if experiment.classes or experiment.inputs is None else experiment.inputs(n)
+    return jax.tree.map(np.asarray, dict(own))
+
+
+def _labels(wish: Wish, classes: int) -> Inputs:
+    if not classes:
+        return {}
+    if wish.y is not None and not 0 <= wish.y < classes:
+        raise ValueError(f"class {wish.y} is none of 0..{classes - 1}")
+    y = np.arange(wish.n) % classes if wish.y is None else np.full(wish.n, wish.y)
+    return {"y": y.astype(np.int32)}
+
+
+def _numbers(wish: Wish) -> Inputs:
+    """Returns the seed of the samples' noise, and their numbers."""
+    return {"seed": np.full(wish.n, wish.seed, np.int32), "index": np.arange(wish.n, dtype=np.int32)}
+
+
+def _key(inputs: Mapping[str, Any]) -> Array:
+    return jax.random.key(int(np.asarray(inputs["seed"])[0]))
+
+
+def _dials(wish: Wish, basis: Array | None) -> dict[str, Any]:
+    """Returns a wish as arrays of fixed shapes, which compile once."""
+    count = 0 if basis is None else len(basis)
+    dials = np.zeros(count, np.float32)
+    dials[: len(wish.along)] = wish.along[:count]
+    return {
+        "seed": np.int32(wish.seed),
+        "other": np.int32(wish.other),
+        "index": np.arange(wish.n, dtype=np.int32),
+        "truncation": np.float32(wish.truncation),
+        "blend": np.float32(wish.blend),
+        "plane": np.asarray(wish.plane, np.float32),
+        "mixed": np.int32(wish.mixed),
+        "along": dials,
+    }
+
+
+def _first_kernel(state: TrainState, width: int) -> Any:
+    """Returns the kernel that the latent enters a generator by, where there is one dense layer for that."""
+    leaves = by_path(state.params.get("generator", {}))
+    dense = [path for path in leaves if path.endswith("kernel") and path.count("/") == 1]
+    fits = [path for path in dense if leaves[path].ndim == 2 and leaves[path].shape[0] == width]
+    return leaves[min(fits)] if fits else None
+
+
+def _basis(*kernels: Any) -> Array | None:
+    """Returns SeFa's directions [count, Z]; None without a kernel."""
+    known = [kernel for kernel in kernels if kernel is not None]
+    if not known:
+        return None
+    return semantic_directions(*known, count=min(DIRECTIONS, known[0].shape[0])).vectors
+
+
+def _shape(name: Path | str, game: Game, state: TrainState, asked: Inputs) -> tuple[int, ...]:
+    """Returns the shape [H, W, C] of what is made; raises unless that are pictures."""
+    inputs = {"index": np.zeros(1, np.int32)} | asked
+    made = jax.eval_shape(game.generate, state, jax.random.key(0), inputs)
+    shape = getattr(made, "shape", None)
+    if shape is None or len(shape) != 4 or shape[-1] not in (1, 3, 4):
+        what = "several arrays" if shape is None else f"arrays {list(shape[1:])}"
+        raise ValueError(f"{name} makes {what}; the page shows pictures [H, W, 1, 3 or 4]")
+    return tuple(shape[1:])
