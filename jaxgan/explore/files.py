@@ -34,7 +34,8 @@ def png(image: np.ndarray) -> bytes:
 def latents_file(inputs: Mapping[str, np.ndarray], sample: int) -> bytes:
     """Returns what makes one of n samples again as an .npz file: arrays [1, ...] by name."""
     file = io.BytesIO()
-    np.savez(file, **{name: np.asarray(inputs[name])[sample : sample + 1] for name in NAMES if name in inputs})
+    arrays: dict[str, Any] = {name: inputs[name][sample : sample + 1] for name in NAMES if name in inputs}
+    np.savez(file, **arrays)
     return file.getvalue()
 
 
@@ -88,6 +89,8 @@ def read_picture(content: bytes, shape: Sequence[int]) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of a bomb; here its size is refused below
             image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"this picture has more than the {MAX_PIXELS:,} pixels that are taken") from error
     except Exception as error:  # decoders raise nearly anything on what is no picture
         raise ValueError(f"this file is no picture: {', '.join(FORMATS)} are taken") from error
     if math.prod(image.size) > MAX_PIXELS:

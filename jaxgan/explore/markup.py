@@ -153,8 +153,8 @@ CSS = """
   font-size: .8rem; padding: 4px 2px 0; color: var(--body-text-color-subdued); }
 .jg-grid figcaption > span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; max-width: 100%; }
 .jg-grid nav { display: flex; gap: 10px; }
-.jg-grid a, .jg-grid button { color: var(--link-text-color); background: none; border: 0; padding: 2px 0; cursor: pointer;
-  font: inherit; text-decoration: none; }
+.jg-grid a, .jg-grid button { color: var(--link-text-color); background: none; border: 0; padding: 2px 0;
+  cursor: pointer; font: inherit; text-decoration: none; }
 .jg-grid a:hover, .jg-grid button:hover { text-decoration: underline; }
 .jg-pins .jg-grid { grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
 .jg-rows { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); }
@@ -164,22 +164,31 @@ CSS = """
 .jg-line { margin: 0; font-size: .88rem; color: var(--body-text-color-subdued); }
 .jg-trouble { color: var(--error-text-color, #b91c1c); }
 .jg-pad { position: relative; width: 100%; aspect-ratio: 1; max-width: 260px; margin: 0 auto; border-radius: 10px;
-  touch-action: none; cursor: crosshair; border: 1px solid var(--border-color-primary); background:
-  linear-gradient(var(--border-color-primary), var(--border-color-primary)) center / 1px 100% no-repeat,
-  linear-gradient(var(--border-color-primary), var(--border-color-primary)) center / 100% 1px no-repeat,
-  var(--input-background-fill); }
-.jg-dot { position: absolute; width: 18px; height: 18px; margin: -9px 0 0 -9px; border-radius: 50%; pointer-events: none;
-  background: var(--color-accent); box-shadow: 0 0 0 3px var(--background-fill-primary); }
+  touch-action: none; cursor: crosshair; border: 1px solid var(--border-color-primary);
+  --cross: color-mix(in srgb, var(--body-text-color-subdued) 45%, transparent);
+  background: linear-gradient(var(--cross), var(--cross)) center / 1px 100% no-repeat,
+  linear-gradient(var(--cross), var(--cross)) center / 100% 1px no-repeat, var(--input-background-fill); }
+.jg-dot { position: absolute; width: 18px; height: 18px; margin: -9px 0 0 -9px; border-radius: 50%;
+  pointer-events: none; background: var(--color-accent); box-shadow: 0 0 0 3px var(--background-fill-primary); }
 .jg-drop { display: flex; align-items: center; justify-content: center; text-align: center; min-height: 72px;
   padding: 10px; border: 1.5px dashed var(--border-color-primary); border-radius: 10px; cursor: pointer;
   color: var(--body-text-color-subdued); font-size: .9rem; }
 .jg-drop:hover, .jg-drop:focus-within { border-color: var(--color-accent); color: var(--body-text-color); }
 .jg-drop input { position: absolute; width: 1px; height: 1px; opacity: 0; }
-.gradio-container { max-width: 1280px !important; margin: 0 auto; }
+.gradio-container input[type=range]::-webkit-slider-thumb { background: var(--color-accent); }
+.gradio-container input[type=range]::-moz-range-thumb { background: var(--color-accent); }
+.gradio-container { max-width: 1240px !important; margin: 0 auto; }
 footer { display: none !important; }
-@media (max-width: 700px) {
-  .jg-stage { position: sticky; top: 0; z-index: 5; background: var(--body-background-fill); padding-bottom: 6px; }
-  .jg-stage .jg-grid { max-width: 52vh; margin: 0 auto; gap: 6px; }
+.jg-page { display: grid !important; gap: 20px; align-items: start;
+  grid-template: "stage dials" auto "more dials" 1fr / minmax(0, 3fr) minmax(300px, 2fr); }
+.jg-stage { grid-area: stage; } .jg-dials { grid-area: dials; } .jg-more { grid-area: more; }
+.jg-page > .column { width: 100%; min-width: 0 !important; }
+.jg-page .block:has(> .html-container > div:empty) { display: none; }
+@media (max-width: 760px) {
+  .jg-page { display: flex !important; flex-direction: column; gap: 14px; align-items: stretch; }
+  .jg-stage { position: sticky; top: 0; z-index: 5; background: var(--body-background-fill); padding: 6px 0; }
+  .jg-stage .jg-grid { max-width: 44vh; margin: 0 auto; gap: 6px; }
+  .jg-stage .jg-grid figcaption { font-size: .72rem; }
   .jg-stage .jg-grid figcaption > span { display: none; }
   .jg-stage .jg-grid nav { width: 100%; justify-content: space-between; gap: 2px; }
 }

@@ -65,17 +65,17 @@ def look() -> dict[str, Any]:
 def _generator_page(gr: Any, view: View, run: Trained | None) -> None:
     """A page of samples and dials."""
     first = _cells(view, wish_of({}, view.controls))
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=320):
-            with gr.Column(elem_classes="jg-stage"):
-                shown = _gallery(gr, _grid(view, first), "samples")
+    with gr.Row(equal_height=False, elem_classes="jg-page"):
+        with gr.Column(min_width=0, elem_classes="jg-stage"):
+            shown = _gallery(gr, _grid(view, first), "samples")
             words = gr.HTML("", elem_id="words")
+        with gr.Column(min_width=0, elem_classes="jg-dials"):
+            dials = _dials(gr, view.controls)
+        with gr.Column(min_width=0, elem_classes="jg-more"):
             pins, pinned = gr.State([]), _gallery(gr, "", "pins")
             near = None if run is None else gr.Button("Nearest training pictures", elem_id="near", size="sm")
-            found_near = gr.HTML("", elem_id="nearest")
+            beside = gr.HTML("", elem_id="nearest")
             drop = _drop(gr, LATENTS, "latent")
-        with gr.Column(scale=2, min_width=300):
-            dials = _dials(gr, view.controls)
     names, values = tuple(dials), list(dials.values())
 
     def wish(given: Sequence[Any]) -> Wish:
@@ -106,7 +106,7 @@ def _generator_page(gr: Any, view: View, run: Trained | None) -> None:
         def neighbours(*given: Any) -> tuple[Any, str]:
             return _or_words(gr, lambda: _neighbours(view, wish(given), training))
 
-        near.click(neighbours, values, [found_near, words], **(CALL | {"show_progress": "minimal"}))
+        near.click(neighbours, values, [beside, words], **(CALL | {"show_progress": "minimal"}))
 
 
 def _translator_page(gr: Any, view: View, run: Trained | None) -> None:
@@ -114,12 +114,12 @@ def _translator_page(gr: Any, view: View, run: Trained | None) -> None:
     entries, given = view.controls.pictures, {} if run is None else held_out_pictures(run)
     entry = next(iter(given), next(iter(entries)))
     count = len(given.get(entry, ()))
-    with gr.Row(equal_height=False):
-        with gr.Column(scale=3, min_width=320), gr.Column(elem_classes="jg-stage"):
+    with gr.Row(equal_height=False, elem_classes="jg-page"):
+        with gr.Column(min_width=0, elem_classes="jg-stage"):
             start = _grid(view, _translated(view, entry, given[entry][:1], 0)) if count else ""
             shown = _gallery(gr, start, "samples")
             words = gr.HTML("" if count else markup.line("Give a picture: the run's own are not here"), elem_id="words")
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(min_width=0, elem_classes="jg-dials"):
             drop = _drop(gr, PICTURES, "picture")
             number = gr.Slider(1, max(2, count), 1, step=1, label="Held-out picture", visible=count > 1)
             kind = gr.Radio(list(entries), value=entry, label="It is of kind", visible=len(entries) > 1)
@@ -154,10 +154,10 @@ def _dials(gr: Any, controls: Controls) -> dict[str, Any]:
     """Makes the dials that a generator has, by the field of a wish."""
     dials: dict[str, Any] = {}
     whole = {"precision": 0, "minimum": 0, "maximum": SEEDS - 1}
-    with gr.Row():
+    with gr.Row(equal_height=True):
         dials["seed"] = gr.Number(0, label="Seed", elem_id="seed", min_width=120, **whole)
-        dials["n"] = gr.Radio(list(NUMBERS), value=4, label="Samples", elem_id="n", min_width=160)
-    another = gr.Button("Another seed", variant="primary", elem_id="another")
+        another = gr.Button("Another seed", variant="primary", elem_id="another", min_width=120)
+    dials["n"] = gr.Radio(list(NUMBERS), value=4, label="Samples", elem_id="n")
     another.click(None, None, dials["seed"], js=f"() => Math.floor(Math.random() * {SEEDS})", api_visibility="private")
     if controls.classes:
         names = controls.names or tuple(map(str, range(controls.classes)))
@@ -165,8 +165,11 @@ def _dials(gr: Any, controls: Controls) -> dict[str, Any]:
         dials["y"] = gr.Dropdown(options, value=0, label="Class", elem_id="y")
     if controls.truncation:
         low, high = controls.truncation
-        label = "Truncation: less is more alike" if controls.layers else f"Bound of latents: {high:g} is none"
-        dials["truncation"] = gr.Slider(low, high, controls.truncated, step=0.05, label=label, elem_id="truncation")
+        info = "psi of styles, 1 is none" if controls.layers else f"bound of latents, {high:g} is none"
+        info += "; less is more alike, and cleaner"
+        dials["truncation"] = gr.Slider(
+            low, high, controls.truncated, step=0.05, label="Truncation", info=info, elem_id="truncation"
+        )
     if controls.latents:
         with gr.Accordion("To another seed", open=True):
             dials["other"] = gr.Number(1, label="The other seed", elem_id="other", **whole)
@@ -225,9 +228,7 @@ def _cells(view: View, wish: Wish) -> list[Cell]:
         label = None if y is None or not view.controls.classes else int(y[k])
         named = "" if label is None else f", {names[label] if names else f'class {label}'}"
         cells.append(
-            Cell(
-                png(image), f"seed{wish.seed}-{k:06d}", f"{wish.seed}:{k}{named}", latents_file(shown.inputs, k), "pin"
-            )
+            Cell(png(image), f"seed{wish.seed}-{k:06d}", f"no. {k}{named}", latents_file(shown.inputs, k), "pin")
         )
     return cells
 

@@ -7,8 +7,10 @@ hosts that are not this machine's names: a page elsewhere cannot reach this one 
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
+import threading
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -20,7 +22,8 @@ PATHS = re.compile(
     r"|gradio_api/(startup-events|info|app_id|theme\.css|queue/(join|data)|(run|api)/\w+|cancel|reset|heartbeat/\w+))/?"
 )
 
-Scope, Call = MutableMapping[str, Any], Callable[..., Awaitable[Any]]
+Scope = MutableMapping[str, Any]
+Call = Callable[..., Awaitable[Any]]
 
 
 def guarded(app: Call, hosts: tuple[str, ...] | None) -> Call:
@@ -110,5 +113,13 @@ def serve(page: Any, *, host: str, port: int | None, inline: bool, look: dict[st
             **look,
         )
     except OSError as error:
-        raise ValueError(f"--host {host} --port {port or 'any'}: {error}") from error
+        where = f"{host}:{port}" if port else host
+        raise ValueError(f"nothing can be served at {where}: is it taken, or of another machine? Use --port") from error
+    threading.Thread(target=_import_matplotlib, daemon=True).start()
     return str(page.local_url)
+
+
+def _import_matplotlib() -> None:
+    """Imports what Gradio imports at its first call where it is installed: half a second that no click waits for."""
+    with contextlib.suppress(ImportError):
+        import matplotlib.pyplot  # noqa: F401

@@ -20,7 +20,7 @@ from jaxgan.explore.latents import UNBOUNDED, along, blended, on_plane, truncate
 from jaxgan.explore.wishes import DIRECTIONS, Controls, Wish
 from jaxgan.export.loaded import Loaded, load
 from jaxgan.pages import read_page
-from jaxgan.priors import is_normal
+from jaxgan.priors import Prior, is_normal
 from jaxgan.runs import loading
 from jaxgan.runs.experiment import Experiment
 from jaxgan.runs.loading import Trained, picture_inputs
@@ -96,9 +96,9 @@ def view_of_run(run: Trained, folder: Path) -> View:
         controls = Controls(experiment.classes, experiment.names)
         view = _seeded(name, game, state, controls, lambda n: _own(experiment, n))
     elif hasattr(generator, "mapping") and hasattr(generator, "synthesis"):
-        view = _styled(name, experiment, state)
+        view = _styled(name, experiment, experiment.prior, state)
     else:
-        view = _plain(name, experiment, state)
+        view = _plain(name, experiment, experiment.prior, state)
     return view._replace(shape=shape)
 
 
@@ -117,7 +117,9 @@ def view_of_export(loaded: Loaded, folder: Path) -> View:
     label, names = loaded.inputs.get("y"), tuple(map(str, facts.get("classes") or ()))
     if set(loaded.inputs) - {"y"} or (label is not None and (label["shape"] or not names)):
         what = {name: form["shape"] for name, form in loaded.inputs.items()}
-        raise ValueError(f"{folder} is asked with {what}; of an export the page gives seeds and named classes: explore")
+        raise ValueError(
+            f"{folder} is asked with {what}; the page gives an export seeds and, where it lists them, classes"
+        )
     controls = Controls(len(names) if label is not None else 0, names)
     shape = _shape(folder, loaded.game, loaded.state, _labels(Wish(n=1), controls.classes))
     name = f"{facts.get('name') or folder.name}, an export"
@@ -139,10 +141,10 @@ def _seeded(name: str, game: Game, state: TrainState, controls: Controls, own: C
     return View(name, (), controls, draw, again)
 
 
-def _plain(name: str, experiment: Experiment, state: TrainState) -> View:
+def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -> View:
     """A generator of latents, G(z) or G(z, y)."""
-    game, prior, classes = experiment.game, experiment.prior or _no_prior, experiment.classes
-    normal, width = is_normal(prior), prior(jax.random.key(0), 1).shape[1:]
+    game, classes = experiment.game, experiment.classes
+    normal, width = is_normal(prior), jax.eval_shape(lambda: prior(jax.random.key(0), 1)).shape[1:]
     basis = _basis(_first_kernel(state, width[0])) if len(width) == 1 else None
     generate = jax.jit(game.generate)
 
@@ -176,9 +178,9 @@ def _plain(name: str, experiment: Experiment, state: TrainState) -> View:
     return View(name, (), controls, shown, again)
 
 
-def _styled(name: str, experiment: Experiment, state: TrainState) -> View:
+def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) -> View:
     """A generator of styles: truncation, mixing and directions are those of its styles, w."""
-    prior, classes = experiment.prior or _no_prior, experiment.classes
+    classes = experiment.classes
     generator: Any = dict(experiment.game.networks or {})["generator"]
     networks, cutoff = {"generator": generator.clone(truncation=1.0)}, generator.truncation_cutoff  # by a dial instead
     leaves = by_path(state.params["generator"])
@@ -186,7 +188,8 @@ def _styled(name: str, experiment: Experiment, state: TrainState) -> View:
 
     @jax.jit
     def draw(state: TrainState, wish: Mapping[str, Any], asked: Inputs) -> tuple[Array, Any]:
-        key, index, mean = jax.random.key(wish["seed"]), wish["index"], state.model_state["generator"]["average"]["w"]
+        key, index = jax.random.key(wish["seed"]), wish["index"]
+        mean = state.model_state["generator"]["average"]["w"][None, None]
         g = trained(networks, state, "generator", key=key)
         z, end = (prior(jax.random.key(wish[seed]), len(index), index) for seed in ("seed", "other"))
         start, end = (
@@ -237,10 +240,6 @@ def _translator(name: str, game: Game, state: TrainState, pictures: Mapping[str,
     for entry, form in pictures.items():
         shape = _shape(name, game, state, {entry: np.zeros((1, *form), np.float32)})
     return View(name, shape, Controls(pictures=pictures), draw, again)
-
-
-def _no_prior(*given: Any) -> Array:
-    raise ValueError("this generator has no prior of latents")
 
 
 def _own(experiment: Experiment, n: int) -> Inputs:
@@ -297,7 +296,8 @@ def _basis(*kernels: Any) -> Array | None:
     known = [kernel for kernel in kernels if kernel is not None]
     if not known:
         return None
-    return semantic_directions(*known, count=min(DIRECTIONS, known[0].shape[0])).vectors
+    count = min(DIRECTIONS, known[0].shape[0])
+    return jax.jit(lambda *kernels: semantic_directions(*kernels, count=count).vectors)(*known)  # one program, not ten
 
 
 def _shape(name: Path | str, game: Game, state: TrainState, asked: Inputs) -> tuple[int, ...]:
