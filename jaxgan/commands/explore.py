@@ -14,8 +14,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from jaxgan.explore import HOST, explore
-from jaxgan.runs.flags import parse, reported
+from jaxgan.explore import HOST, explore, quick_start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +31,8 @@ class Explore:
 
 def main(words: Sequence[str]) -> int:
     """Serves the page until it is interrupted; returns the exit code."""
+    with quick_start():
+        from jaxgan.runs.flags import parse, reported  # JAX and more
 
     def work() -> int:
         flags = parse(Explore, words, "jaxgan explore", __doc__)

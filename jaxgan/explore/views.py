@@ -6,7 +6,8 @@ where the controls stand are numbers that a program is given, so that moving one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -46,6 +47,17 @@ class View(NamedTuple):
     controls: Controls
     draw: Callable[[Wish], Shown]  # of a translator: raises
     again: Callable[[Mapping[str, Any]], np.ndarray]  # the inputs of n samples -> their images [n, H, W, C] uint8
+
+
+class Basis(NamedTuple):
+    """SeFa's directions, which are computed when the first of them is used: the first picture need not wait."""
+
+    count: int
+    width: int  # of a latent
+    vectors: Callable[[], np.ndarray]  # () -> [count, width]
+
+
+NO_DIRECTIONS = Basis(0, 0, lambda: np.zeros((0, 0), np.float32))
 
 
 def open_view(
@@ -145,7 +157,7 @@ def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -
     """A generator of latents, G(z) or G(z, y)."""
     game, classes = experiment.game, experiment.classes
     normal, width = is_normal(prior), jax.eval_shape(lambda: prior(jax.random.key(0), 1)).shape[1:]
-    basis = _basis(_first_kernel(state, width[0])) if len(width) == 1 else None
+    basis = _basis(_first_kernels(state, width[0])) if len(width) == 1 else NO_DIRECTIONS
     generate = jax.jit(game.generate)
 
     @jax.jit
@@ -156,7 +168,7 @@ def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -
             z, end = (truncated(latent, wish["truncation"]) for latent in (z, end))
         z = blended(z, end, wish["blend"], normal)
         z = on_plane(z, wish["plane"], key, normal) if z.ndim == 2 else z
-        z = z if basis is None else along(z, basis, wish["along"], jnp.zeros(()))
+        z = along(z, wish["basis"], wish["along"], jnp.zeros(())) if basis.count else z
         return z, game.generate(state, key, {"z": z, "index": index} | asked)
 
     def shown(wish: Wish) -> Shown:
@@ -173,7 +185,7 @@ def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -
         experiment.names,
         latents=len(width) == 1,
         truncation=(0.1, UNBOUNDED) if normal else None,
-        directions=0 if basis is None else len(basis),
+        directions=basis.count,
     )
     return View(name, (), controls, shown, again)
 
@@ -184,7 +196,7 @@ def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) 
     generator: Any = dict(experiment.game.networks or {})["generator"]
     networks, cutoff = {"generator": generator.clone(truncation=1.0)}, generator.truncation_cutoff  # by a dial instead
     leaves = by_path(state.params["generator"])
-    basis = _basis(*(leaf for path, leaf in leaves.items() if path.endswith("style/kernel")))
+    basis = _basis([leaf for path, leaf in leaves.items() if path.endswith("style/kernel")])
 
     @jax.jit
     def draw(state: TrainState, wish: Mapping[str, Any], asked: Inputs) -> tuple[Array, Any]:
@@ -199,7 +211,7 @@ def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) 
         w = jnp.where(layer >= start.shape[1] - wish["mixed"], end, start + wish["blend"] * (end - start))
         near = jnp.where(wish["truncation"] == 1, w, mean + wish["truncation"] * (w - mean))
         w = near if cutoff is None else jnp.where(layer < cutoff, near, w)
-        w = w if basis is None else along(w, basis, wish["along"], mean)
+        w = along(w, wish["basis"], wish["along"], mean) if basis.count else w
         return w, g(w, method="synthesis")
 
     @jax.jit
@@ -221,7 +233,7 @@ def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) 
         truncation=(0.0, 1.5),
         truncated=float(generator.truncation),
         layers=styles.shape[1],
-        directions=0 if basis is None else len(basis),
+        directions=basis.count,
     )
     return View(name, (), controls, shown, again)
 
@@ -266,11 +278,10 @@ def _key(inputs: Mapping[str, Any]) -> Array:
     return jax.random.key(int(np.asarray(inputs["seed"])[0]))
 
 
-def _dials(wish: Wish, basis: Array | None) -> dict[str, Any]:
+def _dials(wish: Wish, basis: Basis) -> dict[str, Any]:
     """Returns a wish as arrays of fixed shapes, which compile once."""
-    count = 0 if basis is None else len(basis)
-    dials = np.zeros(count, np.float32)
-    dials[: len(wish.along)] = wish.along[:count]
+    dials = np.zeros(basis.count, np.float32)
+    dials[: len(wish.along)] = wish.along[: basis.count]
     return {
         "seed": np.int32(wish.seed),
         "other": np.int32(wish.other),
@@ -280,24 +291,25 @@ def _dials(wish: Wish, basis: Array | None) -> dict[str, Any]:
         "plane": np.asarray(wish.plane, np.float32),
         "mixed": np.int32(wish.mixed),
         "along": dials,
+        "basis": basis.vectors() if dials.any() else np.zeros((basis.count, basis.width), np.float32),
     }
 
 
-def _first_kernel(state: TrainState, width: int) -> Any:
+def _first_kernels(state: TrainState, width: int) -> list[Any]:
     """Returns the kernel that the latent enters a generator by, where there is one dense layer for that."""
     leaves = by_path(state.params.get("generator", {}))
     dense = [path for path in leaves if path.endswith("kernel") and path.count("/") == 1]
     fits = [path for path in dense if leaves[path].ndim == 2 and leaves[path].shape[0] == width]
-    return leaves[min(fits)] if fits else None
+    return [leaves[min(fits)]] if fits else []
 
 
-def _basis(*kernels: Any) -> Array | None:
-    """Returns SeFa's directions [count, Z]; None without a kernel."""
-    known = [kernel for kernel in kernels if kernel is not None]
-    if not known:
-        return None
-    count = min(DIRECTIONS, known[0].shape[0])
-    return jax.jit(lambda *kernels: semantic_directions(*kernels, count=count).vectors)(*known)  # one program, not ten
+def _basis(kernels: Sequence[Any]) -> Basis:
+    """Prepares SeFa's directions of the layers that a latent enters by."""
+    if not kernels:
+        return NO_DIRECTIONS
+    width = kernels[0].shape[0]
+    count = min(DIRECTIONS, width)
+    return Basis(count, width, functools.cache(lambda: np.asarray(semantic_directions(*kernels, count=count).vectors)))
 
 
 def _shape(name: Path | str, game: Game, state: TrainState, asked: Inputs) -> tuple[int, ...]:
