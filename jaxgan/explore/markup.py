@@ -156,13 +156,13 @@ CSS = """
 .jg-grid a, .jg-grid button { color: var(--link-text-color); background: none; border: 0; padding: 2px 0;
   cursor: pointer; font: inherit; text-decoration: none; }
 .jg-grid a:hover, .jg-grid button:hover { text-decoration: underline; }
-.jg-pins .jg-grid { grid-template-columns: repeat(auto-fill, minmax(104px, 1fr)); }
+.jg-pins .jg-grid { grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); }
 .jg-rows { display: grid; gap: 10px; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); }
 .jg-row { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: 6px; }
 .jg-rows figcaption { font-size: .75rem; text-align: center; color: var(--body-text-color-subdued); }
 .jg-sample img { border-color: var(--color-accent); }
 .jg-line { margin: 0; font-size: .88rem; color: var(--body-text-color-subdued); }
-.jg-trouble { color: var(--error-text-color, #b91c1c); }
+.jg-trouble { color: #b91c1c; } .dark .jg-trouble { color: #fca5a5; }
 .jg-pad { position: relative; width: 100%; aspect-ratio: 1; max-width: 260px; margin: 0 auto; border-radius: 10px;
   touch-action: none; cursor: crosshair; border: 1px solid var(--border-color-primary);
   --cross: color-mix(in srgb, var(--body-text-color-subdued) 45%, transparent);
@@ -177,16 +177,21 @@ CSS = """
 .jg-drop input { position: absolute; width: 1px; height: 1px; opacity: 0; }
 .gradio-container input[type=range]::-webkit-slider-thumb { background: var(--color-accent); }
 .gradio-container input[type=range]::-moz-range-thumb { background: var(--color-accent); }
-.gradio-container { max-width: 1240px !important; margin: 0 auto; }
+.gradio-container { max-width: 1240px !important; margin: 0 auto; overflow: clip !important; }
 footer { display: none !important; }
 .jg-page { display: grid !important; gap: 20px; align-items: start;
   grid-template: "stage dials" auto "more dials" 1fr / minmax(0, 3fr) minmax(300px, 2fr); }
 .jg-stage { grid-area: stage; } .jg-dials { grid-area: dials; } .jg-more { grid-area: more; }
 .jg-page > .column { width: 100%; min-width: 0 !important; }
 .jg-page .block:has(> .html-container > div:empty) { display: none; }
+@media (min-width: 761px) and (min-height: 600px) {
+  .jg-dials { position: sticky; top: 8px; max-height: calc(100vh - 16px); overflow-y: auto;
+    flex-wrap: nowrap !important; }
+  .jg-dials > * { flex-shrink: 0; }
+}
 @media (max-width: 760px) {
   .jg-page { display: flex !important; flex-direction: column; gap: 14px; align-items: stretch; }
-  .jg-stage { position: sticky; top: 0; z-index: 5; background: var(--body-background-fill); padding: 6px 0; }
+  .jg-stage { position: sticky; top: 0; z-index: 60; background: var(--body-background-fill); padding: 6px 0; }
   .jg-stage .jg-grid { max-width: 44vh; margin: 0 auto; gap: 6px; }
   .jg-stage .jg-grid figcaption { font-size: .72rem; }
   .jg-stage .jg-grid figcaption > span { display: none; }

@@ -27,6 +27,14 @@ from jaxgan.sample import as_bytes
 PINS = 24  # that a session keeps
 LATENTS, PICTURES = "Drop a latent that was saved here, or choose one", "Drop a picture, or choose one"
 CALL: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+# Clicks that add to what a session keeps come one by one, each to what the one before left.
+KEEP: dict[str, Any] = {
+    **CALL,
+    "queue": True,
+    "trigger_mode": "multiple",
+    "concurrency_limit": 1,
+    "concurrency_id": "keep",
+}
 LAST: dict[str, Any] = {**CALL, "trigger_mode": "always_last"}  # of many moves of a slider the last one counts
 
 Pins = list[Cell]
@@ -97,9 +105,9 @@ def _generator_page(gr: Any, view: View, run: Trained | None) -> None:
     for function in (pin, unpin):  # Gradio hands over what a click says by this annotation
         function.__annotations__["event"] = gr.EventData
     gr.on([dial.change for dial in values], draw, values, [shown, words], **LAST)
-    shown.select(pin, [pins, *values], [pins, pinned, words], **CALL)
-    pinned.select(unpin, [pins], [pins, pinned], **CALL)
-    drop.upload(reopen, [pins, drop], [pins, pinned, words], **CALL)
+    shown.select(pin, [pins, *values], [pins, pinned, words], **KEEP)
+    pinned.select(unpin, [pins], [pins, pinned], **KEEP)
+    drop.upload(reopen, [pins, drop], [pins, pinned, words], **KEEP)
     if run is not None and near is not None:
         training = _once(lambda: training_pictures(run))
 

@@ -96,6 +96,7 @@ def serve(page: Any, *, host: str, port: int | None, inline: bool, look: dict[st
             server_name=host,
             server_port=port,
             inline=inline,
+            height=860,
             inbrowser=False,
             share=False,
             quiet=True,

@@ -203,7 +203,7 @@ def test_a_second_browser_does_not_disturb_the_first(browser, address, page, vie
     other.locator("#seed input").fill("5")
     shows(other, view.draw(Wish(seed=5)).images)
     for k in range(3):
-        other.locator("#samples button").nth(k).click()
+        other.locator("#samples button").nth(k).click()  # at once: none is lost
     shows(other, view.draw(Wish(seed=5)).images[:3], "#pins")
     assert len(sources(page, "#pins")) == 1
     shows(page, mine)
