@@ -19,7 +19,7 @@ MAX_REQUEST = 30_000_000  # bytes of a request: a picture in base64 and a little
 PATHS = re.compile(
     r"/(|config|theme\.css|favicon\.ico|manifest\.json|robots\.txt"
     r"|(static|assets|svelte)/[\w./@%~+-]*"
-    r"|gradio_api/(startup-events|info|app_id|theme\.css|queue/(join|data)|(run|api)/\w+|cancel|reset|heartbeat/\w+))/?"
+    r"|gradio_api/(startup-events|app_id|theme\.css|queue/(join|data)|run/predict|heartbeat/\w+))/?"
 )
 
 Scope = MutableMapping[str, Any]

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import shutil
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -37,7 +38,22 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def address(browser, digits):
+def asked_by_the_server():
+    """Addresses that this process, the server, connects to and names that it looks up."""
+    addresses = []
+
+    def hook(event, given):
+        if event == "socket.connect":
+            addresses.append(given[1])
+        if event == "socket.getaddrinfo":
+            addresses.append(given[:2])
+
+    sys.addaudithook(hook)  # to the end of the process
+    return addresses
+
+
+@pytest.fixture(scope="module")
+def address(browser, digits, asked_by_the_server):
     return jg.explore(digits)
 
 
@@ -212,8 +228,8 @@ def test_a_second_browser_does_not_disturb_the_first(browser, address, page, vie
     context.close()
 
 
-def test_nothing_is_asked_of_another_machine(browser, address):
-    """Every request of the browser, that of a whole visit: the page, every kind of call, both schemes."""
+def test_nothing_is_asked_of_another_machine(browser, address, asked_by_the_server):
+    """Every request of the browser in a whole visit, and every connection of the server since it was started."""
     requests = []
     for scheme in ("light", "dark"):
         context = browser.new_context(color_scheme=scheme)
@@ -229,6 +245,9 @@ def test_nothing_is_asked_of_another_machine(browser, address):
     hosts = {url.split("/")[2] for url in requests if not url.startswith(("data:", "blob:"))}
     assert hosts == {address.split("/")[2]}
     assert len(requests) > 40
+    names = {each[0] for each in asked_by_the_server if isinstance(each, tuple)}
+    assert names <= {"127.0.0.1", "localhost", "::1", b"127.0.0.1", b"localhost", None, ""}
+    assert names  # Gradio asks itself whether it is up
 
 
 def answer(address, path, data=None):

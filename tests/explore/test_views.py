@@ -1,6 +1,7 @@
 """What the page draws, without the page: every dial, that none compiles anew, and what cannot be explored."""
 
 import dataclasses
+import sys
 
 import jax
 import numpy as np
@@ -163,7 +164,7 @@ def test_an_export_is_explored_by_seed_and_class(digits, tmp_path):
         assert abs(drawn - whole.draw(Wish(seed=1, y=y)).images).max() <= 1
 
 
-def test_what_cannot_be_explored_is_one_clear_line(digits, tmp_path, capsys):
+def test_what_cannot_be_explored_is_one_clear_line(digits, tmp_path, capsys, monkeypatch):
     run = load(digits)
     game = run.experiment.game
     for system, shape, words in (
@@ -179,7 +180,10 @@ def test_what_cannot_be_explored_is_one_clear_line(digits, tmp_path, capsys):
         with pytest.raises(ValueError, match=words):
             views.view_of_run(run._replace(experiment=other), digits)
     assert main(["explore", str(tmp_path)]) == 2
-    assert "error: " in capsys.readouterr().err
+    assert capsys.readouterr().err.count("\n") == 1
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    assert main(["explore", str(digits)]) == 2
+    assert capsys.readouterr().err == "error: the page is made with Gradio: pip install 'jaxgan[explore]'\n"
 
 
 @pytest.mark.parametrize(
