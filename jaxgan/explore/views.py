@@ -107,7 +107,7 @@ def view_of_run(run: Trained, folder: Path) -> View:
     if experiment.prior is None:
         controls = Controls(experiment.classes, experiment.names)
         view = _seeded(name, game, state, controls, lambda n: _own(experiment, n))
-    elif hasattr(generator, "mapping") and hasattr(generator, "synthesis"):
+    elif hasattr(generator, "mapping") and "average" in state.model_state.get("generator", {}):
         view = _styled(name, experiment, experiment.prior, state)
     else:
         view = _plain(name, experiment, experiment.prior, state)
