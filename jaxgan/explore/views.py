@@ -52,7 +52,7 @@ class View(NamedTuple):
 class Basis(NamedTuple):
     """SeFa's directions, which are computed when the first of them is used: the first picture need not wait."""
 
-    count: int
+    number: int  # of directions
     width: int  # of a latent
     vectors: Callable[[], np.ndarray]  # () -> [count, width]
 
@@ -168,7 +168,7 @@ def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -
             z, end = (truncated(latent, wish["truncation"]) for latent in (z, end))
         z = blended(z, end, wish["blend"], normal)
         z = on_plane(z, wish["plane"], key, normal) if z.ndim == 2 else z
-        z = along(z, wish["basis"], wish["along"], jnp.zeros(())) if basis.count else z
+        z = along(z, wish["basis"], wish["along"], jnp.zeros(())) if basis.number else z
         return z, game.generate(state, key, {"z": z, "index": index} | asked)
 
     def shown(wish: Wish) -> Shown:
@@ -185,7 +185,7 @@ def _plain(name: str, experiment: Experiment, prior: Prior, state: TrainState) -
         experiment.names,
         latents=len(width) == 1,
         truncation=(0.1, UNBOUNDED) if normal else None,
-        directions=basis.count,
+        directions=basis.number,
     )
     return View(name, (), controls, shown, again)
 
@@ -211,7 +211,7 @@ def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) 
         w = jnp.where(layer >= start.shape[1] - wish["mixed"], end, start + wish["blend"] * (end - start))
         near = jnp.where(wish["truncation"] == 1, w, mean + wish["truncation"] * (w - mean))
         w = near if cutoff is None else jnp.where(layer < cutoff, near, w)
-        w = along(w, wish["basis"], wish["along"], mean) if basis.count else w
+        w = along(w, wish["basis"], wish["along"], mean) if basis.number else w
         return w, g(w, method="synthesis")
 
     @jax.jit
@@ -233,7 +233,7 @@ def _styled(name: str, experiment: Experiment, prior: Prior, state: TrainState) 
         truncation=(0.0, 1.5),
         truncated=float(generator.truncation),
         layers=styles.shape[1],
-        directions=basis.count,
+        directions=basis.number,
     )
     return View(name, (), controls, shown, again)
 
@@ -280,8 +280,8 @@ def _key(inputs: Mapping[str, Any]) -> Array:
 
 def _dials(wish: Wish, basis: Basis) -> dict[str, Any]:
     """Returns a wish as arrays of fixed shapes, which compile once."""
-    dials = np.zeros(basis.count, np.float32)
-    dials[: len(wish.along)] = wish.along[: basis.count]
+    dials = np.zeros(basis.number, np.float32)
+    dials[: len(wish.along)] = wish.along[: basis.number]
     return {
         "seed": np.int32(wish.seed),
         "other": np.int32(wish.other),
@@ -291,7 +291,7 @@ def _dials(wish: Wish, basis: Basis) -> dict[str, Any]:
         "plane": np.asarray(wish.plane, np.float32),
         "mixed": np.int32(wish.mixed),
         "along": dials,
-        "basis": basis.vectors() if dials.any() else np.zeros((basis.count, basis.width), np.float32),
+        "basis": basis.vectors() if dials.any() else np.zeros((basis.number, basis.width), np.float32),
     }
 
 
