@@ -8,8 +8,8 @@ networks, `recording`, what initialises them, `rules`, what can happen in a turn
 game into another), `systems` (named GANs), `parallel` (many devices, processes and seeds), `guard`, `lock` and
 `watchdog` (what can be survived), `loop` and `checkpoint` (training that resumes exactly), `sample` and `samplers`
 (what a trained game can do), `metrics`, `evaluation` (figures with protocols), `report` and `diagnose` (what ails a
-run), `runs` (an experiment as a folder), `export` (a generator for others to use) and `commands` (the `jaxgan` command
-line).
+run), `runs` (an experiment as a folder), `export` (a generator for others to use), `explore` (a page to play with one)
+and `commands` (the `jaxgan` command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
@@ -56,6 +56,7 @@ if TYPE_CHECKING:
         watchdog,
     )
     from jaxgan.carried import Carried, adopt, carry
+    from jaxgan.explore import explore
     from jaxgan.export import load
     from jaxgan.game import averaged, frozen, game
     from jaxgan.sample import grid, interpolate, sample, save_grid, show
@@ -85,6 +86,7 @@ __all__ = [
     "dynamics",
     "estimators",
     "evaluation",
+    "explore",
     "export",
     "frozen",
     "game",
@@ -119,6 +121,7 @@ __all__ = [
 
 _ROOM = {  # where a public name is that is no room itself; those of `__all__` that are not here are rooms
     **dict.fromkeys(("Carried", "adopt", "carry"), "carried"),
+    **dict.fromkeys(("explore",), "explore"),
     **dict.fromkeys(("load",), "export"),
     **dict.fromkeys(("averaged", "frozen", "game"), "game"),
     **dict.fromkeys(("grid", "interpolate", "sample", "save_grid", "show"), "sample"),
@@ -127,7 +130,7 @@ _ROOM = {  # where a public name is that is no room itself; those of `__all__` t
 
 
 class _Package(ModuleType):
-    """This package, in which `game` and `sample` are the functions, whoever imports their rooms, and when.
+    """This package, in which `explore`, `game` and `sample` are the functions, whoever imports their rooms, and when.
 
     Python binds a submodule in its package once it is imported, after anything that the two can do about it.
     """

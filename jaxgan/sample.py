@@ -108,7 +108,7 @@ def interpolate(
       White. Sampling Generative Networks. 2016, section 2.1 (spherical interpolation).
     """
     check_key("interpolate", key)
-    paths = {"linear": _linear, "spherical": _spherical}
+    paths = {"linear": _linear, "spherical": spherical}
     if path not in paths or steps < 2:
         raise ValueError(
             f"interpolate needs steps >= 2 and a path of {sorted(paths)}; got steps={steps}, path={path!r}"
@@ -178,7 +178,7 @@ def grid(images: ArrayLike, columns: int | None = None) -> np.ndarray:
     columns = columns or math.ceil(math.sqrt(n))
     rows = math.ceil(n / columns)
     cells = np.zeros((rows * columns, height, width, channels), np.uint8)
-    cells[:n] = _bytes(x)
+    cells[:n] = as_bytes(x)
     cells = cells.reshape(rows, columns, height, width, channels)
     return cells.transpose(0, 2, 1, 3, 4).reshape(rows * height, columns * width, channels)
 
@@ -205,7 +205,7 @@ def show(images: ArrayLike, columns: int | None = None, scale: int = 2) -> Any:
     """
     if scale < 1:
         raise ValueError(f"show needs scale >= 1; got {scale}")
-    return _picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
+    return as_picture(grid(images, columns).repeat(scale, axis=0).repeat(scale, axis=1))
 
 
 def save_each(path: str | os.PathLike[str], images: ArrayLike, names: Sequence[str]) -> list[Path]:
@@ -229,21 +229,21 @@ def save_each(path: str | os.PathLike[str], images: ArrayLike, names: Sequence[s
     folder.mkdir(parents=True, exist_ok=True)
     targets = [folder / f"{name}.png" for name in names]
     for target, image in zip(targets, x, strict=True):
-        _write(target, _bytes(image))
+        _write(target, as_bytes(image))
     return targets
 
 
-def _bytes(images: np.ndarray) -> np.ndarray:
-    """Maps [-1, 1] to 0..255, rounded; values outside are clipped."""
-    return np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+def as_bytes(images: ArrayLike) -> np.ndarray:
+    """Maps [-1, 1] to 0..255, rounded, as pictures have it; values outside are clipped."""
+    return np.round((np.clip(np.asarray(images, np.float32), -1, 1) + 1) * 127.5).astype(np.uint8)
 
 
 def _write(path: Path, picture: np.ndarray) -> None:
     """Writes a picture [H, W, C] of bytes."""
-    _picture(picture).save(path)
+    as_picture(picture).save(path)
 
 
-def _picture(picture: np.ndarray) -> Any:
+def as_picture(picture: np.ndarray) -> Any:
     """Returns a picture [H, W, C] of bytes as Pillow has it."""
     from PIL import Image
 
@@ -260,8 +260,16 @@ def _linear(start: Array, end: Array, time: Array) -> Array:
     return (1 - time) * start + time * end
 
 
-def _spherical(start: Array, end: Array, time: Array) -> Array:
-    """Turns from one direction to the other, by the angle between them; the norm goes on a line."""
+def spherical(start: Array, end: Array, time: Array) -> Array:
+    """Turns from one direction to the other, by the angle between them; the norm goes on a line.
+
+    Args:
+      start: latents [..., Z].
+      end: likewise.
+      time: in [0, 1]; broadcasts against them.
+    Returns:
+      [..., Z].
+    """
     norms = [jnp.linalg.norm(z, axis=-1, keepdims=True) for z in (start, end)]
     one, other = (z / jnp.maximum(norm, 1e-12) for z, norm in zip((start, end), norms, strict=True))
     cosine = jnp.sum(one * other, axis=-1, keepdims=True)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import jaxgan as jg
-from jaxgan.sample import _spherical, save_each, save_grid
+from jaxgan.sample import save_each, save_grid, spherical
 
 
 def make(classes=0, **settings):
@@ -229,7 +229,7 @@ def test_great_circles_keep_the_norm_at_any_angle(angle):
     across = across / jnp.linalg.norm(across) * jnp.linalg.norm(z)
     end = np.cos(angle) * z + np.sin(angle) * across
     time = jnp.linspace(0.0, 1.0, 9).reshape(1, 9, 1)
-    walk = np.asarray(_spherical(z[:, None], end[:, None], time)[0])
+    walk = np.asarray(spherical(z[:, None], end[:, None], time)[0])
     norm = float(jnp.linalg.norm(z))
     np.testing.assert_allclose(np.linalg.norm(walk, axis=1), norm, rtol=1e-5)
     np.testing.assert_allclose(walk[[0, -1]], np.concatenate([z, end]), atol=2e-3 * norm)

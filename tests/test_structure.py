@@ -39,6 +39,7 @@ ORDER = (
     {"diagnose", "evaluation"},
     {"runs"},
     {"export"},
+    {"explore"},
     {"commands"},
     {"__init__"},
 )

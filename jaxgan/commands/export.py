@@ -66,7 +66,7 @@ def _facts(run: Path, step: int) -> Facts:
         command=str(page.get("command", "")),
         data=str(data.get("name", "")),
         examples=data.get("size"),
-        classes=tuple(map(str, data.get("names", ()))),
+        classes=tuple(map(str, data.get("names") or range(page.get("classes") or 0))),  # or their numbers
         steps=step,
         figures=figures,
     )

@@ -19,6 +19,7 @@ COMMANDS = {  # by name, the file beside this one
     "report": "report",
     "compare": "compare",
     "export": "export",
+    "explore": "explore",
     "convert-weights": "convert_weights",
 }
 

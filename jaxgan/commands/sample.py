@@ -19,7 +19,7 @@ import jaxgan as jg
 from jaxgan.priors import Prior, truncated
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, look, sample_inputs
 from jaxgan.runs.flags import parse, reported
-from jaxgan.runs.loading import Trained, inputs_in_words, load
+from jaxgan.runs.loading import Trained, inputs_in_words, load, picture_inputs
 from jaxgan.runs.terminal import hint
 from jaxgan.sample import save_each
 from jaxgan.types import Game
@@ -111,16 +111,15 @@ def _translate(flags: Sample, trained: Trained) -> int:
 
 def _entry(flags: Sample, trained: Trained) -> tuple[str, tuple[int, ...]]:
     """Returns which input of the run's system pictures are, and the shape [H, W, C] of those that it was trained on."""
-    words = inputs_in_words(trained)
-    shapes = {name: tuple(leaf.shape[1:]) for name, leaf in trained.example.items() if hasattr(leaf, "shape")}
-    known = [name for name in words if len(shapes.get(name, ())) == 3]
+    known = picture_inputs(trained)
     if not known:
+        words = inputs_in_words(trained)
         asked = ", ".join(f"{name!r}: {what}" for name, what in words.items()) or "nothing"
         raise ValueError(f"--input: {flags.run} translates no pictures; it is asked with {asked}")
-    entry = flags.entry or known[0]
+    entry = flags.entry or next(iter(known))
     if entry not in known:
         raise ValueError(f"--entry {entry} is none of the pictures that {flags.run} translates: {', '.join(known)}")
-    return entry, shapes[entry]
+    return entry, known[entry]
 
 
 def _check(flags: Sample) -> None:

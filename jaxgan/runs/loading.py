@@ -80,6 +80,12 @@ def inputs_in_words(trained: Trained) -> dict[str, str]:
     return {**((system and system.asks) or {}), **((system and system.takes) or {})}
 
 
+def picture_inputs(trained: Trained) -> dict[str, tuple[int, ...]]:
+    """Returns which inputs of the run's system are pictures, and the shape [H, W, C] of those it was trained on."""
+    shapes = {name: tuple(leaf.shape[1:]) for name, leaf in trained.example.items() if hasattr(leaf, "shape")}
+    return {name: shapes[name] for name in inputs_in_words(trained) if len(shapes.get(name, ())) == 3}
+
+
 def _best(run: Path) -> Best:
     try:
         page = read_page(run / "summary.json", best_by=str | None, lower_is_better=bool | None)
