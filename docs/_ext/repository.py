@@ -25,6 +25,7 @@ LINK = re.compile(  # or code, in which nothing is one
     flags=re.DOTALL | re.MULTILINE,
 )
 PICTURE = re.compile(r"!\[([^\]]*)\]\((?:\.\./docs/)?(\w+\.png)\)")
+TABLE = re.compile(r"(?:^\|.*\n)+", flags=re.MULTILINE)
 COMMAND = re.compile(r"`(python -m experiments[^`]*)`")
 
 
@@ -53,30 +54,34 @@ def relinked(text: str, source: Path, page: Path) -> str:
 
 
 def gallery(records: str) -> str:
-    """Makes a figure of each picture in the records: what it shows, the command that made it, and its mean figures."""
+    """Makes a figure of each picture in the records: what it shows, the command that made it, and its figures."""
+    sections = {
+        part.partition("\n")[0].strip("# "): part for part in re.split(r"^(?=###? )", records, flags=re.MULTILINE)
+    }
+    named = {heading.partition(",")[0]: heading for heading in sections}
     figures = []
-    for section in re.split(r"^(?=###? )", records, flags=re.MULTILINE):
-        heading = section.partition("\n")[0].strip("# ")
-        commands, means = COMMAND.findall(section), _means(section)
-        for words, picture in PICTURE.findall(section):
-            said = f"**{heading}.** {words}" if words else f"**{heading}**"
-            lines = [said, f"`{commands[0]}`"] if commands else [said]
-            lines += [means] if means else []
-            lines += [f"[Numbers](records.md#{_anchor(heading)})"]
-            body = "\n\n".join(lines)
+    for place, part in sections.items():
+        for words, picture in PICTURE.findall(part):
+            heading = named.get(picture.removesuffix(".png"), place)  # a grid of pictures shows those of other sections
+            section = sections[heading]
+            lines = [f"**{heading}.** {words}" if words else f"**{heading}**"]
+            lines += [f"`{command}`" for command in COMMAND.findall(section)[:1]]
+            lines += [_figures(section), f"[More of it](records.md#{_anchor(heading)})"]
+            body = "\n\n".join(line for line in lines if line)
             figures.append(f":::{{figure}} {picture}\n:alt: {words or heading}\n\n{body}\n:::\n")
     return "::::{container} gallery\n" + "\n".join(figures) + "::::\n"
 
 
-def _means(section: str) -> str:
-    """Reads the first row of means of a section's first table with one, as "name value" by columns."""
-    rows = [[cell.strip() for cell in line.strip("|\n ").split("|")] for line in section.splitlines() if "|" in line]
-    for k, row in enumerate(rows):
-        if row[0] == "mean" or row[0].startswith("mean ±"):
-            rule = max((j for j in range(k) if set(rows[j][0]) <= {"-", ":"}), default=None)
-            if rule:
-                pairs = zip(rows[rule - 1][1:], row[1:], strict=False)
+def _figures(section: str) -> str:
+    """The means of a section's first table of numbers, as "name value" by columns; where it has none, the table."""
+    tables = [table for table in TABLE.findall(section) if "![" not in table]
+    for table in tables[:1]:
+        rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines()]
+        for row in rows:
+            if row[0] == "mean" or row[0].startswith("mean ±"):
+                pairs = zip(rows[0][1:], row[1:], strict=False)
                 return "; ".join(f"{name} {value}" for name, value in pairs if value)
+        return f"<details><summary>Figures</summary>\n\n{table}\n</details>"
     return ""
 
 

@@ -89,7 +89,7 @@ def page(module: ModuleType, names: list[str]) -> dict[str, str]:
         else:
             groups.setdefault(home(module, name), []).append(name)
     if pages:
-        listed = "\n".join(f"   {name}" for name in sorted(pages))
+        listed = "\n".join(f"   {name.removeprefix(path + '.')} <{name}>" for name in sorted(pages))
         text += f".. toctree::\n   :maxdepth: 1\n\n{listed}\n\n"
     for group in sorted(groups):
         if group:
@@ -114,9 +114,8 @@ def pages() -> dict[str, str]:
             made |= {module.__name__: title("jaxgan.commands", "=") + as_block(module.__doc__ or "") + commands(module)}
         else:
             made |= page(module, names)
-    listed = "\n".join(
-        f"   {name}" for name in ("jaxgan", *sorted(f"jaxgan.{name}" for name in rooms() if name not in OUTSIDE))
-    )
+    shown = sorted(name for name in rooms() if name not in OUTSIDE)
+    listed = "\n".join(["   jaxgan", *(f"   {name} <jaxgan.{name}>" for name in shown)])
     index = title("API", "=") + INTRODUCTION + f".. toctree::\n   :maxdepth: 1\n\n{listed}\n"
     return {"index": index, "jaxgan": text, **made}
 
@@ -187,10 +186,16 @@ def as_rst(lines: list[str]) -> list[str]:
         elif listed is not None and stripped and indent <= listed:
             out += [""] * bool(before)
             listed = None
-        if section == "References:" and before.endswith(".") and stripped:
+        if section == "References:" and stripped and _ended(out):
             out.append("")
         out.append(escaped(line))
     return out
+
+
+def _ended(lines: list[str]) -> bool:
+    """Whether the last paragraph is a whole reference: it has a year, and ends with a full stop."""
+    text = " ".join(lines[max((k for k, line in enumerate(lines) if not line.strip()), default=-1) + 1 :])
+    return text.endswith(".") and re.search(r"\b(19|20)\d\d\b", text) is not None
 
 
 def as_block(text: str) -> str:
@@ -203,8 +208,7 @@ def as_block(text: str) -> str:
         elif any(map(COLUMNS.match, lines)):
             blocks.append("\n".join(table(lines)))
         elif lines[0] == "References:":
-            items = [line.strip() + "\n" * line.endswith(".") for line in lines[1:]]
-            blocks.append("**References**\n\n" + "\n".join(map(escaped, items)))
+            blocks.append("**References**\n\n" + inspect.cleandoc("\n".join(as_rst(lines)[1:])))
         else:
             blocks.append("\n".join(as_rst(lines)))
     return "\n\n".join(blocks) + "\n"

@@ -86,12 +86,17 @@ def test_links_of_the_repository_become_those_of_the_site():
 
 
 def test_the_gallery_has_a_pictures_command_and_figures():
+    table = "| seed | distance | recall |\n|---|---|---|\n| 0 | 1 | 2 |\n"
+    means = "| mean ± standard deviation | 1.5 ± 0.1 | |\n"
     text = (
-        "## one\n\n`python -m experiments one --seed S`: words.\n\n| seed | distance | recall |\n|---|---|---|\n"
-        "| 0 | 1 | 2 |\n| mean ± standard deviation | 1.5 ± 0.1 | |\n\n![What it shows](../docs/one.png)\n\n"
-        "## two\n\nNo picture.\n"
+        f"# all\n\n## one\n\n`python -m experiments one --seed S`: words.\n\n{table}{means}\n"
+        f"## two\n\n`python -m experiments two`\n\n{table}\n![What it shows](../docs/other.png)\n\n"
+        "## Grids\n\n| of one |\n|---|\n| ![One](../docs/one.png) |\n"
     )
-    figure = extension("repository").gallery(text)
-    assert ":::{figure} one.png\n:alt: What it shows\n\n**one.** What it shows" in figure
-    assert "`python -m experiments one --seed S`\n\ndistance 1.5 ± 0.1\n\n[Numbers](records.md#one)" in figure
-    assert "two" not in figure
+    two, one = extension("repository").gallery(text).split(":::{figure} ")[1:]
+    assert two.startswith("other.png\n:alt: What it shows\n\n**two.** What it shows\n\n`python -m experiments two`")
+    assert f"<details><summary>Figures</summary>\n\n{table}\n</details>" in two
+    assert one.startswith(
+        "one.png\n:alt: One\n\n**one.** One\n\n`python -m experiments one --seed S`\n\ndistance 1.5 ± 0.1\n"
+    )
+    assert "[More of it](records.md#one)" in one
