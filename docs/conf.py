@@ -22,7 +22,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(HERE.parent / "build" / "notebooks")  # -D nb_execution_mode=force runs them anew
-nb_execution_timeout = 240
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_ipywidgets_js = {}  # they would come from elsewhere
 nb_merge_streams = True

@@ -51,7 +51,7 @@ def site(tmp_path_factory):
     slow = ("XLA_FLAGS", "JAX_DISABLE_MOST_OPTIMIZATIONS")  # of tests: notebooks train
     environment = {name: value for name, value in os.environ.items() if name not in slow}
     command = [sys.executable, *COMMAND, str(folder), "-q", "-D", "nb_execution_mode=force"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stderr[-4000:]
     return folder
 
