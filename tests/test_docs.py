@@ -15,10 +15,10 @@ from jaxgan.runs.modules import from_file
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
-PRINTED = [*PAGES, ROOT / "CONTRIBUTING.md"]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PRINTED = [*PAGES, *DOCS, ROOT / "CONTRIBUTING.md"]
 LINKED = [*PRINTED, ROOT / "SECURITY.md", ROOT / "experiments" / "README.md"]
-LINKED += [ROOT / "docs" / f"{name}.md" for name in ("performance", "reliability")]
-LINKED += sorted((ROOT / "docs" / "decisions").glob("*.md"))
+LINKED += sorted((ROOT / "docs" / "decisions").glob("*.md")) + sorted((ROOT / "docs" / "notebooks").glob("*.md"))
 FENCED = re.compile(r"```.*?```", flags=re.DOTALL)
 CODE = re.compile(r"`[^`\n]*`")
 EXAMPLES = {  # rooms whose docstrings have examples, and how many
