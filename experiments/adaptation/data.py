@@ -111,7 +111,7 @@ def bent(x: np.ndarray, seed: int) -> np.ndarray:
     few, made = np.random.default_rng(seed), np.empty_like(x)
     for picture, out in zip(x, made, strict=True):
         height, width = picture.shape[:2]
-        page = Image.fromarray(np.uint8((picture[..., 0] + 1) * 127.5))
+        page = Image.fromarray(((picture[..., 0] + 1) * 127.5).astype(np.uint8))
         angle, shear, wide, high = few.uniform([-0.25, -0.4, 0.8, 0.9], [0.25, 0.4, 1.5, 1.3])
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         back = turn @ np.array([[wide, shear], [0.0, high]])  # from places in the new picture to those in the old
