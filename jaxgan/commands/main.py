@@ -18,6 +18,7 @@ COMMANDS = {  # by name, the file beside this one
     "doctor": "doctor",
     "report": "report",
     "export": "export",
+    "import-weights": "import_weights",
     "convert-weights": "convert_weights",
 }
 
