@@ -46,7 +46,7 @@ def _perturb(network: Any) -> None:
     import torch
 
     for name, tensor in [*network.named_parameters(), *network.named_buffers()]:
-        if not tensor.is_floating_point() or "filter" in name or "Kernel" in name:
+        if not tensor.is_floating_point() or any(word in name for word in ("filter", "Kernel", "counter")):
             continue
         with torch.no_grad():
             last = name.rsplit(".", 1)[-1]
@@ -133,7 +133,7 @@ def _biggan(family: str, folder: Path) -> None:
     import BigGAN
     import torch
 
-    for size, attention, norms in ((32, 16, {}), (64, 32, {"mybn": True}), (128, 64, {"cross_replica": True})):
+    for size, attention, norms in ((32, 16, {}), (64, 32, {"mybn": True}), (128, 64, {})):
         common = {"resolution": size, "n_classes": 5, "SN_eps": 1e-6}
         g = {"G_ch": 8, "G_attn": str(attention), "dim_z": 40, "shared_dim": 11, "G_shared": True, "hier": True}
         make = lambda g=g, common=common, norms=norms: BigGAN.Generator(**g, **common, **norms)  # noqa: E731

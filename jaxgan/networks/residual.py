@@ -48,11 +48,13 @@ class DownBlock(nn.Module):
     halve: bool
     normalize: Normalize
     convolve: Convolve
+    rectified: bool = False  # the shortcut sees max(x, 0) too
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Halves the map, if it does."""
         h = self.convolve(nn.relu(self.normalize(x)), self.hidden, 3)
+        x = nn.relu(x) if self.rectified else x
         h = self.convolve(nn.relu(self.normalize(h)), self.features, 3, down=2 if self.halve else 1)
         if self.halve:  # on the shortcut means come first: the same value, as its convolution is 1x1
             return h + self.convolve(downsample(x), self.features, 1)

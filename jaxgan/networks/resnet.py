@@ -122,6 +122,7 @@ class Discriminator(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike | None = None
     remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
+    rectified: bool = False  # the blocks' shortcuts see max(x, 0), as mimicry's do: its ReLU works in place
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -140,7 +141,7 @@ class Discriminator(nn.Module):
             if block == 0:
                 x = call_block(FirstBlock(features, convolve), x, remat=self.remat)
             else:
-                made = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)
+                made = DownBlock(features, x.shape[-1], block < halved, normalize, convolve, self.rectified)
                 x = call_block(made, x, remat=self.remat)
             if x.shape[1] == self.attention and block < halved:
                 x = call_block(SelfAttention(spectral, dtype=self.dtype), x, remat=self.remat, train=train)

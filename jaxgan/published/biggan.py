@@ -159,16 +159,17 @@ def _once(before: int, height: int) -> int:
 
 
 def _statistics(take: Take, arrays: Arrays, start: str, ours: str) -> dict[str, np.ndarray]:
-    """Reads running statistics, under any of the three names that the authors' normalisations have for them."""
-    for mean, variance in (
-        ("stored_mean", "stored_var"),
-        ("bn.stored_mean", "bn.stored_var"),
-        ("bn.running_mean", "bn.running_var"),
-    ):
-        if f"{start}.{mean}" in arrays:
+    """Reads running statistics, under any of the names that the authors' normalisations have for them."""
+    if f"{start}.bn.running_mean" in arrays:
+        raise ValueError(
+            "this generator is normalised across replicas (--cross_replica): by running statistics the authors' "
+            "code adds the scales of classes, and does not multiply by them as it did in training"
+        )
+    for inner in ("", "bn."):  # of the plain normalisation, and of the authors' own (--mybn)
+        if f"{start}.{inner}stored_mean" in arrays:
             count = float(np.sum(arrays.get(f"{start}.bn.accumulation_counter", 0.0))) or 1.0
-            values = {"mean": take(f"{start}.{mean}") / count, "var": take(f"{start}.{variance}") / count}
-            return {f"batch_stats/{ours}/{name}": np.asarray(v, np.float32) for name, v in values.items()}
+            mean, variance = (take(f"{start}.{inner}stored_{name}") / count for name in ("mean", "var"))
+            return {f"batch_stats/{ours}/mean": mean, f"batch_stats/{ours}/var": variance}
     raise ValueError(f"{start} has no statistics of batches (norm_style is not bn), which it has here")
 
 

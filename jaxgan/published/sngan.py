@@ -1,4 +1,8 @@
-"""SNGAN of kwotsin/mimicry: checkpoints of its generators and discriminators, without labels."""
+"""SNGAN of kwotsin/mimicry: checkpoints of its generators and discriminators, without labels.
+
+Its upsampling is bilinear, and the ReLU of its discriminator's blocks works in place, so that their shortcuts see what
+it leaves: settings of ours.
+"""
 
 from __future__ import annotations
 
@@ -91,7 +95,7 @@ def discriminator(arrays: Arrays, size: int) -> Network:
     ]
     if size == 48:  # its last block widens and keeps the size
         halved = blocks - 1
-    settings = {"size": size, "features": widths, "halved": halved}
+    settings = {"size": size, "features": widths, "halved": halved, "rectified": True}
     channels = out["params/FirstBlock_0/Conv_0/kernel"].shape[2]
     return checked("sngan", "Discriminator", Network(settings, out), (size, size, channels))
 

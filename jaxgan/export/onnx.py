@@ -1,0 +1,167 @@
+"""A trained generator as an ONNX file, by jax2onnx: of latents, with the number of samples free, weights inside.
+
+What is handed to jax2onnx is the plain program: functions with derivatives of their own are opened, what no sample
+depends on is left out, and a convolution of an image with zeros between its pixels becomes that of the image with the
+zeros put there (jax2onnx 0.13 pads those wrongly). The file is compared with the generator before it is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array, export, lax
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from jaxgan.types import Game, TrainState
+
+OPENED = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where a primitive that calls a function keeps it
+CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat2", "checkpoint"}
+TOLERANCE = 1e-4  # of the largest value, between the file under onnxruntime and the generator
+SIZES = (1, 3)  # numbers of samples that are compared
+
+
+def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """Writes a game's generator as ONNX.
+
+    Args:
+      game: any whose samples are made of latents or pictures, without drawing numbers.
+      state: its train state.
+      inputs: two of what samples are asked with: "z" [2, Z] or "x" [2, H, W, C], and "y"; by name, arrays.
+    Returns:
+      The file: inputs by their names, with their first axis free, and "samples".
+    Raises:
+      ImportError: jax2onnx or onnxruntime is not there.
+      ValueError: the generator cannot be written, with the reason; or the file makes other samples.
+    """
+    try:
+        import onnxruntime
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ImportError("ONNX is written by jax2onnx: pip install 'jaxgan[onnx]'") from error
+    names = sorted(inputs)
+
+    def generate(*given: Array) -> Any:
+        return game.generate(state, jax.random.key(0), dict(zip(names, given, strict=True)))
+
+    n = export.symbolic_shape("n")[0]
+    forms = [jax.ShapeDtypeStruct((n, *np.shape(inputs[name])[1:]), inputs[name].dtype) for name in names]
+    level = logging.getLogger("onnx_ir").level
+    try:
+        logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of shapes that it does not need
+        program = jax.make_jaxpr(generate)(*forms)
+        _check_deterministic(program)
+        plain = _runs(program)
+        model = to_onnx(plain, inputs=forms, model_name="generator", input_names=names, output_names=["samples"])
+        data: bytes = model.SerializeToString()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        made = [_compared(session, generate, {name: inputs[name] for name in names}, size) for size in SIZES]
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a converter that lacks a primitive, or a runtime that lacks a form, raises
+        words = " ".join(str(error).split())[:300]
+        raise ValueError(f"this generator cannot be written as ONNX: {type(error).__name__}: {words}") from error
+    finally:
+        logging.getLogger("onnx_ir").setLevel(level)
+    if max(made) > TOLERANCE:
+        raise ValueError(
+            f"the ONNX file makes other samples, by {max(made):.1e} of the largest value; it is not written"
+        )
+    return data
+
+
+def _compared(session: Any, generate: Callable[..., Any], inputs: Mapping[str, np.ndarray], size: int) -> float:
+    """Returns the largest difference of so many samples, relative to the largest value."""
+    rows = {name: np.resize(value, (size, *np.shape(value)[1:])) for name, value in inputs.items()}
+    wanted = np.asarray(jax.jit(generate)(*rows.values()))
+    (made,) = session.run(None, rows)
+    if made.shape != wanted.shape:
+        raise ValueError(f"the ONNX file makes samples {made.shape} where {wanted.shape} are meant; it is not written")
+    return float(np.abs(made - wanted).max() / max(float(np.abs(wanted).max()), 1e-30))
+
+
+def _check_deterministic(program: ClosedJaxpr) -> None:
+    used = _needed(program.jaxpr)
+    drawing = sorted({eqn.primitive.name for eqn in used} & {"random_bits", "threefry2x32"})
+    if drawing:
+        raise ValueError(
+            f"this generator draws numbers when it is used ({', '.join(drawing)}), which ONNX cannot; a U-Net "
+            "draws none with dropout=0"
+        )
+
+
+def _needed(jaxpr: Jaxpr) -> list[Any]:
+    """Returns the equations that a result depends on, in order."""
+    wanted = {id(var) for var in jaxpr.outvars}
+    kept = []
+    for eqn in reversed(jaxpr.eqns):
+        if any(id(var) in wanted for var in eqn.outvars):
+            kept.append(eqn)
+            wanted |= {id(var) for var in eqn.invars}
+    return kept[::-1]
+
+
+def _runs(program: ClosedJaxpr) -> Callable[..., Any]:
+    """Returns the program as a function of plain primitives."""
+
+    def run(*given: Any) -> Any:
+        outputs = _evaluated(program.jaxpr, program.consts, given)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    return run
+
+
+def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    values = dict(zip(map(id, [*jaxpr.constvars, *jaxpr.invars]), [*consts, *given], strict=True))
+
+    def value(var: Any) -> Any:
+        return var.val if isinstance(var, Literal) else values[id(var)]
+
+    for eqn in _needed(jaxpr):
+        arguments = list(map(value, eqn.invars))
+        inner = next((eqn.params[name] for name in OPENED if name in eqn.params), None)
+        if eqn.primitive.name in CALLS and inner is not None:
+            body, closed = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
+            results = _evaluated(body, closed, arguments)
+        elif eqn.primitive is lax.conv_general_dilated_p and max(eqn.params["lhs_dilation"]) > 1:
+            results = [_spread_conv(*arguments, **eqn.params)]
+        else:
+            made = eqn.primitive.bind(*arguments, **eqn.params)
+            results = made if eqn.primitive.multiple_results else [made]
+        values |= dict(zip(map(id, eqn.outvars), results, strict=True))
+    return list(map(value, jaxpr.outvars))
+
+
+def _spread_conv(x: Array, kernel: Array, *, padding: Any, lhs_dilation: Any, **settings: Any) -> Array:
+    """Convolves x [B, H, W, C] with zeros between its pixels, which are put there first."""
+    names = settings["dimension_numbers"].lhs_spec  # axes of batch, features, height and width
+    down, across = lhs_dilation
+    x = lax.transpose(x, (names[0], names[2], names[3], names[1]))
+    batch, height, width, features = x.shape
+    zero = np.zeros((), x.dtype)
+    x = lax.reshape(x, (batch, height, 1, width, 1, features))
+    wide = [(0, 0, 0)] * 6
+    wide[2], wide[4] = (0, down - 1, 0), (0, across - 1, 0)
+    x = lax.reshape(lax.pad(x, zero, wide), (batch, height * down, width * across, features))
+    ends = [low_high[1] - (step - 1) for low_high, step in zip(padding, (down, across), strict=True)]
+    cut = [max(0, -end) for end in ends]
+    x = x[:, : height * down - cut[0], : width * across - cut[1]]
+    back = tuple(int(k) for k in np.argsort((names[0], names[2], names[3], names[1])))
+    pads = [(low_high[0], max(0, end)) for low_high, end in zip(padding, ends, strict=True)]
+    return lax.conv_general_dilated(
+        lax.transpose(x, back),
+        kernel,
+        settings["window_strides"],
+        pads,
+        rhs_dilation=settings["rhs_dilation"],
+        dimension_numbers=settings["dimension_numbers"],
+        feature_group_count=settings["feature_group_count"],
+        batch_group_count=settings["batch_group_count"],
+        precision=settings["precision"],
+        preferred_element_type=settings["preferred_element_type"],
+    )
