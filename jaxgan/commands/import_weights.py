@@ -15,16 +15,17 @@ import tyro
 
 from jaxgan.published import read
 from jaxgan.runs.flags import parse, reported
-from jaxgan.runs.imported import write
+from jaxgan.runs.imported import from_export, write
 
 
 @dataclasses.dataclass(frozen=True)
 class ImportWeights:
     """Which files, and where to."""
 
-    file: Annotated[Path, tyro.conf.Positional]  # .pkl of all networks, or .pth of the generator
+    file: Annotated[Path, tyro.conf.Positional]  # .pkl of networks, .pth of a generator, or an export's .safetensors
     average: Path | None = None  # of a .pth: the averaged generator (G_ema.pth)
     discriminator: Path | None = None  # of a .pth: the discriminator
+    like: Path | None = None  # of an export's generator.safetensors: a run with its networks
     out: Path | None = None  # folder of the run that is made; runs/imported/NAME OF THE FILE if not given
 
 
@@ -33,8 +34,11 @@ def main(words: Sequence[str]) -> int:
 
     def work() -> int:
         flags = parse(ImportWeights, words, "jaxgan import-weights", __doc__)
-        made = read(flags.file, average=flags.average, discriminator=flags.discriminator)
         out = flags.out or Path("runs") / "imported" / flags.file.stem
+        if flags.like is not None:
+            print(f"{from_export(flags.file, flags.like, out)}: a run of the networks of {flags.like}")
+            return 0
+        made = read(flags.file, average=flags.average, discriminator=flags.discriminator)
         folder = write(made, out, shlex.join(["jaxgan", "import-weights", *words]))
         numbers = sum(array.size for array in made.generator.variables.values())
         labels = f", {made.classes} classes" if made.classes else ""

@@ -86,13 +86,30 @@ def _compared(session: Any, generate: Callable[..., Any], inputs: Mapping[str, n
 
 
 def _check_deterministic(program: ClosedJaxpr) -> None:
-    used = _needed(program.jaxpr)
-    drawing = sorted({eqn.primitive.name for eqn in used} & {"random_bits", "threefry2x32"})
+    drawing = sorted(_primitives(program.jaxpr) & {"random_bits", "threefry2x32"})
     if drawing:
         raise ValueError(
             f"this generator draws numbers when it is used ({', '.join(drawing)}), which ONNX cannot; a U-Net "
             "draws none with dropout=0"
         )
+
+
+def _primitives(jaxpr: Jaxpr) -> set[str]:
+    """Returns the names of the primitives that results depend on, those within called functions too."""
+    names = set()
+    for eqn in _needed(jaxpr):
+        names.add(eqn.primitive.name)
+        inner = _opened(eqn)
+        names |= _primitives(inner[0]) if inner else set()
+    return names
+
+
+def _opened(eqn: Any) -> tuple[Jaxpr, Sequence[Any]] | None:
+    """Returns the function that an equation calls, and its constants; None where it calls none."""
+    inner = next((eqn.params[name] for name in OPENED if name in eqn.params), None)
+    if inner is None or eqn.primitive.name not in CALLS:
+        return None
+    return (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
 
 
 def _needed(jaxpr: Jaxpr) -> list[Any]:
@@ -124,10 +141,9 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
 
     for eqn in _needed(jaxpr):
         arguments = list(map(value, eqn.invars))
-        inner = next((eqn.params[name] for name in OPENED if name in eqn.params), None)
-        if eqn.primitive.name in CALLS and inner is not None:
-            body, closed = (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
-            results = _evaluated(body, closed, arguments)
+        inner = _opened(eqn)
+        if inner is not None:
+            results = _evaluated(*inner, arguments)
         elif eqn.primitive is lax.conv_general_dilated_p and max(eqn.params["lhs_dilation"]) > 1:
             results = [_spread_conv(*arguments, **eqn.params)]
         else:

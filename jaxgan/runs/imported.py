@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,12 +24,14 @@ import optax
 import jaxgan as jg
 from jaxgan import checkpoint
 from jaxgan.data import Source
+from jaxgan.metrics.extractors import weights
 from jaxgan.published import Published
 from jaxgan.published.parts import module
+from jaxgan.runs import loading
 from jaxgan.runs.experiment import Experiment, draw_images
-from jaxgan.runs.folder import FORMAT, environment, versions, write_json
+from jaxgan.runs.folder import FORMAT, environment, read_config, versions, write_json
 from jaxgan.systems import generates
-from jaxgan.types import Batch, Nets, Player, System, TrainState, Turn
+from jaxgan.types import Batch, Nets, Player, System, TrainState, Turn, averages_in_place, by_path
 
 ORIGIN = "jaxgan.runs.imported"  # what config.json calls this module
 DECAY = 0.999  # of the average that a file holds: nothing is averaged further here
@@ -116,12 +119,58 @@ def write(published: Published, folder: Path, command: str) -> Path:
         "classes": published.classes,
         "data": {"name": "not known: imported weights", "size": None, "names": [], "counts": [], "digest": None},
     }
+    return _written(folder, page, _state(published), None)
+
+
+def from_export(file: Path, like: Path, folder: Path) -> Path:
+    """Writes the weights of an export, which has no networks of its own, as a run of the networks of another.
+
+    Args:
+      file: `generator.safetensors` of an export.
+      like: the folder of a run with the same networks; what the file does not hold is as there.
+      folder: new.
+    Returns:
+      folder.
+    Raises:
+      ValueError: the folder exists, `like` is no run, or the file's arrays are not of its networks, by the first.
+      CheckpointError: the checkpoint of `like` cannot be read, or the new one not written.
+    """
+    if folder.exists():
+        raise ValueError(f"{folder} exists; name a new folder with --out")
+    arrays, trained = weights.read(file).arrays, loading.load(like)
+    state = averages_in_place(trained.state)
+    have = by_path({name: {"params": state.params[name], **state.model_state[name]} for name in state.params})
+    for name, array in arrays.items():
+        if name not in have or have[name].shape != array.shape:
+            there = f"{have[name].shape} in" if name in have else "not in"
+            raise ValueError(f"{file} is not of the networks of {like}: {name} {array.shape} is {there} these")
+
+    def taken(tree: Any, *start: str) -> Any:
+        def leaf(path: Any, value: Any) -> Any:
+            name = "/".join([*start, jax.tree_util.keystr(path, simple=True, separator="/")])
+            return jnp.asarray(arrays[name], value.dtype) if name in arrays else value
+
+        return jax.tree_util.tree_map_with_path(leaf, tree)
+
+    params = {name: taken(each, name, "params") for name, each in state.params.items()}
+    kept = {name: {c: taken(v, name, c) for c, v in each.items()} for name, each in state.model_state.items()}
+    averages = {name: jax.tree.map(jnp.copy, params[name]) for name in trained.state.ema}
+    averaged = {name: {c: kept[name][c] for c in each} for name, each in trained.state.ema_state.items()}
+    state = trained.state._replace(
+        step=jnp.zeros((), jnp.int32), params=params, model_state=kept, ema=averages, ema_state=averaged
+    )
+    page, given = read_config(like), trained.experiment.game.given
+    return _written(folder, page | {"imported": str(file)}, state, given)
+
+
+def _written(folder: Path, page: Mapping[str, Any], state: TrainState, given: Mapping[str, Any] | None) -> Path:
+    """Writes the folder of a run, whole or not at all."""
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         with closing(checkpoint.open_checkpoints(partial / "checkpoints")) as manager:
-            checkpoint.save(manager, _state(published), asdict(config), versions=versions())
+            checkpoint.save(manager, state, page["config"], versions=versions(), given=given)
         write_json(partial / "environment.json", environment())
         write_json(partial / "config.json", page)
         partial.rename(folder)

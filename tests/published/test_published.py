@@ -72,6 +72,9 @@ def test_an_import_is_sampled_exported_and_carried(imported, tmp_path, capsys):
     y = np.arange(4, dtype=np.int32) % 3
     run, taken = jg.load(imported), jg.load(tmp_path / "taken")
     np.testing.assert_allclose(taken(seed=1, y=y), run(seed=1, y=y), rtol=0, atol=1e-6)
+    words = ["import-weights", str(tmp_path / "taken" / "generator.safetensors"), "--like", str(imported)]
+    assert jaxgan([*words, "--out", str(tmp_path / "again")]) == 0
+    np.testing.assert_array_equal(jg.load(tmp_path / "again")(seed=1, y=y), run(seed=1, y=y))
     trained = loading.load(imported)
     game, batch = trained.experiment.game, {"x": np.zeros((2, 8, 8, 3), np.float32), "y": y[:2]}
     carried = jg.carry(trained.state, game, jax.random.key(1), batch)
