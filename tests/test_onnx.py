@@ -19,12 +19,12 @@ pytest.importorskip("jax2onnx", reason="pip install 'jaxgan[onnx]': ONNX IS NOT 
 PRIOR = jg.priors.normal(5)
 
 
-def started(generator, channels):
+def started(generator, channels, size=8):
     """A game of a generator, and its state with all numbers moved."""
     system = jg.systems.gan(loss=jg.losses.hinge, prior=PRIOR, optimizer=optax.sgd(0.1))
     critic = nn.Sequential([lambda x: x.reshape(x.shape[0], -1), nn.Dense(1), lambda h: h[:, 0]])
     game = jg.game({"generator": generator, "discriminator": critic}, system)
-    state = jax.jit(game.init)(jax.random.key(0), {"x": np.zeros((2, 8, 8, channels), np.float32)})
+    state = jax.jit(game.init)(jax.random.key(0), {"x": np.zeros((2, size, size, channels), np.float32)})
     noise = np.random.default_rng(0)
 
     def moved(leaf):
@@ -36,13 +36,13 @@ def started(generator, channels):
 @pytest.mark.parametrize(
     ("generator", "channels"),
     [
-        (dcgan.Generator(channels=1, size=8, features=4), 1),
+        (dcgan.Generator(channels=1, size=16, features=4), 1),
         (stylegan2.Generator(3, 8, 4, 8, (6, 6)), 3),
     ],
     ids=["dcgan", "stylegan2"],
 )
 def test_a_file_makes_the_same_samples_for_any_number(generator, channels, tmp_path):
-    game, state = started(generator, channels)
+    game, state = started(generator, channels, generator.size)
     made = export.write(game, state, tmp_path / "taken", prior=PRIOR, with_onnx=True)
     assert made.programs[-1] == "generator.onnx"
     session = onnxruntime.InferenceSession(tmp_path / "taken" / "generator.onnx")

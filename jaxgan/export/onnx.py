@@ -1,8 +1,9 @@
 """A trained generator as an ONNX file, by jax2onnx: of latents, with the number of samples free, weights inside.
 
 What is handed to jax2onnx is the plain program: functions with derivatives of their own are opened, what no sample
-depends on is left out, and a convolution of an image with zeros between its pixels becomes that of the image with the
-zeros put there (jax2onnx 0.13 pads those wrongly). The file is compared with the generator before it is kept.
+depends on is left out, padding becomes the setting together of parts, and a convolution of an image with zeros between
+its pixels that of the image with the zeros put there (jax2onnx 0.13 pads neither for a free number of samples). The
+file is compared with the generator before it is kept.
 """
 
 from __future__ import annotations
@@ -37,11 +38,6 @@ def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> byt
       ImportError: jax2onnx or onnxruntime is not there.
       ValueError: the generator cannot be written, with the reason; or the file makes other samples.
     """
-    try:
-        import onnxruntime
-        from jax2onnx import to_onnx
-    except ImportError as error:
-        raise ImportError("ONNX is written by jax2onnx: pip install 'jaxgan[onnx]'") from error
     names = sorted(inputs)
 
     def generate(*given: Array) -> Any:
@@ -49,9 +45,10 @@ def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> byt
 
     n = export.symbolic_shape("n")[0]
     forms = [jax.ShapeDtypeStruct((n, *np.shape(inputs[name])[1:]), inputs[name].dtype) for name in names]
-    level = logging.getLogger("onnx_ir").level
+    disabled = logging.root.manager.disable
     try:
-        logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of shapes that it does not need
+        logging.disable(logging.WARNING)  # of plugins for other libraries, and of shapes that nobody needs
+        to_onnx, onnxruntime = _converter()
         program = jax.make_jaxpr(generate)(*forms)
         _check_deterministic(program)
         plain = _runs(program)
@@ -61,18 +58,27 @@ def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> byt
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
         made = [_compared(session, generate, {name: inputs[name] for name in names}, size) for size in SIZES]
-    except ValueError:
+    except (ImportError, ValueError):
         raise
     except Exception as error:  # whatever a converter that lacks a primitive, or a runtime that lacks a form, raises
         words = " ".join(str(error).split())[:300]
         raise ValueError(f"this generator cannot be written as ONNX: {type(error).__name__}: {words}") from error
     finally:
-        logging.getLogger("onnx_ir").setLevel(level)
+        logging.disable(disabled)
     if max(made) > TOLERANCE:
         raise ValueError(
             f"the ONNX file makes other samples, by {max(made):.1e} of the largest value; it is not written"
         )
     return data
+
+
+def _converter() -> tuple[Any, Any]:
+    try:
+        import onnxruntime
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ImportError("ONNX is written by jax2onnx: pip install 'jaxgan[onnx]'") from error
+    return to_onnx, onnxruntime
 
 
 def _compared(session: Any, generate: Callable[..., Any], inputs: Mapping[str, np.ndarray], size: int) -> float:
@@ -144,6 +150,8 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
         inner = _opened(eqn)
         if inner is not None:
             results = _evaluated(*inner, arguments)
+        elif eqn.primitive is lax.pad_p and all(step == 0 for _, _, step in eqn.params["padding_config"]):
+            results = [_padded(*arguments, eqn.params["padding_config"])]
         elif eqn.primitive is lax.conv_general_dilated_p and max(eqn.params["lhs_dilation"]) > 1:
             results = [_spread_conv(*arguments, **eqn.params)]
         else:
@@ -151,6 +159,17 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
             results = made if eqn.primitive.multiple_results else [made]
         values |= dict(zip(map(id, eqn.outvars), results, strict=True))
     return list(map(value, jaxpr.outvars))
+
+
+def _padded(x: Array, value: Array, widths: Sequence[tuple[int, int, int]]) -> Array:
+    """Pads, or crops where a width is negative, by parts of x itself, whose first axis is of no known size."""
+    for axis, (low, high, _) in enumerate(widths):
+        if low < 0 or high < 0:
+            x = lax.slice_in_dim(x, max(0, -low), x.shape[axis] - max(0, -high), axis=axis)
+        if low > 0 or high > 0:
+            edge = lax.slice_in_dim(x, 0, 1, axis=axis) * np.zeros((), x.dtype) + value
+            x = lax.concatenate([*[edge] * max(0, low), x, *[edge] * max(0, high)], axis)
+    return x
 
 
 def _spread_conv(x: Array, kernel: Array, *, padding: Any, lhs_dilation: Any, **settings: Any) -> Array:
@@ -161,12 +180,11 @@ def _spread_conv(x: Array, kernel: Array, *, padding: Any, lhs_dilation: Any, **
     batch, height, width, features = x.shape
     zero = np.zeros((), x.dtype)
     x = lax.reshape(x, (batch, height, 1, width, 1, features))
-    wide = [(0, 0, 0)] * 6
-    wide[2], wide[4] = (0, down - 1, 0), (0, across - 1, 0)
-    x = lax.reshape(lax.pad(x, zero, wide), (batch, height * down, width * across, features))
+    x = lax.concatenate([x, *[x * zero] * (down - 1)], 2)
+    x = lax.concatenate([x, *[x * zero] * (across - 1)], 4)
+    x = lax.reshape(x, (batch, height * down, width * across, features))
     ends = [low_high[1] - (step - 1) for low_high, step in zip(padding, (down, across), strict=True)]
-    cut = [max(0, -end) for end in ends]
-    x = x[:, : height * down - cut[0], : width * across - cut[1]]
+    x = _padded(x, zero, [(0, 0, 0), *((0, min(0, end), 0) for end in ends), (0, 0, 0)])
     back = tuple(int(k) for k in np.argsort((names[0], names[2], names[3], names[1])))
     pads = [(low_high[0], max(0, end)) for low_high, end in zip(padding, ends, strict=True)]
     return lax.conv_general_dilated(
