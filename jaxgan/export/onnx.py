@@ -152,6 +152,12 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
             results = _evaluated(*inner, arguments)
         elif eqn.primitive is lax.pad_p and all(step == 0 for _, _, step in eqn.params["padding_config"]):
             results = [_padded(*arguments, eqn.params["padding_config"])]
+        elif eqn.primitive.name == "stack":  # of which jax2onnx 0.13 knows nothing, as of its opposite
+            axis = eqn.params["axis"]
+            results = [lax.concatenate([lax.expand_dims(part, (axis,)) for part in arguments], axis)]
+        elif eqn.primitive.name == "unstack":
+            axis, x = eqn.params["axis"], arguments[0]
+            results = [lax.index_in_dim(x, k, axis, keepdims=False) for k in range(x.shape[axis])]
         elif eqn.primitive is lax.conv_general_dilated_p and max(eqn.params["lhs_dilation"]) > 1:
             results = [_spread_conv(*arguments, **eqn.params)]
         else:
