@@ -8,8 +8,8 @@ networks, `recording`, what initialises them, `rules`, what can happen in a turn
 game into another), `systems` (named GANs), `parallel` (many devices, processes and seeds), `guard`, `lock` and
 `watchdog` (what can be survived), `loop` and `checkpoint` (training that resumes exactly), `sample` and `samplers`
 (what a trained game can do), `metrics`, `evaluation` (figures with protocols), `report` and `diagnose` (what ails a
-run), `runs` (an experiment as a folder), `export` (a generator for others to use), `explore` (a page to play with one)
-and `commands` (the `jaxgan` command line).
+run), `published` (weights of others), `runs` (an experiment as a folder), `export` (a generator for others to use),
+`explore` (a page to play with one) and `commands` (the `jaxgan` command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         penalties,
         precision,
         priors,
+        published,
         recording,
         report,
         rules,
@@ -106,6 +107,7 @@ __all__ = [
     "penalties",
     "precision",
     "priors",
+    "published",
     "recording",
     "report",
     "rules",

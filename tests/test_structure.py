@@ -36,7 +36,7 @@ ORDER = (
     {"log", "checkpoint", "sample", "samplers", "svg"},
     {"metrics"},
     {"report"},
-    {"diagnose", "evaluation"},
+    {"diagnose", "evaluation", "published"},
     {"runs"},
     {"export"},
     {"explore"},

@@ -29,6 +29,7 @@ class ExportRun:
     run: Annotated[Path, tyro.conf.Positional]  # folder of the run: runs/EXPERIMENT/ID
     out: Path | None = None  # folder of the export; RUN/export if not given
     step: int | Literal["latest", "best"] = "latest"  # which checkpoint
+    onnx: bool = False  # also as ONNX, for other programs: generator.onnx
     module: Path | None = None  # FILE.py that made the run, where that is none of the clone's experiments
 
 
@@ -46,11 +47,16 @@ def main(words: Sequence[str]) -> int:
             inputs=sample_inputs(experiment, 2),
             prior=experiment.prior,
             facts=_facts(flags.run, int(trained.state.step)),
+            with_onnx=flags.onnx,
         )
-        print(f"{made.folder}: {made.weights:,} weights, {' and '.join(made.programs)}, a card (README.md)")
+        print(f"{made.folder}: {made.weights:,} weights, {_listed(made.programs)}, a card (README.md)")
         return 0
 
     return reported(work)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
 
 
 def _facts(run: Path, step: int) -> Facts:

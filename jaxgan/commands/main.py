@@ -20,6 +20,7 @@ COMMANDS = {  # by name, the file beside this one
     "compare": "compare",
     "export": "export",
     "explore": "explore",
+    "import-weights": "import_weights",
     "convert-weights": "convert_weights",
 }
 

@@ -7,6 +7,7 @@
 generator.safetensors  the averaged variables that samples need, by "network/collection/path"
 generator.stablehlo    a program of weights, key and inputs, for any number of samples: `jax.export`
 latents.stablehlo      likewise of latents instead of a key, where the generator has such
+generator.onnx         if it is asked for: latents -> samples, weights inside (`onnx`, by jax2onnx)
 export.json            what it is asked with, what it makes, where it comes from
 README.md              a model card: its licence is yours to fill in
 """

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -24,10 +25,15 @@ class UpBlock(nn.Module):
     features: int
     normalize: Normalize
     convolve: Convolve
+    bilinear: bool = False  # the map is doubled by bilinear interpolation, not by copies
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Doubles the map."""
+        if self.bilinear:
+            h = self.convolve(interpolated(nn.relu(self.normalize(x))), self.features, 3)
+            h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
+            return h + interpolated(self.convolve(x, self.features, 1))
         h = self.convolve(nn.relu(self.normalize(x)), self.features, 3, up=2)
         h = self.convolve(nn.relu(self.normalize(h)), self.features, 3)
         # A 1x1 convolution of copies is copies of the convolution, at a quarter of the cost.
@@ -42,11 +48,13 @@ class DownBlock(nn.Module):
     halve: bool
     normalize: Normalize
     convolve: Convolve
+    rectified: bool = False  # the shortcut sees max(x, 0) too
 
     @nn.compact
     def __call__(self, x: Array) -> Array:
         """Halves the map, if it does."""
         h = self.convolve(nn.relu(self.normalize(x)), self.hidden, 3)
+        x = nn.relu(x) if self.rectified else x
         h = self.convolve(nn.relu(self.normalize(h)), self.features, 3, down=2 if self.halve else 1)
         if self.halve:  # on the shortcut means come first: the same value, as its convolution is 1x1
             return h + self.convolve(downsample(x), self.features, 1)
@@ -70,6 +78,21 @@ def upsample(x: Array) -> Array:
     """Doubles height and width of x [B, H, W, C] by copies."""
     b, h, w, c = x.shape
     return jnp.broadcast_to(x[:, :, None, :, None], (b, h, 2, w, 2, c)).reshape(b, 2 * h, 2 * w, c)
+
+
+def interpolated(x: Array) -> Array:
+    """Doubles height and width of x [B, H, W, C] by bilinear interpolation between pixel centres.
+
+    Beyond the border lie copies of it, as `torch.nn.functional.interpolate(align_corners=False)` has them.
+    """
+    for axis in (1, 2):
+        first, last = (jnp.take(x, jnp.asarray([end], jnp.int32), axis=axis) for end in (0, x.shape[axis] - 1))
+        n = x.shape[axis]
+        before = jnp.concatenate([first, jax.lax.slice_in_dim(x, 0, n - 1, axis=axis)], axis=axis)
+        after = jnp.concatenate([jax.lax.slice_in_dim(x, 1, n, axis=axis), last], axis=axis)
+        mixed = jnp.stack([0.25 * before + 0.75 * x, 0.75 * x + 0.25 * after], axis=axis + 1)
+        x = mixed.reshape(*x.shape[:axis], 2 * n, *x.shape[axis + 1 :])
+    return x
 
 
 def downsample(x: Array) -> Array:

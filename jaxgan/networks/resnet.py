@@ -63,12 +63,14 @@ class Generator(nn.Module):
     axis_name: str | None = None  # batch statistics over all devices of this axis
     dtype: DTypeLike | None = None
     remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
+    upsampling: Literal["nearest", "bilinear"] = "nearest"  # by copies, as the papers; or as mimicry's SNGAN
 
     @nn.compact
     def __call__(self, z: Array, y: Array | None = None, train: bool = True) -> Array:
         """Generates one image per latent; batch statistics come from the batch if `train`, else from the average."""
         check_condition(self, y)
         check_choice(self, "normalization", ("batch", "none"))
+        check_choice(self, "upsampling", ("nearest", "bilinear"))
         if y is not None and self.normalization != "batch":
             raise ValueError("resnet.Generator takes labels through its batch normalisation; set normalization='batch'")
         check_latents(self, z)
@@ -80,7 +82,8 @@ class Generator(nn.Module):
         x = SpectralNorm(dense)(z, train) if self.spectral else dense(z)
         x = x.reshape(-1, height, width, widths[0])
         for features in widths[1:]:
-            x = call_block(UpBlock(features, conditional, convolve), x, remat=self.remat)
+            block = UpBlock(features, conditional, convolve, self.upsampling == "bilinear")
+            x = call_block(block, x, remat=self.remat)
             if x.shape[1] == self.attention:
                 x = call_block(SelfAttention(self.spectral, dtype=self.dtype), x, remat=self.remat, train=train)
         x = convolve(nn.relu(normalize(x)), self.channels, 3, kernel_init=_glorot)
@@ -119,6 +122,7 @@ class Discriminator(nn.Module):
     axis_name: str | None = None
     dtype: DTypeLike | None = None
     remat: bool = False  # activations inside the blocks are computed again for gradients, and not kept
+    rectified: bool = False  # the blocks' shortcuts see max(x, 0), as mimicry's do: its ReLU works in place
 
     @nn.compact
     def __call__(self, x: Array, y: Array | None = None, train: bool = True) -> Array:
@@ -137,7 +141,7 @@ class Discriminator(nn.Module):
             if block == 0:
                 x = call_block(FirstBlock(features, convolve), x, remat=self.remat)
             else:
-                made = DownBlock(features, x.shape[-1], block < halved, normalize, convolve)
+                made = DownBlock(features, x.shape[-1], block < halved, normalize, convolve, self.rectified)
                 x = call_block(made, x, remat=self.remat)
             if x.shape[1] == self.attention and block < halved:
                 x = call_block(SelfAttention(spectral, dtype=self.dtype), x, remat=self.remat, train=train)

@@ -19,4 +19,5 @@ Experiments that compare many small games end in tables; their form is that of `
 - `start` (`run`, and `member` for a run below another's folder), `training`, `ending`, `survival`: the run itself
 - `loading`: a run read back; `tables`, `members`: many games that end in tables, and each of them as a run
 - `seeds`: many seeds at once
+- `imported`: weights that others published, or of an export, as a run
 """

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from jaxgan.runs.terminal import hint
 
+OWN = {"jaxgan.runs.imported": "import-weights"}  # modules of this package that make runs, and their commands
 FIELDS = {"seed", "steps", "batch_size"}  # what the config of an experiment that trains has
 
 
@@ -124,6 +125,9 @@ def made_by(run: Path, page: Mapping[str, Any], file: Path | None = None) -> Def
         if page.get("sha256") != definition.sha256:
             print(f"warning: {file} is not the same as {origin} was when {run} was started", file=sys.stderr)
         return definition
+    if origin in OWN:
+        command = f"jaxgan {OWN[origin]}"
+        return Definition(page["experiment"], importlib.import_module(origin), origin, None, command)
     names = {module: name for name, module in registry().items()}
     if origin not in names:
         raise ValueError(

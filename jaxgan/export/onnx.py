@@ -1,0 +1,207 @@
+"""A trained generator as an ONNX file, by jax2onnx: of latents, with the number of samples free, weights inside.
+
+What is handed to jax2onnx is the plain program: functions with derivatives of their own are opened, what no sample
+depends on is left out, padding becomes the setting together of parts, and a convolution of an image with zeros between
+its pixels that of the image with the zeros put there (jax2onnx 0.13 pads neither for a free number of samples). The
+file is compared with the generator before it is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array, export, lax
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+
+from jaxgan.types import Game, TrainState
+
+OPENED = ("jaxpr", "call_jaxpr", "fun_jaxpr")  # where a primitive that calls a function keeps it
+CALLS = {"jit", "pjit", "closed_call", "custom_jvp_call", "custom_vjp_call", "remat2", "checkpoint"}
+TOLERANCE = 1e-4  # of the largest value, between the file under onnxruntime and the generator
+SIZES = (1, 3)  # numbers of samples that are compared
+
+
+def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> bytes:
+    """Writes a game's generator as ONNX.
+
+    Args:
+      game: any whose samples are made of latents or pictures, without drawing numbers.
+      state: its train state.
+      inputs: two of what samples are asked with: "z" [2, Z] or "x" [2, H, W, C], and "y"; by name, arrays.
+    Returns:
+      The file: inputs by their names, with their first axis free, and "samples".
+    Raises:
+      ImportError: jax2onnx or onnxruntime is not there.
+      ValueError: the generator cannot be written, with the reason; or the file makes other samples.
+    """
+    names = sorted(inputs)
+
+    def generate(*given: Array) -> Any:
+        return game.generate(state, jax.random.key(0), dict(zip(names, given, strict=True)))
+
+    n = export.symbolic_shape("n")[0]
+    forms = [jax.ShapeDtypeStruct((n, *np.shape(inputs[name])[1:]), inputs[name].dtype) for name in names]
+    disabled = logging.root.manager.disable
+    try:
+        logging.disable(logging.WARNING)  # of plugins for other libraries, and of shapes that nobody needs
+        to_onnx, onnxruntime = _converter()
+        program = jax.make_jaxpr(generate)(*forms)
+        _check_deterministic(program)
+        plain = _runs(program)
+        model = to_onnx(plain, inputs=forms, model_name="generator", input_names=names, output_names=["samples"])
+        data: bytes = model.SerializeToString()
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        made = [_compared(session, generate, {name: inputs[name] for name in names}, size) for size in SIZES]
+    except (ImportError, ValueError):
+        raise
+    except Exception as error:  # whatever a converter that lacks a primitive, or a runtime that lacks a form, raises
+        words = " ".join(str(error).split())[:300]
+        raise ValueError(f"this generator cannot be written as ONNX: {type(error).__name__}: {words}") from error
+    finally:
+        logging.disable(disabled)
+    if max(made) > TOLERANCE:
+        raise ValueError(
+            f"the ONNX file makes other samples, by {max(made):.1e} of the largest value; it is not written"
+        )
+    return data
+
+
+def _converter() -> tuple[Any, Any]:
+    try:
+        import onnxruntime
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ImportError("ONNX is written by jax2onnx: pip install 'jaxgan[onnx]'") from error
+    return to_onnx, onnxruntime
+
+
+def _compared(session: Any, generate: Callable[..., Any], inputs: Mapping[str, np.ndarray], size: int) -> float:
+    """Returns the largest difference of so many samples, relative to the largest value."""
+    rows = {name: np.resize(value, (size, *np.shape(value)[1:])) for name, value in inputs.items()}
+    wanted = np.asarray(jax.jit(generate)(*rows.values()))
+    (made,) = session.run(None, rows)
+    if made.shape != wanted.shape:
+        raise ValueError(f"the ONNX file makes samples {made.shape} where {wanted.shape} are meant; it is not written")
+    return float(np.abs(made - wanted).max() / max(float(np.abs(wanted).max()), 1e-30))
+
+
+def _check_deterministic(program: ClosedJaxpr) -> None:
+    drawing = sorted(_primitives(program.jaxpr) & {"random_bits", "threefry2x32"})
+    if drawing:
+        raise ValueError(
+            f"this generator draws numbers when it is used ({', '.join(drawing)}), which ONNX cannot; a U-Net "
+            "draws none with dropout=0"
+        )
+
+
+def _primitives(jaxpr: Jaxpr) -> set[str]:
+    """Returns the names of the primitives that results depend on, those within called functions too."""
+    names = set()
+    for eqn in _needed(jaxpr):
+        names.add(eqn.primitive.name)
+        inner = _opened(eqn)
+        names |= _primitives(inner[0]) if inner else set()
+    return names
+
+
+def _opened(eqn: Any) -> tuple[Jaxpr, Sequence[Any]] | None:
+    """Returns the function that an equation calls, and its constants; None where it calls none."""
+    inner = next((eqn.params[name] for name in OPENED if name in eqn.params), None)
+    if inner is None or eqn.primitive.name not in CALLS:
+        return None
+    return (inner.jaxpr, inner.consts) if isinstance(inner, ClosedJaxpr) else (inner, ())
+
+
+def _needed(jaxpr: Jaxpr) -> list[Any]:
+    """Returns the equations that a result depends on, in order."""
+    wanted = {id(var) for var in jaxpr.outvars}
+    kept = []
+    for eqn in reversed(jaxpr.eqns):
+        if any(id(var) in wanted for var in eqn.outvars):
+            kept.append(eqn)
+            wanted |= {id(var) for var in eqn.invars}
+    return kept[::-1]
+
+
+def _runs(program: ClosedJaxpr) -> Callable[..., Any]:
+    """Returns the program as a function of plain primitives."""
+
+    def run(*given: Any) -> Any:
+        outputs = _evaluated(program.jaxpr, program.consts, given)
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    return run
+
+
+def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+    values = dict(zip(map(id, [*jaxpr.constvars, *jaxpr.invars]), [*consts, *given], strict=True))
+
+    def value(var: Any) -> Any:
+        return var.val if isinstance(var, Literal) else values[id(var)]
+
+    for eqn in _needed(jaxpr):
+        arguments = list(map(value, eqn.invars))
+        inner = _opened(eqn)
+        if inner is not None:
+            results = _evaluated(*inner, arguments)
+        elif eqn.primitive is lax.pad_p and all(step == 0 for _, _, step in eqn.params["padding_config"]):
+            results = [_padded(*arguments, eqn.params["padding_config"])]
+        elif eqn.primitive.name == "stack":  # of which jax2onnx 0.13 knows nothing, as of its opposite
+            axis = eqn.params["axis"]
+            results = [lax.concatenate([lax.expand_dims(part, (axis,)) for part in arguments], axis)]
+        elif eqn.primitive.name == "unstack":
+            axis, x = eqn.params["axis"], arguments[0]
+            results = [lax.index_in_dim(x, k, axis, keepdims=False) for k in range(x.shape[axis])]
+        elif eqn.primitive is lax.conv_general_dilated_p and max(eqn.params["lhs_dilation"]) > 1:
+            results = [_spread_conv(*arguments, **eqn.params)]
+        else:
+            made = eqn.primitive.bind(*arguments, **eqn.params)
+            results = made if eqn.primitive.multiple_results else [made]
+        values |= dict(zip(map(id, eqn.outvars), results, strict=True))
+    return list(map(value, jaxpr.outvars))
+
+
+def _padded(x: Array, value: Array, widths: Sequence[tuple[int, int, int]]) -> Array:
+    """Pads, or crops where a width is negative, by parts of x itself, whose first axis is of no known size."""
+    for axis, (low, high, _) in enumerate(widths):
+        if low < 0 or high < 0:
+            x = lax.slice_in_dim(x, max(0, -low), x.shape[axis] - max(0, -high), axis=axis)
+        if low > 0 or high > 0:
+            edge = lax.slice_in_dim(x, 0, 1, axis=axis) * np.zeros((), x.dtype) + value
+            x = lax.concatenate([*[edge] * max(0, low), x, *[edge] * max(0, high)], axis)
+    return x
+
+
+def _spread_conv(x: Array, kernel: Array, *, padding: Any, lhs_dilation: Any, **settings: Any) -> Array:
+    """Convolves x [B, H, W, C] with zeros between its pixels, which are put there first."""
+    names = settings["dimension_numbers"].lhs_spec  # axes of batch, features, height and width
+    down, across = lhs_dilation
+    x = lax.transpose(x, (names[0], names[2], names[3], names[1]))
+    batch, height, width, features = x.shape
+    zero = np.zeros((), x.dtype)
+    x = lax.reshape(x, (batch, height, 1, width, 1, features))
+    x = lax.concatenate([x, *[x * zero] * (down - 1)], 2)
+    x = lax.concatenate([x, *[x * zero] * (across - 1)], 4)
+    x = lax.reshape(x, (batch, height * down, width * across, features))
+    ends = [low_high[1] - (step - 1) for low_high, step in zip(padding, (down, across), strict=True)]
+    x = _padded(x, zero, [(0, 0, 0), *((0, min(0, end), 0) for end in ends), (0, 0, 0)])
+    back = tuple(int(k) for k in np.argsort((names[0], names[2], names[3], names[1])))
+    pads = [(low_high[0], max(0, end)) for low_high, end in zip(padding, ends, strict=True)]
+    return lax.conv_general_dilated(
+        lax.transpose(x, back),
+        kernel,
+        settings["window_strides"],
+        pads,
+        rhs_dilation=settings["rhs_dilation"],
+        dimension_numbers=settings["dimension_numbers"],
+        feature_group_count=settings["feature_group_count"],
+        batch_group_count=settings["batch_group_count"],
+        precision=settings["precision"],
+        preferred_element_type=settings["preferred_element_type"],
+    )
