@@ -38,7 +38,7 @@ ORDER = (
     {"report"},
     {"diagnose", "evaluation"},
     {"runs"},
-    {"export"},
+    {"export", "recipes"},
     {"commands"},
     {"__init__"},
 )

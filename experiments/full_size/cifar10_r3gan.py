@@ -28,7 +28,7 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
-from experiments.full_size.judge import JudgedBy, image_judge
+from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
 from jaxgan.runs.experiment import Experiment, Judge, draw_images

@@ -14,7 +14,7 @@ from typing import Literal
 
 import jaxgan as jg
 from experiments.digits.dcgan import build as build_digits
-from experiments.full_size.judge import JudgedBy, image_judge
+from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge
 

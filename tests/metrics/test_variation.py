@@ -6,7 +6,7 @@ import pytest
 import jaxgan.data
 from experiments.digits import judge as digits_judge_module
 from experiments.digits.judge import digits_judge
-from experiments.full_size.judge import image_judge
+from jaxgan.runs.judging import image_judge
 from jaxgan.metrics import extractors, precision_recall, variation
 from jaxgan.metrics.ms_ssim import diversity
 from tests.conftest import small_digits
