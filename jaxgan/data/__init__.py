@@ -28,9 +28,11 @@ A `Source` is what examples are; the protocol is the same for all of them.
 - `Task`, `pendulum`, `point_mass`, `rollout`, `expert`, `uniform_actions`, `demonstrations`: control tasks as pure
   functions, and what their experts did (control.py)
 - `tfds`: TensorFlow Datasets by name, without TensorFlow (catalogue.py)
-- `folder`: a folder of pictures (pictures.py), with labels from subfolders or a file (labels.py); `pixels.py` crops,
-  resizes and mirrors for both
+- `folder`: a folder of pictures, or a zip of one (pictures.py; stores.py and zipped.py find them), with labels from
+  subfolders or a file (labels.py); `pixels.py` crops, resizes and mirrors for both
 - `sounds`: a folder of recordings, in pieces (sounds.py)
+- `open_data`: pictures of any form by one word, which the commands take (opened.py): these two, a `.npy` or `.npz` file
+  (saved.py), or a Hugging Face dataset on disk (huggingface.py)
 - `check_batch`: is this what the networks expect? (check.py)
 
 Grain, TensorFlow Datasets, Pillow, pyarrow and scikit-learn are imported only by the sources that need them, when they
@@ -49,6 +51,7 @@ from jaxgan.data.folder_pairs import folder_pairs
 from jaxgan.data.frames import frames
 from jaxgan.data.memory import arrays, from_uint8
 from jaxgan.data.moving import moving_digits
+from jaxgan.data.opened import open_data
 from jaxgan.data.pictures import folder
 from jaxgan.data.records import records
 from jaxgan.data.solids import solids
@@ -112,6 +115,7 @@ __all__ = [
     "moons",
     "moving_digits",
     "noise",
+    "open_data",
     "paired",
     "pendulum",
     "point_mass",

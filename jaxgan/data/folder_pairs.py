@@ -12,9 +12,10 @@ from typing import Any, Unpack
 import numpy as np
 
 from jaxgan.data.combined import paired
-from jaxgan.data.pictures import SHOWN, Limits, folder
+from jaxgan.data.pictures import Limits, folder
 from jaxgan.data.pixels import Size
 from jaxgan.data.source import Source
+from jaxgan.data.stores import named
 from jaxgan.data.subsets import subset
 
 
@@ -55,9 +56,9 @@ def folder_pairs(
     common = set.intersection(*(set(known) for known in stems.values()))
     alone = [f"{entries[e]}/{every[e].files[k]}" for e in stems for stem, k in stems[e].items() if stem not in common]
     if not common:
-        raise ValueError(f"{path} has no pairs: no two names agree; it has {_few(alone)}")
+        raise ValueError(f"{path} has no pairs: no two names agree; it has {named(alone)}")
     if alone:
-        complaint = f"{path} has {len(alone)} pictures without a partner of their name: {_few(alone)}"
+        complaint = f"{path} has {len(alone)} pictures without a partner of their name: {named(alone)}"
         if on_unpaired == "error":
             raise ValueError(f"{complaint}; mend or remove them, or leave them out by on_unpaired='skip'")
         warnings.warn(f"{complaint}; skipped", stacklevel=2)
@@ -79,10 +80,5 @@ def _stems(path: str, source: Source) -> dict[str, int]:
     """Returns the number of each picture by its name without suffix."""
     stems = [str(PurePosixPath(file).with_suffix("")) for file in source.files]
     if twice := [stem for stem, count in Counter(stems).items() if count > 1]:
-        raise ValueError(f"{path} has several pictures of one name: {_few(twice)}; keep the one that is meant")
+        raise ValueError(f"{path} has several pictures of one name: {named(twice)}; keep the one that is meant")
     return {stem: number for number, stem in enumerate(stems)}
-
-
-def _few(items: list[str]) -> str:
-    more = f" and {len(items) - SHOWN} more" if len(items) > SHOWN else ""
-    return ", ".join(items[:SHOWN]) + more

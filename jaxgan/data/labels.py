@@ -24,11 +24,11 @@ class Labels(NamedTuple):
     names: tuple[str, ...]  # of classes or attributes; (): numbers alone
 
 
-def from_subfolders(root: str, files: Sequence[str]) -> Labels:
+def from_subfolders(where: str, files: Sequence[str]) -> Labels:
     """Takes the first subfolder's name as the class, numbered in sorted order.
 
     Args:
-      root: what the error calls the folder.
+      where: what the error calls the folder.
       files: [N] relative paths.
     Returns:
       Labels [N].
@@ -37,7 +37,7 @@ def from_subfolders(root: str, files: Sequence[str]) -> Labels:
     """
     loose = [file for file in files if "/" not in file]
     if loose:
-        raise ValueError(f"folder {root}: labels come from subfolders, but {loose[0]} is in none")
+        raise ValueError(f"{where}: labels come from subfolders, but {loose[0]} is in none")
     classes = [file.split("/")[0] for file in files]
     names = sorted(set(classes))
     number = {name: k for k, name in enumerate(names)}

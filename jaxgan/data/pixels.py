@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
 Size = int | str | Sequence[int]  # a side in pixels, (height, width), or these in words: "64", "32x64"
+GREY = ("1", "L", "LA", "La")  # modes of Pillow without colours, beside those of 16 and 32 bits: "I", "I;16", ...
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # of Pillow, by channels
 
 

@@ -64,7 +64,7 @@ def sounds(
     recordings = [_opened(root, file) for file in _files(root)]
     _check(root, recordings, rate, channels, 1 if short == "pad" else length)
     files = [each.file for each in recordings]
-    known = from_subfolders(str(root), files) if labels else None
+    known = from_subfolders(f"folder {root}", files) if labels else None
     y, classes, names = known or Labels(np.empty(0), 0, ())
     key = name_index("sounds")
 
