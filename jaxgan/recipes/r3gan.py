@@ -12,6 +12,7 @@ from jax import Array
 import jaxgan as jg
 from jaxgan.networks import r3gan
 from jaxgan.recipes.parts import Facts, Recipe, Settings, augmented, check_doubled, chosen, half_cosine
+from jaxgan.recipes.parts import usual_augment as usual
 from jaxgan.types import Augment, Network, Schedule, Turn
 
 
@@ -24,7 +25,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
 
     Args:
       facts: of the data; the smaller side is 4, 5, 6 or 7 times a power of two.
-      small: 64 channels, fewer in large maps, one block a map, constant rates: Adam 5e-4 (0, 0.99); DiffAugment for few
+      small: 48 channels, fewer in large maps, one block a map, constant rates: Adam 5e-4 (0, 0.99); DiffAugment for few
         pictures.
       given: settings that override; `width` is that of the smallest maps.
     Returns:
@@ -43,11 +44,11 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         batch_size=16 if small else 512 if pixels <= 1024 else 256,
         n_critic=1,
         latent=64,
-        width=64 if small else 768,
+        width=48 if small else 768,
         learning_rate=5e-4 if small else 2e-4,
         gamma=1.0 if small else 2.0 * (pixels / 4096) ** 1.56,
         ema_kimg=10.0 if small else 5000.0 if pixels <= 1024 else 500.0,
-        augment=("diffaugment" if small else "ada") if small is False or _few(facts) else "none",
+        augment=usual(facts) if small else "ada",
     )
     s = chosen(own, given, facts)
     steps = max(1, round(20e6 / s.batch_size))
@@ -88,10 +89,6 @@ def scheduled(probability: Schedule) -> Augment:
         return cutout(colours(moves(x, p, turn, use), 0.5 * p, turn, use), p, turn, use)
 
     return augment
-
-
-def _few(facts: Facts) -> bool:
-    return facts.number is not None and facts.number < 10_000
 
 
 def _augment(kind: str, small: bool, probability: Any) -> tuple[Augment | str | None, dict[str, Network]]:

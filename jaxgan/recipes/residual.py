@@ -31,9 +31,9 @@ def sngan(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
     """
     check_halved("sngan", facts)
     own = Settings(
-        steps=1500 if small else 50_000,
+        steps=3000 if small else 50_000,
         batch_size=16 if small else 64,
-        n_critic=5,
+        n_critic=1 if small else 5,
         latent=128,
         width=_width(facts, small, 256),
         learning_rate=2e-4,
@@ -64,9 +64,9 @@ def wgan_gp(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
     """
     check_halved("wgan_gp", facts)
     own = Settings(
-        steps=1500 if small else 100_000,
+        steps=2000 if small else 100_000,
         batch_size=16 if small else 64,
-        n_critic=5,
+        n_critic=2 if small else 5,
         latent=128,
         width=_width(facts, small, 128),
         learning_rate=2e-4,
@@ -103,7 +103,7 @@ def sagan(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         n_critic=1,
         latent=128,
         width=_width(facts, small, 256),
-        learning_rate=1e-4,
+        learning_rate=2e-4 if small else 1e-4,
         gamma=0.0,
         ema_kimg=10.0,
         augment=usual(facts),
@@ -117,7 +117,7 @@ def _width(facts: Facts, small: bool, paper: int) -> int:
     large = check_halved("residual", facts) > 3
     if not small:
         return 1024 if large else paper
-    return narrowed(128, facts) if large else 32
+    return narrowed(128, facts) if large else 64
 
 
 def _game(facts: Facts, small: bool, s: Settings, name: Literal["sngan", "wgan_gp", "sagan"]) -> Recipe:
@@ -138,12 +138,12 @@ def _game(facts: Facts, small: bool, s: Settings, name: Literal["sngan", "wgan_g
             (height, width), critic, attention=attention, classes=facts.classes, **critics
         ),
     }
-    prior = jg.priors.normal(s.latent)
+    prior, moments = jg.priors.normal(s.latent), ((0.5, 0.999) if name == "sngan" and s.n_critic == 1 else (0.0, 0.9))
     system = jg.systems.gan(
         loss=jg.losses.wasserstein if name == "wgan_gp" else jg.losses.hinge,
         penalty=gradient_penalty(s.gamma) if name == "wgan_gp" and s.gamma else r1(s.gamma),
         prior=prior,
-        optimizer=adam(s.learning_rate, 0.0, 0.9, ratio=4.0 if name == "sagan" else 1.0),
+        optimizer=adam(s.learning_rate, *moments, ratio=4.0 if name == "sagan" else 1.0),
         n_critic=s.n_critic,
         augment=augment,
     )

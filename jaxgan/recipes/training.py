@@ -110,14 +110,15 @@ def opened(config: Config) -> Source:
     """
     if not config.data:
         raise ValueError("name the data: a folder of pictures, a zip, tfds:NAME, hf:FOLDER, .npz or .npy")
-    pictures = jg.data.folder(
+    pictures = jg.data.open_data(
         config.data,
         size=config.size,
-        channels=config.channels or 3,
-        flip=config.flip,
-        on_corrupt=config.on_corrupt,
+        channels=config.channels,
         labels=config.labels,
         labels_file=config.labels_file or None,
+        flip=config.flip,
+        on_corrupt=config.on_corrupt,
+        split=config.split,
     )
     if config.labels_file and not pictures.classes:
         raise ValueError(f"{config.labels_file} gives attributes; a recipe is conditioned on one class each")
