@@ -13,7 +13,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
-from jaxgan.data.pixels import Size, form
+from jaxgan.data.pixels import form
 from jaxgan.recipes.choosing import RECIPES, choose, cook
 from jaxgan.recipes.parts import Facts, Recipe
 from jaxgan.runs.flags import parse, reported
@@ -93,9 +93,7 @@ def _parameters(made: Recipe, batch: Batch) -> Mapping[str, int]:
     """Returns how many parameters networks have that learn, by shapes alone."""
     learns = {name for player in made.system.players.values() for name in player.owns}
     params = jax.eval_shape(made.game().init, jax.random.key(0), batch).params
-    return {
-        name: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params[name])) for name in sorted(learns)
-    }
+    return {name: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params[name])) for name in sorted(learns)}
 
 
 def _measured(made: Recipe, batch: Batch) -> str:

@@ -42,8 +42,8 @@ def train(config: training.Config, running: Running) -> int:
     Raises:
       ValueError: bad settings or data.
     """
-    config = training.inherited(config, *_begun(running))
-    pictures = training.parted(config, training.opened(config))[0]
+    config, whole = training.sized(training.scaled(training.inherited(config, *_begun(running))))
+    pictures = training.parted(config, whole)[0]
     chosen = training.resolved(config, pictures)
     print("\n".join(training.described(chosen, pictures)), flush=True)
     return run_plan(*training.plan(chosen, pictures), running)

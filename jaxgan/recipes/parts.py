@@ -52,8 +52,7 @@ class Recipe(NamedTuple):
     def game(self) -> Game:
         """Returns the game, with the averaged generator."""
         ema = {"generator": averaged(self.settings)} if self.settings.ema_kimg else None
-        dynamics = {} if self.dynamics is None else {"dynamics": self.dynamics}
-        return jg.game(self.networks, self.system, ema=ema, **dynamics)
+        return jg.game(self.networks, self.system, ema=ema, dynamics=self.dynamics or jg.dynamics.alternating())
 
 
 # (facts, small, overrides by the name of a setting) -> the recipe; small: what a CPU can pay for

@@ -10,6 +10,7 @@ import jax
 import jaxgan as jg
 from jaxgan.networks import dcgan, efficientnet_lite, projected
 from jaxgan.recipes.parts import Facts, Recipe, Settings, adam, augmented, check_halved, chosen, narrowed
+from jaxgan.types import Network
 
 
 def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
@@ -62,7 +63,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         size=64 if small else 224,
         mixing=projected.Mixing(32 if small else 64),
     )
-    networks = {
+    networks: dict[str, Network] = {
         "generator": dcgan.Generator(channels, (height, width), s.width),
         "discriminator": projected.Discriminator(128 if small else 512, (3, 2, 1, 0) if small else (4, 3, 2, 1)),
         "features": features,

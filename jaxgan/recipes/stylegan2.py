@@ -50,7 +50,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
     )
     s = chosen(own, given, facts)
     augment, more = augmented(s.augment, 100.0 if small else 500.0)
-    sizes = {"size": (height, width), "features": _largest(s.width, side), "max_features": s.width}
+    sizes: dict[str, Any] = {"size": (height, width), "features": _largest(s.width, side), "max_features": s.width}
     networks = {
         "generator": stylegan2.Generator(channels, hidden=(s.width,) * 2, classes=facts.classes, **sizes),
         "discriminator": stylegan2.Discriminator(classes=facts.classes, **sizes),

@@ -31,6 +31,7 @@ from jaxgan.runs.start import Plan, planned
 
 NAME = "train"  # runs go to OUT/train/ID
 DEFAULT_SIDE = 64  # of pictures of several sizes, where none is asked for
+LARGEST = 128  # side of pictures that the small scale takes as they are
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Config:
     flip: bool = False  # mirror half of the pictures
     on_corrupt: Literal["skip", "error"] = "skip"  # leave unreadable pictures out with a warning, or refuse the data
     split: str = "train"  # of data that come in splits
-    held_out: float = 0.0  # share of the pictures, in [0, 1), that is not trained on: `jaxgan evaluate` compares with it
+    held_out: float = (
+        0.0  # share of the pictures, in [0, 1), that is not trained on: `jaxgan evaluate` compares with it
+    )
     judged: int = 500  # samples in an evaluation during training
     judged_by: JudgedBy = "auto"  # auto: 8x8 pixels on a CPU, which cost nothing, else EfficientNet-Lite0
     seed: int = 0  # of parameters, latents and data order
@@ -100,6 +103,30 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 def judge(config: Config, folder: Path) -> Judge:
     """Samples against the pictures that are trained on."""
     return image_judge(source(config), config.judged, config.judged_by)
+
+
+def sized(config: Config) -> tuple[Config, Source]:
+    """Opens the data; where no size is asked for and pictures differ, or are too large for the scale, takes one.
+
+    Returns:
+      The config, with that size if one was taken, and all pictures.
+    Raises:
+      ValueError: as `opened`.
+    """
+    if config.size is not None:
+        return config, opened(config)
+    try:
+        pictures = opened(config)
+        sides = jg.data.evenly(pictures, 1)["x"].shape[1:3]
+        if config.scale == "paper" or max(sides) <= LARGEST:
+            return config, pictures
+        why = f"pictures of {sides[0]}x{sides[1]} are many pixels for the small scale"
+    except ValueError:  # of several sizes, among others: those come again
+        why = "pictures are of several sizes"
+    config = dataclasses.replace(config, size=DEFAULT_SIDE)
+    pictures = opened(config)
+    print(f"{why}: cropped and resized to {DEFAULT_SIDE}x{DEFAULT_SIDE}; --size chooses another", flush=True)
+    return config, pictures
 
 
 def opened(config: Config) -> Source:
@@ -160,26 +187,30 @@ def inherited(config: Config, begun: Mapping[str, Any], resumed: bool) -> Config
     return dataclasses.replace(config, **{field: begun[field] for field in open_still})
 
 
+def scaled(config: Config) -> Config:
+    """Returns the config with the scale and the judge that suit the machine, where the flags leave them open."""
+    on_cpu = jax.default_backend() == "cpu"
+    scale = config.scale if config.scale != "auto" else "small" if on_cpu else "paper"
+    by: JudgedBy = "pixels" if config.judged_by == "auto" and on_cpu else config.judged_by
+    return dataclasses.replace(config, scale=scale, judged_by=by)
+
+
 def resolved(config: Config, pictures: Source) -> Chosen:
     """Chooses all that the flags leave open, so that the run's config says what was trained.
 
     Args:
-      config: by the flags.
+      config: by the flags; its scale is `scaled`.
       pictures: that are trained on.
     Returns:
       Chosen.
     Raises:
       ValueError: the recipe does not fit the data.
     """
-    on_cpu = jax.default_backend() == "cpu"
-    scale = config.scale if config.scale != "auto" else "small" if on_cpu else "paper"
-    by: JudgedBy = "pixels" if config.judged_by == "auto" and on_cpu else config.judged_by
-    config = dataclasses.replace(config, scale=scale, judged_by=by, number=config.number or pictures.size or 0)
+    config = dataclasses.replace(config, number=config.number or pictures.size or 0)
     known = facts(config, jg.data.evenly(pictures, 1)["x"].shape[1:], pictures.classes)
-    choice = Choice(config.recipe, "asked for")
-    if config.recipe == "auto":
-        choice = choose(known, scale == "small")
-    made = cook(choice.name, known, scale == "small", given(config))
+    small = config.scale == "small"
+    choice = choose(known, small) if config.recipe == "auto" else Choice(config.recipe, "asked for")
+    made = cook(choice.name, known, small, given(config))
     return Chosen(dataclasses.replace(config, recipe=choice.name, **made.settings._asdict()), choice, made)
 
 
@@ -188,12 +219,15 @@ def described(chosen: Chosen, pictures: Source) -> list[str]:
     config, settings = chosen.config, chosen.recipe.settings
     height, width, channels = jg.data.evenly(pictures, 1)["x"].shape[1:]
     classes = f" in {pictures.classes} classes" if pictures.classes else ""
-    numbers = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in settings._asdict().items() if name != "augment")
-    return [
+    words = [f"{name.replace('_', ' ')} {value}" for name, value in settings._asdict().items()]
+    lines = [
         f"data: {pictures.name}, {config.number:,} pictures of {height}x{width}x{channels}{classes}",
         f"recipe: {config.recipe} ({chosen.choice.why}), {config.scale} scale",
-        f"settings: {numbers}, augment {settings.augment}",
+        f"settings: {', '.join(words)}",
     ]
+    if config.scale == "paper" and jax.default_backend() == "cpu":
+        lines.append("warning: networks of the paper's size take days on a CPU; --dry-run measures it, --scale small")
+    return lines
 
 
 def plan(chosen: Chosen, pictures: Source) -> tuple[Definition, Plan]:

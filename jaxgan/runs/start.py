@@ -109,10 +109,10 @@ def run_plan(definition: Definition, plan: Plan, running: Running) -> int:
         if running.resume:
             raise ValueError("--from begins a run and --resume goes on with one; choose")
         prepared = _begun(prepared, running.start_from, definition)
-    if running.dry_run:
-        step = prepared.spread.train_step if prepared.spread else prepared.game.train_step
-        rows = prepared.example if prepared.spread is None else prepared.spread.place(prepared.example)
-        print("\n".join(rehearse(step, first_state(prepared), rows, config.steps, prepared.size)), flush=True)
+    if running.dry_run:  # on one device, however many there are
+        alone = prepared._replace(spread=None)
+        lines = rehearse(prepared.game.train_step, first_state(alone), prepared.example, config.steps, prepared.size)
+        print("\n".join(lines), flush=True)
         return 0
     around = folders.missing(running.out / definition.name)
     folder = _folder(definition.name, config, running)
