@@ -196,6 +196,6 @@ def _unreached(recipe: str, sides: Sequence[int], reach: str, near: Sequence[Any
         pairs = [(h, w) for h, w in pairs if h == w]
     named = dict.fromkeys(str(h) if h == w else f"{h}x{w}" for h, w in pairs)
     return ValueError(
-        f"the recipe {recipe} does not reach pictures of {sides[0]}x{sides[1]} (height x width): its sides are {reach}; "
-        f"the next are --size {' or --size '.join(named)}"
+        f"the recipe {recipe} does not reach pictures of {sides[0]}x{sides[1]} (height x width): its sides are "
+        f"{reach}; the next are --size {' or --size '.join(named)}"
     )

@@ -1,6 +1,7 @@
 """A GAN of your own pictures by a recipe: networks, loss, augmentation and rates as its paper has them.
 
-DATA is a folder of pictures, a zip of them, `tfds:NAME`, `hf:FOLDER` (a Hugging Face set on disk), or a .npz or .npy file.
+DATA is a folder of pictures, a zip of them, `tfds:NAME`, `hf:FOLDER` (a Hugging Face set on disk), or a .npz or .npy
+file.
 `jaxgan recipes` lists the recipes; `--recipe auto` chooses one and says why. On a CPU networks are small and runs are
 minutes; on an accelerator, or with `--scale paper`, they are the paper's.
 
@@ -48,9 +49,7 @@ class Config:
     flip: bool = False  # mirror half of the pictures
     on_corrupt: Literal["skip", "error"] = "skip"  # leave unreadable pictures out with a warning, or refuse the data
     split: str = "train"  # of data that come in splits
-    held_out: float = (
-        0.0  # share of the pictures, in [0, 1), that is not trained on: `jaxgan evaluate` compares with it
-    )
+    held_out: float = 0.0  # share of the pictures, in [0, 1), that is kept to evaluate with, and not trained on
     judged: int = 500  # samples in an evaluation during training
     judged_by: JudgedBy = "auto"  # auto: 8x8 pixels on a CPU, which cost nothing, else EfficientNet-Lite0
     seed: int = 0  # of parameters, latents and data order
