@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jaxgan.recipes import biggan, dcgan, projected, r3gan, residual, stylegan2, unet
-from jaxgan.recipes.parts import FEW, Cook, Facts, Recipe
+from jaxgan.recipes.parts import Cook, Facts, Recipe, is_few
 from jaxgan.runs.terminal import hint
 
 
@@ -25,8 +25,8 @@ class Choice(NamedTuple):
 
 
 RECIPES = {
-    "r3gan": Known(r3gan.recipe, "most data, few or many: two gradient penalties keep it from collapse"),
-    "dcgan": Known(dcgan.recipe, "a first look in minutes: the cheapest step"),
+    "r3gan": Known(r3gan.recipe, "most data, few or many, on an accelerator: two penalties keep it from collapse"),
+    "dcgan": Known(dcgan.recipe, "a CPU, and a first look: the cheapest step; small with R1"),
     "stylegan2": Known(stylegan2.recipe, "pictures of one kind from 64 pixels on; styles to explore; ADA for few"),
     "biggan": Known(biggan.recipe, "many classes and many pictures, on an accelerator"),
     "sagan": Known(residual.sagan, "classes whose shape matters as a whole: self-attention"),
@@ -40,28 +40,35 @@ RECIPES = {
 def choose(facts: Facts, small: bool) -> Choice:
     """Chooses a recipe by the number of pictures, the size and the scale, and says why in one line.
 
-    On a CPU R3GAN in small, which was best or nearly so on all that was tried here (docs/guide/train.md); DiffAugment
-    beside it for fewer than 10,000 pictures. At the papers' scale StyleGAN2-ADA for fewer than 10,000 pictures from 64
-    pixels on, for which it was made (Karras et al. 2020), and R3GAN else, which surpasses it on CIFAR-10, FFHQ and
-    ImageNet at 32 and 64 pixels (Huang et al. 2024).
+    On a CPU DCGAN with R1, which made faces of a hundred pictures in the minutes in which larger networks made blobs
+    (experiments/README.md, "train"); DiffAugment beside it for fewer than 10,000 pictures. At the papers' scale
+    StyleGAN2-ADA for fewer than 10,000 pictures from 64 pixels on, for which it was made (Karras et al. 2020), and R3GAN
+    else, which surpasses it on CIFAR-10, FFHQ and ImageNet at 32 and 64 pixels (Huang et al. 2024).
 
     Args:
       facts: of the data.
       small: the small scale.
     Returns:
-      Choice.
+      Choice; where its first recipe does not reach the sides, another that does, or the first, which then says so.
     """
     count = "an unknown number of" if facts.number is None else f"{facts.number:,}"
     height, width, _ = facts.shape
-    few = facts.number is not None and facts.number < FEW
+    few = is_few(facts)
     words = f"{count} pictures of {height}x{width}"
-    if few and not small and min(height, width) >= 64 and _reached(stylegan2.recipe, facts):
-        return Choice("stylegan2", f"{words}: few for full-size networks, and StyleGAN2's ADA is made for that")
-    against = "DiffAugment against learning them by heart" if small else "ADA's transforms against learning by heart"
-    if _reached(r3gan.recipe, facts):
-        scale = "R3GAN small, whose two penalties keep it from collapse" if small else "R3GAN"
-        return Choice("r3gan", f"{words}: {scale}{f', {against}' if few else ''}")
-    return Choice("dcgan", f"{words}, which R3GAN's doublings do not reach: DCGAN{f', {against}' if few else ''}")
+    if small:
+        name, why = "dcgan", "DCGAN small with R1, whose steps are the cheapest: more of them in a CPU's minutes"
+        why += ", and DiffAugment against learning few pictures by heart" if few else ""
+    elif few and min(height, width) >= 64:
+        name, why = "stylegan2", "StyleGAN2, whose ADA is made for few pictures"
+    else:
+        name, why = (
+            "r3gan",
+            "R3GAN, whose two penalties keep it from collapse" + (", with ADA's transforms" if few else ""),
+        )
+    other = "r3gan" if small else "dcgan"
+    if not _reached(name, facts) and _reached(other, facts):
+        return Choice(other, f"{words}, which {name} does not reach: {other}")
+    return Choice(name, f"{words}: {why}")
 
 
 def cook(name: str, facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
@@ -82,9 +89,9 @@ def cook(name: str, facts: Facts, small: bool, given: Mapping[str, Any]) -> Reci
     return RECIPES[name].cook(facts, small, {key: value for key, value in given.items() if value is not None})
 
 
-def _reached(recipe: Cook, facts: Facts) -> bool:
+def _reached(name: str, facts: Facts) -> bool:
     try:
-        recipe(facts, True, {})
+        cook(name, facts, True, {})
     except ValueError:
         return False
     return True

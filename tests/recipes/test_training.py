@@ -109,10 +109,10 @@ def test_auto_says_why_and_pictures_of_several_sizes_get_one(tmp_path, capsys):
     config, source = training.sized(config)
     assert "several sizes: cropped and resized to 64x64" in capsys.readouterr().out
     chosen = training.resolved(config, source)
-    assert (chosen.config.size, chosen.config.recipe, chosen.config.number) == (64, "r3gan", 6)
+    assert (chosen.config.size, chosen.config.recipe, chosen.config.number) == (64, "dcgan", 6)
     lines = training.described(chosen, source)
     assert "6 pictures of 64x64x3" in lines[0]
-    assert "r3gan (6 pictures of 64x64: R3GAN small" in lines[1]
+    assert "dcgan (6 pictures of 64x64: DCGAN small with R1" in lines[1]
 
 
 @pytest.mark.parametrize(
@@ -144,5 +144,5 @@ def test_the_list(capsys):
     assert "dcgan" in out
     assert "parameters: discriminator" in out
     assert "not here: the recipe projected sees grey or colour" in out
-    assert "--recipe auto takes r3gan: 300 pictures of 32x32" in out
+    assert "--recipe auto takes dcgan: 300 pictures of 32x32" in out
     assert jaxgan(words("recipes", "--only", "gann")) == 2
