@@ -42,8 +42,8 @@ def choose(facts: Facts, small: bool) -> Choice:
 
     On a CPU DCGAN with R1, which made faces of a hundred pictures in the minutes in which larger networks made blobs
     (experiments/README.md, "train"); DiffAugment beside it for fewer than 10,000 pictures. At the papers' scale
-    StyleGAN2-ADA for fewer than 10,000 pictures from 64 pixels on, for which it was made (Karras et al. 2020), and R3GAN
-    else, which surpasses it on CIFAR-10, FFHQ and ImageNet at 32 and 64 pixels (Huang et al. 2024).
+    StyleGAN2-ADA for fewer than 10,000 pictures from 64 pixels on, for which it was made (Karras et al. 2020), and
+    R3GAN else, which surpasses it on CIFAR-10, FFHQ and ImageNet at 32 and 64 pixels (Huang et al. 2024).
 
     Args:
       facts: of the data.
