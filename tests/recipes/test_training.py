@@ -12,7 +12,7 @@ from jaxgan.runs import modules
 from jaxgan.runs.loading import load
 from tests.runs.conftest import own_strictness  # noqa: F401
 
-TINY = ("--width", 2, "--latent", 4, "--batch-size", 4, "--judged", 8, "--steps", 2, "--evaluations", 1)
+TINY = ("--width", 2, "--latent", 4, "--batch-size", 8, "--judged", 8, "--steps", 2, "--evaluations", 1)
 
 
 def pictures(folder, count, side=16, classes=0):
@@ -83,7 +83,7 @@ def test_it_goes_on_with_what_was_chosen(run, folder, capsys):
 
 def test_another_begins_with_it_with_classes_and_another_side(run, tmp_path, capsys):
     other = pictures(tmp_path / "other", 8, 24, classes=2)
-    flags = ("--labels", "--batch-size", 4, "--judged", 8, "--steps", 1, "--evaluations", 1, "--from", run)
+    flags = ("--labels", "--batch-size", 8, "--judged", 8, "--steps", 1, "--evaluations", 1, "--from", run)
     assert jaxgan(words("train", other, *flags, "--out", tmp_path, "--id", "two")) == 0
     out = capsys.readouterr().out
     assert "leaves were carried" in out
@@ -98,7 +98,7 @@ def test_a_dry_run_writes_nothing(folder, tmp_path, monkeypatch, capsys):
     assert "generator: " in out
     assert "parameters" in out
     assert "MiB" in out
-    assert "2 steps of 4 examples at" in out
+    assert "2 steps of 8 examples at" in out
     assert list(tmp_path.iterdir()) == []
 
 
