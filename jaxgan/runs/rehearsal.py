@@ -49,9 +49,9 @@ def memory(compiled: Any, state: TrainState) -> str:
     """Says what a step needs: by the compiler's own analysis, or else at the least what the state itself holds."""
     kept = sum(x.nbytes for x in jax.tree.leaves(state) if hasattr(x, "nbytes"))
     try:
-        found = compiled.memory_analysis()
-        total = found.temp_size_in_bytes + found.argument_size_in_bytes + found.output_size_in_bytes
-        total -= found.alias_size_in_bytes
+        needs = compiled.memory_analysis()
+        total = needs.temp_size_in_bytes + needs.argument_size_in_bytes + needs.output_size_in_bytes
+        total -= needs.alias_size_in_bytes
     except (AttributeError, NotImplementedError, RuntimeError, TypeError):
         return f"memory: {kept / 2**20:,.0f} MiB of state, and the activations; this backend has no analysis of them"
     return f"memory: {total / 2**20:,.0f} MiB in a step, by the compiler's analysis ({kept / 2**20:,.0f} of it state)"
