@@ -55,18 +55,17 @@ def without(batch, *names):
     return {name: value for name, value in batch.items() if name not in names}
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("channels", [2, 4])  # 1 and 3 are trained above
 @pytest.mark.parametrize("name", [name for name in RECIPES if name != "projected"])
-def test_any_channels(name, channels):
+def test_other_channels(name, channels):
     facts = Facts((32, 32, channels), 0, 100)
-    game = cook(name, facts, True, TINY | {"width": WIDTHS.get(name, 8)}).game()
-    _, metrics = jax.eval_shape(game.train_step, *shapes_of(game, facts))
-    assert metrics["generator/loss"].shape == ()
-
-
-def shapes_of(game, facts):
-    batch = {"x": jax.ShapeDtypeStruct((2, *facts.shape), jnp.float32)}
-    return jax.eval_shape(game.init, jax.random.key(0), batch), batch
+    recipe = cook(name, facts, True, TINY | {"width": WIDTHS.get(name, 8)})
+    z, x = jnp.zeros((2, recipe.settings.latent), jnp.float32), jax.ShapeDtypeStruct((2, *facts.shape), jnp.float32)
+    keys = {name: jax.random.key(0) for name in ("params", "global")}
+    made, _ = jax.eval_shape(lambda z: recipe.networks["generator"].init_with_output(keys, z), z)
+    assert made.shape == x.shape
+    logits, _ = jax.eval_shape(lambda x: recipe.networks["discriminator"].init_with_output(keys, x), x)
+    assert jax.tree.leaves(logits)[0].shape == (2,)
 
 
 @pytest.mark.parametrize("name", RECIPES)
