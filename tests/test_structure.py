@@ -38,7 +38,7 @@ ORDER = (
     {"report"},
     {"diagnose", "evaluation", "published"},
     {"runs"},
-    {"export"},
+    {"export", "recipes"},
     {"explore"},
     {"commands"},
     {"__init__"},

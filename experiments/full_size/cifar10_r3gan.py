@@ -28,10 +28,10 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
-from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
+from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.types import Augment, Schedule, Turn
 
 SIZE, CLASSES = 32, 10

@@ -20,9 +20,9 @@ import optax
 
 import jaxgan as jg
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
+from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.types import Batch, Metrics, Nets, System, Turn
 
 

@@ -26,10 +26,10 @@ from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
-from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
+from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.types import Schedule
 
 SIZE, CLASSES = 32, 10

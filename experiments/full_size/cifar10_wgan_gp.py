@@ -17,9 +17,9 @@ from pathlib import Path
 import jaxgan as jg
 from experiments.full_size.cifar10_sngan import decaying, twice_the_latents
 from experiments.full_size.data import SYNTHETIC, catalogued
-from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
+from jaxgan.runs.judging import JudgedBy, image_judge
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from typing import Literal
 
 import jaxgan as jg
 from experiments.digits.dcgan import build as build_digits
-from experiments.full_size.judge import JudgedBy, image_judge
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Experiment, Judge
+from jaxgan.runs.judging import JudgedBy, image_judge
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jaxgan as jg
-from experiments.full_size.judge import JudgedBy, image_judge
 from experiments.yours.folder import SMOKE, build
 from jaxgan.data import Source
 from jaxgan.runs.experiment import Judge
+from jaxgan.runs.judging import JudgedBy, image_judge
 
 __all__ = ["MAY_DIFFER", "SMOKE", "Config", "build", "judge", "source"]
 

@@ -22,7 +22,7 @@ from jaxgan.report import read_metrics
 from jaxgan.runs.experiment import Experiment, as_pictures, principal, sample_inputs, with_labels
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
-from jaxgan.runs.loading import load
+from jaxgan.runs.loading import held_out, load
 from jaxgan.runs.tables import save
 from jaxgan.types import Batch, Network, System, TrainState, name_index
 
@@ -104,13 +104,13 @@ def doctor(flags: Doctor) -> int:
     Raises:
       ValueError: the folder is no run, has no such checkpoint, or its data cannot be read.
     """
-    module, config, built, state, size, _ = load(flags.run, flags.step, file=flags.module)
+    trained = load(flags.run, flags.step, file=flags.module)
+    module, config, built, state, size, _ = trained
     history, networks, system = read_metrics(flags.run), built.game.networks, built.game.system
     if networks is None or system is None:
         raise ValueError(f"the game of {flags.run} does not say what it is made of; make it by jg.game")
-    held_out = module.held_out(config) if hasattr(module, "held_out") else None
-    source = module.source(config)
-    subject = Subject(networks, system, state, source, size, config.seed, history, held_out, built.inputs)
+    source, kept_back = module.source(config), held_out(trained)
+    subject = Subject(networks, system, state, source, size, config.seed, history, kept_back, built.inputs)
     result = examination(subject, flags.samples)
     around, trouble = None, "not asked for"
     if flags.spectrum:

@@ -33,7 +33,7 @@ from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
-from jaxgan.runs.loading import Trained, inputs_in_words, load
+from jaxgan.runs.loading import Trained, held_out, inputs_in_words, load
 
 CHUNK = 128  # real pictures in memory at once
 DRAWN = 1024  # samples in memory at once
@@ -244,9 +244,10 @@ def _reference(flags: Evaluate, run: Trained | None, judged: Side) -> Side:
         raise ValueError(f"{flags.judged} is no run, so it has no data to compare with; name real pictures beside it")
     if flags.reference == "train":
         return _examples(run.module.source(run.config), flags, "train")
-    if not hasattr(run.module, "held_out"):
+    kept_back = held_out(run)
+    if kept_back is None:
         raise ValueError(f"{flags.judged} has no held-out data; use --reference train, or name pictures")
-    return _examples(run.module.held_out(run.config), flags, "held-out")
+    return _examples(kept_back, flags, "held-out")
 
 
 def _examples(source: Source, flags: Evaluate, split: str) -> Side:

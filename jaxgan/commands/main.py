@@ -12,6 +12,8 @@ from jaxgan.runs.compiled import FLAG, keep_compiled
 from jaxgan.runs.terminal import fail, first_line, hint, leave, print_any_name
 
 COMMANDS = {  # by name, the file beside this one
+    "train": "train",
+    "recipes": "recipes",
     "run": "run",
     "sample": "sample",
     "evaluate": "evaluate",

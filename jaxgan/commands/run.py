@@ -49,11 +49,16 @@ def run_words(find: Callable[[], Definition], words: Sequence[str]) -> int:
             with compiled_quickly(where.smoke):
                 return run_tables(definition, config, where).code
         config, running = parse_two(experiment.Config, Running, words, program, experiment.__doc__, smoke=(tiny, BRIEF))
-        if running.distributed:
-            connect(running.coordinator, running.processes, running.process, running.timeout)
-            if not is_first():
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # one process prints
+        join(running)
         with end_together(), compiled_quickly(running.smoke):
             return run(definition, config, running)
 
     return reported(work)
+
+
+def join(running: Running) -> None:
+    """Connects the processes of one run, if there are several; from here on the first alone prints."""
+    if running.distributed:
+        connect(running.coordinator, running.processes, running.process, running.timeout)
+        if not is_first():
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

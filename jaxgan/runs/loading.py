@@ -11,6 +11,7 @@ import jax
 from flax.errors import FlaxError
 
 from jaxgan import checkpoint
+from jaxgan.data import Source
 from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Best, Experiment, principal
 from jaxgan.runs.folder import example_of, read_config
@@ -72,6 +73,11 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         given = experiment.game.given
         state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ, given=given)
     return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1), example)
+
+
+def held_out(trained: Trained) -> Source | None:
+    """Returns the real examples that the run did not train on; None where there are none."""
+    return trained.module.held_out(trained.config) if hasattr(trained.module, "held_out") else None
 
 
 def inputs_in_words(trained: Trained) -> dict[str, str]:

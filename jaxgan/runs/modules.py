@@ -1,4 +1,4 @@
-"""Whose code makes a run: experiments of the clone by name, and files that the user names. Nothing else is imported.
+"""Whose code makes a run: this package's, experiments of the clone by name, files that the user names; nothing else.
 
 The clone is the folder that holds this package and a `pyproject.toml` of the project jaxgan; an installed package has
 none. Its `experiments` are found beside this package, and never on `sys.path`, where other packages may have the name.
@@ -20,7 +20,10 @@ from typing import Any, NamedTuple
 
 from jaxgan.runs.terminal import hint
 
-OWN = {"jaxgan.runs.imported": "import-weights"}  # modules of this package that make runs, and their commands
+OWN = {  # modules of this package that make runs: their names, and the commands
+    "jaxgan.recipes.training": ("train", "jaxgan train"),
+    "jaxgan.runs.imported": ("imported", "jaxgan import-weights"),
+}
 FIELDS = {"seed", "steps", "batch_size"}  # what the config of an experiment that trains has
 
 
@@ -29,8 +32,8 @@ class Definition(NamedTuple):
 
     name: str  # runs go to OUT/NAME/ID
     module: ModuleType
-    origin: str  # "experiments.digits.dcgan", or the absolute path of a file
-    sha256: str | None  # of the file; None for the clone's own, which the git revision of a run names
+    origin: str  # "experiments.digits.dcgan", "jaxgan.recipes.training", or the absolute path of a file
+    sha256: str | None  # of the file; None for the clone's and the package's own, which a run's versions name
     command: str  # runs it: "python -m experiments digits", "jaxgan run own.py"
 
 
@@ -76,6 +79,18 @@ def bundled(name: str) -> Definition:
     return Definition(name, module, known[name], None, f"python -m experiments {name}")
 
 
+def own(origin: str) -> Definition:
+    """Imports what makes runs in this package itself, installed or not: recipes, and weights that were imported.
+
+    Args:
+      origin: its module, one of `OWN`.
+    Returns:
+      Definition.
+    """
+    name, command = OWN[origin]
+    return Definition(name, importlib.import_module(origin), origin, None, command)
+
+
 def from_file(path: Path) -> Definition:
     """Imports a user's own experiment. As with `python FILE.py`, modules beside the file can be imported by it.
 
@@ -108,7 +123,7 @@ def from_file(path: Path) -> Definition:
 
 
 def made_by(run: Path, page: Mapping[str, Any], file: Path | None = None) -> Definition:
-    """Imports the code that made a run: an experiment of the clone, or the file that the user names.
+    """Imports the code that made a run: recipes, an experiment of the clone, or the file that the user names.
 
     Args:
       run: its folder, for messages.
@@ -117,7 +132,7 @@ def made_by(run: Path, page: Mapping[str, Any], file: Path | None = None) -> Def
     Returns:
       Definition. Where the file is not what made the run, a line on standard error says so.
     Raises:
-      ValueError: the page names a module that is none of the clone's experiments, and no file is named.
+      ValueError: the page names a module that is none of the clone's experiments or of `OWN`, and no file is named.
     """
     origin = page["module"]
     if file is not None:
@@ -126,8 +141,7 @@ def made_by(run: Path, page: Mapping[str, Any], file: Path | None = None) -> Def
             print(f"warning: {file} is not the same as {origin} was when {run} was started", file=sys.stderr)
         return definition
     if origin in OWN:
-        command = f"jaxgan {OWN[origin]}"
-        return Definition(page["experiment"], importlib.import_module(origin), origin, None, command)
+        return own(origin)
     names = {module: name for name, module in registry().items()}
     if origin not in names:
         raise ValueError(

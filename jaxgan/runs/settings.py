@@ -47,6 +47,7 @@ class Running:
     max_skips: int = 10  # updates in a row that may be skipped because they are not finite
     watchdog: int | None = None  # seconds that a step may take; 0: any; 600 if distributed, else any
     keep: int = 2  # latest checkpoints kept, beside the best
+    dry_run: bool = False  # say what would be trained, its memory and time, measured by a few steps; write nothing
     smoke: bool = False  # a few steps of a tiny model, to see that everything works; flags given beside it win
     distributed: bool = False  # several processes make one run: start the same command for each
     timeout: int = 60  # seconds to wait for the other processes, and until a silent one counts as dead

@@ -43,6 +43,7 @@ from jaxgan.runs.experiment import (
 from jaxgan.runs.folder import read_config
 from jaxgan.runs.loading import load
 from jaxgan.runs.modules import Definition
+from jaxgan.runs.rehearsal import rehearse
 from jaxgan.runs.settings import Run, Running, check_numbers
 from jaxgan.runs.training import Finished, train_run
 from jaxgan.types import Batch, Game, TrainState
@@ -88,11 +89,31 @@ def run(definition: Definition, config: Any, running: Running) -> int:
       checkpoint.CheckpointError: a checkpoint could not be written or read.
       loop.NonFiniteError: training diverged; the message names the last good checkpoint.
     """
-    prepared = prepare(planned(definition, config), running)
+    return run_plan(definition, planned(definition, config), running)
+
+
+def run_plan(definition: Definition, plan: Plan, running: Running) -> int:
+    """Runs a plan as `run` does; with `running.dry_run`, says what it would be and writes nothing.
+
+    Args:
+      definition: whose.
+      plan: what to train.
+      running: where and how.
+    Returns:
+      As `run`.
+    Raises:
+      ValueError, checkpoint.CheckpointError, loop.NonFiniteError: as `run`.
+    """
+    prepared, config = prepare(plan, running), plan.config
     if running.start_from is not None:
         if running.resume:
             raise ValueError("--from begins a run and --resume goes on with one; choose")
         prepared = _begun(prepared, running.start_from, definition)
+    if running.dry_run:  # on one device, however many there are
+        alone = prepared._replace(spread=None)
+        lines = rehearse(prepared.game.train_step, first_state(alone), prepared.example, config.steps, prepared.size)
+        print("\n".join(lines), flush=True)
+        return 0
     around = folders.missing(running.out / definition.name)
     folder = _folder(definition.name, config, running)
     say_where_kept()
@@ -110,9 +131,15 @@ def _begun(prepared: Prepared, run: Path, definition: Definition) -> Prepared:
     return prepared._replace(plan=plan._replace(first=begun.state, about={**plan.about, "from": str(run)}))
 
 
-def planned(definition: Definition, config: Any) -> Plan:
+def planned(definition: Definition, config: Any, source: Source | None = None) -> Plan:
     """Makes the plan of an experiment's run.
 
+    Args:
+      definition: its code.
+      config: its `Config`.
+      source: its data, where they are open already.
+    Returns:
+      Plan.
     Raises:
       ValueError: the config does not fit the data.
     """
@@ -120,7 +147,7 @@ def planned(definition: Definition, config: Any) -> Plan:
     return Plan(
         about(definition, config),
         config,
-        module.source(config),
+        module.source(config) if source is None else source,
         lambda shape, classes: module.build(config, shape, classes),
         _judge_of(module, config),
         tuple(getattr(module, "MAY_DIFFER", ())),
@@ -206,7 +233,7 @@ def run_in(folder: Path, prepared: Prepared, running: Running) -> Finished:
                 if is_first():
                     _describe(folder, prepared)
             else:
-                state = _first(prepared)
+                state = first_state(prepared)
             step = spread.train_step if spread else jax.jit(prepared.game.train_step, donate_argnums=0)
             batches = jg.data.batches(source, prepared.size, config.seed, start=int(state.step), rows=prepared.rows)
             local = spread.local if spread else lambda state: state
@@ -251,7 +278,7 @@ def member(folder: Path, plan: Plan, running: Running) -> Finished:
         return Finished(1, _restored(folder, prepared, read_summary(folder)["step"]))
 
 
-def _first(prepared: Prepared) -> TrainState:
+def first_state(prepared: Prepared) -> TrainState:
     """Makes the state that training begins with; one that was given stays whole when the first step donates it."""
     first, seed = prepared.plan.first, prepared.plan.config.seed
     if first is not None:
@@ -275,7 +302,7 @@ def _check_first(first: TrainState | None, target: TrainState) -> None:
 def _restored(folder: Path, prepared: Prepared, step: int) -> TrainState:
     """Reads the state after a step of a member that has ended, which is no longer written to."""
     if step == 0:
-        return _first(prepared)
+        return first_state(prepared)
     with closing(checkpoint.open_checkpoints(folder / "checkpoints", read_only=True)) as manager:
         return _restore(manager, prepared, step)
 

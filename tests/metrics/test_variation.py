@@ -6,9 +6,9 @@ import pytest
 import jaxgan.data
 from experiments.digits import judge as digits_judge_module
 from experiments.digits.judge import digits_judge
-from experiments.full_size.judge import image_judge
 from jaxgan.metrics import extractors, precision_recall, variation
 from jaxgan.metrics.ms_ssim import diversity
+from jaxgan.runs.judging import image_judge
 from tests.conftest import small_digits
 
 REAL = small_digits()[0][:200, :, :, None].astype(np.float32) / 127.5 - 1

@@ -33,7 +33,7 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
     """
     n = min(samples, source.size or samples)
     images = np.asarray(jg.data.evenly(source, n)["x"])
-    features, seen_through = _seen(by)
+    features, through = _features(by)
     real = features(images)
 
     def judge(drawn: Any) -> Judgement:
@@ -45,12 +45,12 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
 
     protocol = (
         f"Fréchet distance and precision/recall (k = 3) of {samples} samples of the averaged generator against {n} "
-        f"images that it was trained on ({source.name}), {seen_through}"
+        f"images that it was trained on ({source.name}), {through}"
     )
     return Judge(judge, samples, "frechet_distance", protocol)
 
 
-def _seen(by: JudgedBy) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
+def _features(by: JudgedBy) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
     """Returns what makes features [n, F] of images, and how to say it."""
     if by != "pixels":
         try:
