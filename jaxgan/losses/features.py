@@ -25,6 +25,12 @@ def feature_matching(
 
     The generator's loss; its discriminator keeps one of the pairs.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> real, fake = jnp.array([[0.0, 0.0], [2.0, 2.0]]), jnp.zeros((5, 2))
+      >>> float(jg.losses.feature_matching(real, fake))  # of means (1, 1) and (0, 0)
+      2.0
+
     Args:
       real_features: [B, ...], of any layer.
       fake_features: [B', ...] of the same layer; the batches may differ in size.
@@ -104,9 +110,9 @@ def content(
     SRGAN has one layer and p = 2, Real-ESRGAN five and p = 1.
 
     Example:
-      >>> import jax.numpy as jnp
+      >>> import jax.numpy as jnp, jaxgan as jg
       >>> one, other = {"early": jnp.zeros((2, 3)), "late": jnp.ones((2, 4))}, {"early": jnp.ones((2, 3))}
-      >>> float(content(one, other | {"late": jnp.full((2, 4), 3.0)}, {"early": 1.0, "late": 0.25}))
+      >>> float(jg.losses.content(one, other | {"late": jnp.full((2, 4), 3.0)}, {"early": 1.0, "late": 0.25}))
       2.0
 
     Args:
