@@ -72,8 +72,9 @@ def layerwise_matching(
     Example:
       >>> import jax.numpy as jnp, jaxgan as jg
       >>> real, fake = [jnp.full((2, 3), 4.0), jnp.full((2, 5), 8.0)], [jnp.full((2, 3), 3.0), jnp.full((2, 5), 4.0)]
-      >>> [float(jg.losses.layerwise_matching(real, fake, relative=relative)) for relative in (False, True)]
-      [5.0, 0.375]
+      >>> distance = lambda **how: round(float(jg.losses.layerwise_matching(real, fake, **how)), 3)
+      >>> distance(), distance(relative=True)
+      (5.0, 0.375)
 
     Args:
       real_features: [B, ...] by layer, in any pytree: of several discriminators all layers count.

@@ -63,6 +63,11 @@ class Figure(NamedTuple):
     better: Better
     protocol: Protocol
 
+    def __repr__(self) -> str:
+        """Says what was measured, in a line; `described(figure.protocol)` says how."""
+        name = self.protocol.name if isinstance(self.protocol, Protocol) else "?"
+        return f"Figure({self.metric} {in_words(self)}, {self.better} is better, by {name!r})"
+
 
 class Difference(NamedTuple):
     """How two figures of one protocol differ."""
@@ -70,6 +75,12 @@ class Difference(NamedTuple):
     value: float  # of the first, less the second
     apart: bool | None  # their intervals do not meet; None where one has no interval
     better: bool  # the first is
+
+
+def in_words(figure: Figure) -> str:
+    """Returns the number and its interval, four digits each: `0.5 [0.4, 0.6]`."""
+    known = not (math.isnan(figure.low) or math.isnan(figure.high))
+    return f"{figure.value:.4g}" + (f" [{figure.low:.4g}, {figure.high:.4g}]" if known else "")
 
 
 def differing(a: Protocol, b: Protocol) -> dict[str, tuple[Any, Any]]:

@@ -176,7 +176,7 @@ def _patches(x: Array, key: Array, index: Array, levels: int, patches: int) -> l
         limit = jnp.array([side - PATCH + 1 for side in image.shape[:2]])
         corners = jax.random.randint(key, (patches, 2), 0, limit[None], jnp.int32)
         size = (PATCH, PATCH, image.shape[2])
-        return jax.vmap(lambda corner: jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), size))(corners)
+        return jax.vmap(lambda corner: jax.lax.dynamic_slice(image, (*corner, jnp.int32(0)), size))(corners)
 
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, index)
     by_level = enumerate(laplacian_pyramid(x, levels))
