@@ -81,7 +81,7 @@ def run(tmp_path):
     """What the folder of a run shows, whose name and words are those of a stranger."""
     folder = tmp_path / "a<b>"
     (folder / "samples").mkdir(parents=True)
-    page = {"status": "finished", "seconds": 9.5, "figures": {"<i>": 1.25, "odd": "<u>"}, "protocol": "<s>" * 99}
+    page = {"status": "finished", "seconds": 9.5, "figures": {"<i>": 1.25, "odd": "<u>"}, "protocol": "<s>\n\x1b" * 99}
     (folder / "summary.json").write_text(json.dumps(page))
     jg.save_grid(folder / "samples" / "000007.png", np.zeros((4, 4, 4, 1), np.float32))
     (folder / "samples" / "real.png").write_text("no picture")

@@ -20,7 +20,7 @@ def run_in_words(folder: Path, state: TrainState) -> str:
     lines = [f"Run {folder}{_status(folder)}", f"  {state!r}"]
     lines += [f"  {name} {value}" for name, value in figures[:10]]
     lines += [f"  ({protocol[:WORDS]}{'...' if len(protocol) > WORDS else ''})"] if protocol else []
-    return "\n".join(lines)
+    return "\n".join("".join(c if c.isprintable() else " " for c in line) for line in lines)  # a stranger's words
 
 
 def run_in_html(folder: Path, state: TrainState) -> str:
