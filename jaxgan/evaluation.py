@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from html import escape
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,13 +14,32 @@ import numpy as np
 
 from jaxgan import metrics
 from jaxgan.metrics.bootstrap import SHARE, Range
-from jaxgan.metrics.protocol import Better, Figure, Protocol, compare
+from jaxgan.metrics.protocol import Better, Figure, Protocol, compare, described, from_json, in_words
+from jaxgan.pages import read_page
 from jaxgan.sample import grid
+from jaxgan.types import html_table
 
 PICTURED = 8  # samples shown beside the training examples nearest to them
 COMPARED = 64  # pairs of images in memory at once
 FEW = 10  # resamples of a metric that takes seconds
 NEIGHBOURS = 7  # training examples shown beside each
+
+
+class Figures(dict[str, Figure]):
+    """Figures by name, which show themselves with their intervals and protocols, in a terminal and in a notebook."""
+
+    def __repr__(self) -> str:
+        """Returns `table`, and how all was measured."""
+        return "\n".join([table(self), *self._protocols()])
+
+    def _repr_html_(self) -> str:
+        """Shows a row for each figure."""
+        rows = [(name.replace("_", " "), in_words(figure), figure.better) for name, figure in self.items()]
+        words = "".join(f"<p>{escape(each)}</p>" for each in self._protocols())
+        return f"{html_table(('figure', 'value [95 % interval]', 'better'), rows)}{words}"
+
+    def _protocols(self) -> list[str]:
+        return list(dict.fromkeys(described(figure.protocol) for figure in self.values()))
 
 
 class Examples(NamedTuple):
@@ -213,7 +233,7 @@ def evaluate(
     resamples: int = 50,
     seed: int = 0,
     progress: Callable[[str], None] = lambda name: None,
-) -> dict[str, Figure]:
+) -> Figures:
     """Measures samples by several metrics.
 
     Args:
@@ -227,11 +247,11 @@ def evaluate(
       seed: of subsets, directions and resamples.
       progress: called with each metric's name before it is measured.
     Returns:
-      By name, Figure; its interval is NaN without resamples.
+      By name, Figure; its interval is NaN without resamples. They show themselves as a table.
     Raises:
       ValueError: a metric's, such as for features that are not finite.
     """
-    figures = {}
+    figures = Figures()
     for name in names:
         progress(name)
         measure = MEASURES[name]
@@ -266,6 +286,18 @@ def _rows(examples: Examples, rows: np.ndarray) -> Examples:
     return Examples(x, examples.features[rows], known)
 
 
+def read_figures(path: Path) -> Figures:
+    """Reads the figures of an `evaluation.json`, as `jaxgan evaluate` writes it.
+
+    Raises:
+      ValueError: the file is none.
+    """
+    try:
+        return Figures({name: from_json(figure) for name, figure in read_page(path, figures=dict)["figures"].items()})
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is no evaluation.json: {error}") from error
+
+
 def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = None) -> str:
     """Returns figures as lines of text, beside those of another set of samples.
 
@@ -275,12 +307,12 @@ def table(figures: Mapping[str, Figure], other: Mapping[str, Figure] | None = No
     lines = []
     for name, figure in figures.items():
         arrow = {"lower": "v", "higher": "^", "nearer to 1": "1"}[figure.better]
-        line = f"{name.replace('_', ' '):>22} {arrow} {_formatted(figure)}"
+        line = f"{name.replace('_', ' '):>22} {arrow} {in_words(figure)}"
         if other is not None and name in other:
             difference = compare(figure, other[name])
             verdict = "better" if difference.better else "worse" if difference.value else "equal"
             sure = {True: "", False: " (intervals overlap)", None: ""}[difference.apart]
-            line += f"   against {_formatted(other[name])}   {verdict}{sure}"
+            line += f"   against {in_words(other[name])}   {verdict}{sure}"
         lines.append(line.rstrip())
     return "\n".join(["                       (v lower is better, ^ higher, 1 nearer to 1; [95 % interval])", *lines])
 
@@ -352,8 +384,3 @@ def draw(
         axes.title.set_fontsize(9)
     picture.savefig(path, dpi=120, format="png")
     return path
-
-
-def _formatted(figure: Figure) -> str:
-    span = "" if math.isnan(figure.low) else f" [{figure.low:.4g}, {figure.high:.4g}]"
-    return f"{figure.value:.4g}{span}"

@@ -14,6 +14,7 @@ from flax.errors import InvalidRngError, ModifyScopeVariableError, ScopeParamSha
 from jax import Array
 from jax.extend.core import get_opaque_trace_state
 
+from jaxgan.networks.pretrained import Pretrained
 from jaxgan.precision import widened
 from jaxgan.types import Network, PyTree
 
@@ -67,7 +68,11 @@ def net(
     average: Mapping[str, PyTree] | None = None,
     axis_name: str | None = None,
 ) -> Net:
-    """Makes a network callable for one evaluation of a loss, in the transformation of now; fields as of `Net`."""
+    """Makes a network callable for one evaluation of a loss, in the transformation of now; fields as of `Net`.
+
+    A pretrained network is called as the network that it is: what it names, such as `train`, is asked of that.
+    """
+    network = network.network if isinstance(network, Pretrained) else network
     level = get_opaque_trace_state()
     return Net(name, network, params, dict(state), average, key, axis_name, train, itertools.count(), level)
 

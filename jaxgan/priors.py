@@ -20,7 +20,17 @@ from jaxgan.types import example_keys, explains, name_index
 
 
 class Prior(Protocol):
-    """A distribution of latents."""
+    """A distribution of latents.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> normal = jg.priors.normal(3)
+      >>> def sphere(key, n, index=None):  # one's own: any function of these arguments
+      ...     z = normal(key, n, index)
+      ...     return z / jnp.linalg.norm(z, axis=1, keepdims=True)
+      >>> [round(float(v), 3) for v in (sphere(jax.random.key(0), 4) ** 2).sum(axis=1)]
+      [1.0, 1.0, 1.0, 1.0]
+    """
 
     def __call__(self, key: Array, n: int, index: Array | None = None) -> Array:
         """Draws latents.
@@ -38,6 +48,12 @@ class Prior(Protocol):
 def normal(dimension: int) -> Prior:
     """Standard normal latents: z ~ N(0, I).
 
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> prior, key = jg.priors.normal(3), jax.random.key(0)
+      >>> prior(key, 8).shape, bool((prior(key, 8)[:4] == prior(key, 4)).all())  # whatever n is
+      ((8, 3), True)
+
     Args:
       dimension: width of z, >= 1.
     Returns:
@@ -52,6 +68,12 @@ def normal(dimension: int) -> Prior:
 @explains
 def uniform(dimension: int, low: float = -1.0, high: float = 1.0) -> Prior:
     """Uniform latents, each coordinate in [low, high): the prior of DCGAN.
+
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> z = jg.priors.uniform(2, 0.0, 0.5)(jax.random.key(0), 1000)
+      >>> bool(z.min() >= 0), bool(z.max() < 0.5), bool(abs(z.mean() - 0.25) < 0.02)
+      (True, True, True)
 
     Args:
       dimension: width of z, >= 1.
@@ -78,6 +100,13 @@ def gumbel(length: int, vocabulary: int) -> Prior:
 
     So the sequence that a generator draws (`networks.sequences`) is a function of its latent, as a picture is.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> noise, logits = jg.priors.gumbel(1, 2)(jax.random.key(0), 4000), jnp.log(jnp.array([[[0.25, 0.75]]]))
+      >>> tokens = (logits + noise).argmax(axis=2)
+      >>> bool(abs(tokens.mean() - 0.75) < 0.05)
+      True
+
     Args:
       length: tokens of a sequence, >= 1.
       vocabulary: number of tokens, >= 1.
@@ -101,6 +130,12 @@ def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
 
     A smaller truncation trades variety for quality.
 
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> z = jg.priors.truncated_normal(4, truncation=0.5)(jax.random.key(0), 100)
+      >>> z.shape, bool(abs(z).max() <= 0.5)
+      ((100, 4), True)
+
     Args:
       dimension: width of z, >= 1.
       truncation: threshold on |z_i|, > 0, in standard deviations of the untruncated normal.
@@ -123,6 +158,12 @@ def truncated_normal(dimension: int, truncation: float = 2.0) -> Prior:
 def truncated(prior: Prior, truncation: float) -> Prior:
     """Returns a normal prior with each coordinate redrawn until its magnitude is below the truncation.
 
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> z = jg.priors.truncated(jg.priors.normal(4), 0.5)(jax.random.key(0), 100)
+      >>> z.shape, bool(abs(z).max() <= 0.5)
+      ((100, 4), True)
+
     Args:
       prior: from `normal`.
       truncation: as for `truncated_normal`.
@@ -137,12 +178,26 @@ def truncated(prior: Prior, truncation: float) -> Prior:
 
 
 def is_normal(prior: Prior) -> TypeGuard[functools.partial[Array]]:
-    """Tells whether a prior is N(0, I), from `normal`: divergences from it are written for no other."""
+    """Tells whether a prior is N(0, I), from `normal`: divergences from it are written for no other.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.priors.is_normal(jg.priors.normal(4)), jg.priors.is_normal(jg.priors.uniform(4))
+      (True, False)
+    """
     return isinstance(prior, functools.partial) and prior.func is _normal
 
 
 def check_normal(user: str, prior: Prior) -> None:
-    """Raises ValueError unless a prior is N(0, I)."""
+    """Raises ValueError unless a prior is N(0, I).
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.priors.check_normal("AVB", jg.priors.uniform(4))
+      Traceback (most recent call last):
+          ...
+      ValueError: AVB needs the prior N(0, I), from which it measures divergences; give it priors.normal
+    """
     if not is_normal(prior):
         raise ValueError(f"{user} needs the prior N(0, I), from which it measures divergences; give it priors.normal")
 
@@ -154,6 +209,13 @@ def _normal(dimension: int, key: Array, n: int, index: Array | None = None) -> A
 @explains
 def conditions(counts: Sequence[Sequence[int]], logarithmic: bool = False) -> Prior:
     """One-hot conditions of tables: a discrete column, each as likely, and one of its values by frequency.
+
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> prior = jg.priors.conditions([[90, 10], [1, 1, 1]])  # two columns, of two values and of three
+      >>> asked = prior(jax.random.key(0), 2000)
+      >>> asked.shape, bool((asked.sum(axis=1) == 1).all()), bool(abs(asked[:, 0].mean() - 0.45) < 0.05)
+      ((2000, 5), True, True)
 
     Args:
       counts: how many rows have each value, column by column: `data.encodings.counts`.
@@ -189,6 +251,13 @@ class Codes(NamedTuple):
 def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0) -> Prior:
     """Latents with codes in front, InfoGAN's: [one-hot codes | continuous codes U(-1, 1) | noise].
 
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> prior = jg.priors.codes(jg.priors.normal(5), categorical=(10,), continuous=2)
+      >>> z = prior(jax.random.key(0), 4)
+      >>> z.shape, z[:, :10].sum(axis=1).tolist()  # one of ten
+      ((4, 17), [1.0, 1.0, 1.0, 1.0])
+
     Args:
       noise: prior of what the codes leave open.
       categorical: number of values of each categorical code, all equally likely; each >= 2.
@@ -218,6 +287,12 @@ def codes(noise: Prior, categorical: Sequence[int] = (10,), continuous: int = 0)
 
 def split_codes(z: Array, categorical: Sequence[int] = (10,), continuous: int = 0) -> Codes:
     """Takes latents of `codes` apart.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> z = jnp.array([[0.0, 1.0, 0.5, 7.0, 8.0]])
+      >>> [part.tolist() for part in jax.tree.leaves(jg.priors.split_codes(z, categorical=(2,), continuous=1))]
+      [[1], [[0.5]], [[7.0, 8.0]]]
 
     Args:
       z: [n, dimension].

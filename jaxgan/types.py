@@ -58,24 +58,32 @@ class TrainState(NamedTuple):
     # SCHEDULED: averaged parameters are used beside these, for statistics of the plain ones would not be theirs
 
     def __repr__(self) -> str:
-        """Says how far it is and what it holds, not every number."""
-        networks = ", ".join(f"{name} {_size(params):,}" for name, params in self.params.items())
+        """Says how far it is and what it holds, not every number; of a sweep's states what each member holds."""
+        members = self._members()
+        networks = ", ".join(f"{name} {size_of(params) // members:,}" for name, params in self.params.items())
         averaged = f"; averages of {', '.join(self.ema)}" if self.ema else ""
-        return f"TrainState(step={_step(self.step)}, parameters: {networks or 'none'}{averaged})"
+        each = f"{members} members, " if members > 1 else ""
+        return f"TrainState({each}step={_step(self.step)}, parameters: {networks or 'none'}{averaged})"
 
     def _repr_html_(self) -> str:
-        """Shows it in a notebook: a row for each network."""
+        """Shows it in a notebook: a row for each network; of a sweep's states, what each member has."""
+        members = self._members()
         rows = [
             (
                 name,
-                f"{_size(params):,}",
-                f"{_size(self.model_state.get(name, {})):,}",
+                f"{size_of(params) // members:,}",
+                f"{size_of(self.model_state.get(name, {})) // members:,}",
                 "yes" if name in self.ema else "",
             )
             for name, params in self.params.items()
         ]
         head = ("network", "parameters", "other numbers kept", "averaged")
-        return f"<p>Train state after step {escape(_step(self.step))}</p>{_table(head, rows)}"
+        what = f"Train states of {members} members" if members > 1 else "Train state"
+        return f"<p>{what} after step {escape(_step(self.step))}</p>{html_table(head, rows)}"
+
+    def _members(self) -> int:
+        """Returns how many runs these are the states of: those of a sweep have an axis of them in front."""
+        return max(1, math.prod(getattr(self.step, "shape", ())))
 
 
 class Turn(NamedTuple):
@@ -189,7 +197,7 @@ class Game(NamedTuple):
         players = self.system.players if self.system else {}
         rows = [(name, ", ".join(self._owned(p)), str(p.updates)) for name, p in players.items()]
         rows += [("(nobody)", ", ".join(self._called(self.system.frozen if self.system else ())), "")]
-        return _table(("player", "moves", "updates a step"), [row for row in rows if row[1]])
+        return html_table(("player", "moves", "updates a step"), [row for row in rows if row[1]])
 
     def _owned(self, player: Player) -> list[str]:
         return self._called(player.owns)
@@ -206,7 +214,7 @@ class Loss(NamedTuple):
     generator: Callable[[Array, Array], Array]  # (real_logits, fake_logits) [B, ...] -> scalar
 
 
-def _size(tree: PyTree) -> int:
+def size_of(tree: PyTree) -> int:
     """Returns how many numbers a pytree holds, also where its leaves are shapes alone."""
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree) if hasattr(leaf, "shape"))
 
@@ -215,11 +223,12 @@ def _step(step: Any) -> str:
     """Returns the step in words: of a state that is traced, abstract or on other hosts its form."""
     known = isinstance(step, jax.Array | np.ndarray) and not isinstance(step, jax.core.Tracer)
     if known and (isinstance(step, np.ndarray) or step.is_fully_addressable):
-        return str(np.asarray(step).tolist())
+        steps = np.asarray(step)
+        return f"{steps.min()}" if steps.min() == steps.max() else f"{steps.min()} to {steps.max()}"
     return f"[{', '.join(map(str, getattr(step, 'shape', ())))}]"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def html_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Returns a table in HTML; every text is escaped."""
     lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
     lines += ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]

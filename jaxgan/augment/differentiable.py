@@ -86,7 +86,7 @@ def translate(x: Array, shift: Array, most: tuple[int, int]) -> Array:
     start = jnp.asarray(most, shift.dtype)[None] - shift
 
     def cut(image: Array, corner: Array) -> Array:
-        return jax.lax.dynamic_slice(image, (corner[0], corner[1], 0), x.shape[1:])
+        return jax.lax.dynamic_slice(image, (*corner, jnp.zeros((), corner.dtype)), x.shape[1:])
 
     return jax.vmap(cut)(padded, start)
 

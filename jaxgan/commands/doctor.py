@@ -105,7 +105,7 @@ def doctor(flags: Doctor) -> int:
       ValueError: the folder is no run, has no such checkpoint, or its data cannot be read.
     """
     trained = load(flags.run, flags.step, file=flags.module)
-    module, config, built, state, size, _ = trained
+    module, config, built, state, size, *_ = trained
     history, networks, system = read_metrics(flags.run), built.game.networks, built.game.system
     if networks is None or system is None:
         raise ValueError(f"the game of {flags.run} does not say what it is made of; make it by jg.game")

@@ -23,13 +23,23 @@ from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.data.opened import FORMS, NAMED
 from jaxgan.data.pixels import Size
-from jaxgan.evaluation import MEASURES, PICTURED, Examples, Sides, chosen, draw, evaluate, nearest_picture, table
+from jaxgan.evaluation import (
+    MEASURES,
+    PICTURED,
+    Examples,
+    Sides,
+    chosen,
+    draw,
+    evaluate,
+    nearest_picture,
+    read_figures,
+    table,
+)
 from jaxgan.metrics import extractors
 from jaxgan.metrics.extractors import Extractor
-from jaxgan.metrics.protocol import Figure, Protocol, described, from_json, to_json
+from jaxgan.metrics.protocol import Figure, Protocol, described, to_json
 from jaxgan.metrics.standing import standing_statistics
 from jaxgan.metrics.variation import NEARLY_CONSTANT
-from jaxgan.pages import read_page
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
@@ -139,9 +149,10 @@ def evaluate_command(flags: Evaluate) -> int:
             print(warning, flush=True)
         return _figures(flags, wanted, Sides(known, examples, learned, flags.seed), protocol)
 
-    figures, other = measured(judged, protocol), None
+    figures = measured(judged, protocol)
+    other: dict[str, Figure] | None = None
     if flags.against and flags.against.suffix == ".json":
-        other = _stored(flags.against)
+        other = read_figures(flags.against)
     elif flags.against:
         side = _side(flags.against, flags, judged.shape[:2])
         same = dataclasses.replace(
@@ -350,14 +361,6 @@ def _unused(path: Path) -> Path:
     """Returns the path, or the first of path-2, path-3, ... that does not exist: what was measured before stays."""
     numbered = (path.with_name(f"{path.name}-{k}") for k in itertools.count(2))
     return next(place for place in itertools.chain([path], numbered) if not place.exists())
-
-
-def _stored(path: Path) -> dict[str, Figure]:
-    """Reads the figures of an evaluation.json."""
-    try:
-        return {name: from_json(figure) for name, figure in read_page(path, figures=dict)["figures"].items()}
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is no evaluation.json: {error}") from error
 
 
 def _write(

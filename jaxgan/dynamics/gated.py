@@ -31,12 +31,10 @@ def gated(moves: Mapping[str, Rule], dynamics: Dynamics | None = None) -> Dynami
     player's `skipped`, 1 where all of its updates of the step were.
 
     Example:
-      >>> import flax.linen as nn, jax, jax.numpy as jnp, optax, jaxgan as jg
-      >>> player = jg.Player(("net",), lambda nets, batch, turn: (nets["net"](batch["x"]).mean(), {}), optax.sgd(0.1))
-      >>> system, waits = jg.System({"p": player}, None, lambda *_: None), gated({"p": lambda metrics, step: step > 9})
-      >>> game, batch = jg.game({"net": nn.Dense(1)}, system, dynamics=waits), {"x": jnp.ones((2, 2))}
-      >>> float(game.train_step(game.init(jax.random.key(0), batch), batch)[1]["p/skipped"])
-      1.0
+      >>> import jaxgan as jg
+      >>> patient = jg.dynamics.gated({"generator": lambda metrics, step: step >= 1})
+      >>> jg.diagnose.bilinear(patient, 0.5, 2).tolist()  # the generator's first turn is skipped
+      [[1.0, 1.0], [1.5, 1.0], [2.0, 0.0]]
 
     Args:
       moves: by player, its rule.

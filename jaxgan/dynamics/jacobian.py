@@ -28,6 +28,11 @@ def consensus(weight: float) -> Dynamics:
 
     The paper's gamma; its reference code carries an extra 1/2 on the second term, this does not.
 
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.consensus(1.0), 0.5).tolist()  # and down (x^2 + y^2) / 2
+      [[1.0, 1.0], [1.0, 0.0]]
+
     Args:
       weight: gamma, >= 0 (10 in the paper's experiments).
     Returns:
@@ -44,6 +49,11 @@ def consensus(weight: float) -> Dynamics:
 @explains
 def symplectic(weight: float = 1.0, align: bool = True) -> Dynamics:
     """Symplectic gradient adjustment: xi + lambda A^T xi, with A = (H - H^T) / 2 the rotation in the game.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.symplectic(1.0), 0.5).tolist()  # on this game, all rotation, it is consensus
+      [[1.0, 1.0], [1.0, 0.0]]
 
     Args:
       weight: |lambda|, >= 0.
@@ -79,6 +89,12 @@ def competitive(learning_rate: float, iterations: int = 20) -> Dynamics:
     The moves d solve (I + learning_rate * H') d = xi, where H' is H without its diagonal blocks; here by conjugate
     gradients on the normal equations. The paper derives it for two players; the same equation is the Nash equilibrium
     of the local bilinear game for any number.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> end = jg.diagnose.bilinear(jg.dynamics.competitive(0.5), 0.5)[-1]
+      >>> [round(float(v), 3) for v in end]  # y = 1 + 0.5 x, x = 1 - 0.5 y
+      [1.2, 0.4]
 
     Args:
       learning_rate: that of the players' optimizers, > 0: use `optax.sgd(learning_rate)`.

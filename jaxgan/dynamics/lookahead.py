@@ -20,6 +20,11 @@ def extragradient() -> Dynamics:
     a schedule inside it counts two updates a round. The cheaper form that reuses the last gradient (extrapolation from
     the past) is `simultaneous()` with `optax.optimistic_gradient_descent`.
 
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.extragradient(), 0.5).tolist()  # by the slopes at (1.5, 0.5)
+      [[1.0, 1.0], [1.25, 0.25]]
+
     Returns:
       Dynamics. On the bilinear game it converges for every learning rate below 1.
     References:
@@ -43,6 +48,11 @@ def extragradient() -> Dynamics:
 def heun(regularization: float = 0.0) -> Dynamics:
     """Follows the players' joint flow by Heun's method of second order; see `runge_kutta_4` for its use and arguments.
 
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.heun(), 0.5).tolist()  # by the mean of the slopes at (1, 1) and (1.5, 0.5)
+      [[1.0, 1.0], [1.375, 0.375]]
+
     References:
       Qin et al. Training Generative Adversarial Networks by Solving Ordinary Differential Equations. NeurIPS 2020.
     """
@@ -55,6 +65,12 @@ def runge_kutta_4(regularization: float = 0.0) -> Dynamics:
 
     The size of a step is the optimizers' learning rate: with `optax.sgd(h)` this is the method itself; an optimizer
     that is not linear in the gradient gets the stages' mean. All stages see the same minibatch and latents.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> end = jg.diagnose.bilinear(jg.dynamics.runge_kutta_4(), 0.1, 10)[-1]
+      >>> [round(float(v), 2) for v in end]  # (cos 1 + sin 1, cos 1 - sin 1): the flow is a circle
+      [1.38, -0.3]
 
     Args:
       regularization: weight, >= 0, of the squared norm of the other players' gradients, which the first player (the
@@ -76,6 +92,11 @@ def unrolled(steps: int, player: str = "generator", through: bool = True) -> Dyn
     Players move in turn. Before that one moves, the others' next `steps` updates are played out, by their own
     optimizers and on the same minibatch, and taken back after its gradient is found. An optimizer must be
     differentiable where it stands: Adam needs `eps_root > 0`, since a square root has no slope at its first zero.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.unrolled(1), 0.5).tolist()  # slope of x (1.5 + 0.5 x)
+      [[1.0, 1.0], [1.5, -0.25]]
 
     Args:
       steps: updates that are foreseen, >= 1.

@@ -22,6 +22,11 @@ def alternating(*, shared: bool = False) -> Dynamics:
     before its own turn, so that its forward pass of both is one, which the compiler then computes once: a twelfth of a
     DCGAN's step (docs/performance.md). It judges itself by latents that the discriminator has just learned from.
 
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.alternating(), 0.5).tolist()  # y + 0.5 x, and then x - 0.5 * 1.5
+      [[1.0, 1.0], [1.5, 0.25]]
+
     Args:
       shared: one key for the turns of a minibatch.
     Returns:
@@ -49,6 +54,11 @@ def simultaneous() -> Dynamics:
 
     What the players' losses have in common, such as the samples and what the discriminator says of them, is computed
     once: the compiler sees the same expressions. With several updates a player moves in the last of that many rounds.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.diagnose.bilinear(jg.dynamics.simultaneous(), 0.5).tolist()  # y + 0.5 x, and x - 0.5 y as they were
+      [[1.0, 1.0], [1.5, 0.5]]
 
     Returns:
       Dynamics.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -15,8 +16,9 @@ from safetensors.numpy import load_file
 from jaxgan.export.files import FORMAT, GENERATOR, LATENTS
 from jaxgan.pages import read_page
 from jaxgan.runs import loading
+from jaxgan.runs.showing import run_in_html, run_in_words
 from jaxgan.sample import sample
-from jaxgan.types import Game, TrainState
+from jaxgan.types import Game, TrainState, html_table, size_of
 
 
 class Loaded(NamedTuple):
@@ -25,6 +27,26 @@ class Loaded(NamedTuple):
     game: Game  # of an export: its `generate` alone
     state: TrainState
     inputs: Mapping[str, Any]  # what it may be asked with, in words or as shapes and dtypes
+    folder: Path = Path()  # of the run or of the export
+
+    def __repr__(self) -> str:
+        """Says what it is, and how it is asked."""
+        asked = ", ".join(f"{name}=..." for name in self.inputs)
+        call = f"  call it: generator(n=64, seed=0{', ' + asked if asked else ''})"
+        if self.game.networks is not None:
+            return f"{run_in_words(self.folder, self.state)}\n{call}"
+        return f"Export {self.folder}: {size_of(self.state.params):,} numbers\n{call}"
+
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook."""
+        if self.game.networks is not None:
+            return run_in_html(self.folder, self.state) + self._asked()
+        what = f"<p><b>Export {escape(str(self.folder))}</b>: {size_of(self.state.params):,} numbers</p>"
+        return what + self._asked()
+
+    def _asked(self) -> str:
+        rows = [(name, str(words)) for name, words in self.inputs.items()]
+        return html_table(("is asked with", "what it is"), rows) if rows else ""
 
     def __call__(self, n: int | None = None, *, seed: int = 0, chunk: int = 256, **inputs: Any) -> Any:
         """Makes n samples, of which the i-th depends on the seed, i and its inputs alone.
@@ -63,7 +85,7 @@ def load(
     folder = Path(folder)
     if not (folder / "export.json").exists():
         trained = loading.load(folder, step, file=None if file is None else Path(file))
-        return Loaded(trained.experiment.game, trained.state, loading.inputs_in_words(trained))
+        return Loaded(trained.experiment.game, trained.state, loading.inputs_in_words(trained), folder)
     page = read_page(folder / "export.json", format=int, programs=dict, inputs=dict)
     if page["format"] != FORMAT:
         raise ValueError(f"{folder}/export.json is of format {page['format']}; this version reads {FORMAT}")
@@ -86,7 +108,7 @@ def load(
         return program.call({w: state.params[w] for w in known}, jax.random.key_data(key), asked)
 
     none = TrainState(*(None,) * 2, weights, {}, {}, {})  # type: ignore[arg-type]  # of a generator, params alone are used
-    return Loaded(Game(_untrained, _untrained, generate), none, page["inputs"])
+    return Loaded(Game(_untrained, _untrained, generate), none, page["inputs"], folder)
 
 
 def _program(path: Path, weights: Mapping[str, np.ndarray]) -> tuple[export.Exported, list[str]]:

@@ -22,8 +22,9 @@ def balanced(
       >>> import jax.numpy as jnp, jaxgan as jg
       >>> gradients = {"one": jnp.array([[3.0, 4.0]]), "other": jnp.array([[0.0, 100.0]])}
       >>> norms = {"one": jnp.array(5.0), "other": jnp.array(100.0)}
-      >>> jg.losses.balanced(gradients, norms, {"one": 3.0, "other": 1.0}).round(4).tolist()
-      [[0.45, 0.85]]
+      >>> moved = jg.losses.balanced(gradients, norms, {"one": 3.0, "other": 1.0})
+      >>> [round(float(v), 3) for v in moved[0]]  # 3/4 (0.6, 0.8) + 1/4 (0, 1)
+      [0.45, 0.85]
 
     Args:
       gradients: of each loss with respect to the output, [B, ...].
@@ -50,6 +51,14 @@ class Balancer(nn.Module):
     It has no parameters: its collection "balancer" is in the train state; declare it in `System.frozen`. Norms are of
     one example's own loss, so that neither the batch's size nor the number of devices matters, and means of all turns
     with weights decay^age: in the first turn they are those of now.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> gradients = {"l1": jnp.array([[3.0, 4.0]]), "adversarial": jnp.array([[0.0, 0.001]])}
+      >>> balancer, weights = jg.losses.Balancer(), {"l1": 1.0, "adversarial": 1.0}
+      >>> (moved, norms), memory = balancer.apply({}, gradients, weights, mutable=["balancer"])
+      >>> [round(float(v), 3) for v in moved[0]]  # half of (0.6, 0.8), half of (0, 1)
+      [0.3, 0.9]
 
     References:
       Défossez, Copet, Synnaeve, Adi. High Fidelity Neural Audio Compression. TMLR 2023, section 3.4.

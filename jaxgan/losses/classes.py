@@ -16,6 +16,11 @@ def auxiliary_classifier(class_logits: ArrayLike, labels: ArrayLike) -> Array:
     In AC-GAN it is added to both players' losses: D classifies real examples and samples, G wants its samples to be
     recognised.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> round(float(jg.losses.auxiliary_classifier(jnp.zeros((1, 10)), jnp.array([3]))), 3)  # a guess: log 10
+      2.303
+
     Args:
       class_logits: [B, K], before the softmax.
       labels: [B] integers in 0..K-1.
@@ -35,6 +40,11 @@ def multiclass_hinge(class_logits: ArrayLike, labels: ArrayLike) -> Array:
 
     In the multi-class hinge GAN, D has K + 1 logits, the last for "fake". It minimises `multiclass_hinge(real, y)`
     plus that of samples with the label K, and G minimises that of its samples with the labels asked for.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> [float(jg.losses.multiclass_hinge(jnp.array([[3.0, 1.0]]), jnp.array([label]))) for label in (0, 1)]
+      [0.0, 3.0]
 
     Args:
       class_logits: [B, C], C >= 2.
@@ -59,6 +69,11 @@ def real_evidence(class_logits: ArrayLike) -> Array:
     sigmoid of it is D(x) = Z / (Z + 1) with Z = sum_k exp(l_k), the probability of all real classes; so any `Loss` of
     logits makes a GAN of a classifier.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> round(float(jg.losses.real_evidence(jnp.zeros((1, 3)))[0]), 3)  # log 3: D(x) = 3 / (3 + 1)
+      1.099
+
     Args:
       class_logits: [B, K], of the real classes.
     Returns:
@@ -81,6 +96,12 @@ def semi_supervised(
 
     Supervised: -E log p(y | x, not fake), over labelled examples. Unsupervised: -E log D(x) - E log(1 - D(G(z))), over
     unlabelled examples and samples, with D of `real_evidence`. The paper's generator minimises `feature_matching`.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> guess = jnp.zeros((1, 3))  # log 3 + log 4/3 + log 4
+      >>> round(float(jg.losses.semi_supervised(guess, jnp.array([0]), guess, guess)), 3)
+      2.773
 
     Args:
       labelled_logits: [L, K], of the real classes.

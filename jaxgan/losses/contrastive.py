@@ -22,6 +22,12 @@ def conditional_contrastive(
     -E log (e^{h.p} + sum_{j != i, same class} e^{h.h_j}) / (e^{h.p} + sum_{j != i} e^{h.h_j}), exponents over the
     temperature. D minimises it on real examples and G on its samples.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> h = jnp.eye(2)  # each at its class's own vector, orthogonal to the other's
+      >>> round(float(jg.losses.conditional_contrastive(h, h, jnp.array([0, 1]))), 3)  # log(1 + 1/e)
+      0.313
+
     Args:
       embedding: h of the examples, [B, E], of unit length.
       proxy: p, of each example's class, [B, E], of unit length.
@@ -55,6 +61,14 @@ def data_to_data(
     -E log e^{a} / (e^{a} + sum_{j of other classes} e^{b_j}), with a = min(0, h.p - margin) / temperature and
     b_j = max(0, h.h_j - (1 - margin)) / temperature: what is close enough to its class, or far enough from the others,
     gives no gradient. D minimises it on real examples and G on its samples.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> h, labels = jnp.eye(2), jnp.array([0, 1])
+      >>> round(float(jg.losses.data_to_data(h, h, labels)), 3)  # log 2, its least with one example of another class
+      0.693
+      >>> round(float(jg.losses.data_to_data(h, h[::-1], labels)), 3)
+      2.092
 
     Args:
       embedding: h of the examples, [B, E], of unit length.

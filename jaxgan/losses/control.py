@@ -73,6 +73,12 @@ def generalized_advantages(
     delta_t = r_t + discount V_{t+1} - V_t. With smoothing 1 they are returns minus values, with 0 errors of one step.
     A_t + V_t is what a value learns from.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> rewards, values = jnp.array([[0.0, 0.0, 1.0]]), jnp.zeros((1, 3))
+      >>> jg.losses.generalized_advantages(rewards, values, jnp.zeros(1), discount=0.5, smoothing=1.0).tolist()
+      [[0.25, 0.5, 1.0]]
+
     Args:
       rewards: [B, T].
       values: V of the state before each step, [B, T].
@@ -106,6 +112,11 @@ def generalized_advantages(
 def normal_log_density(x: ArrayLike, mean: ArrayLike, log_std: ArrayLike) -> Array:
     """Log density of independent normals: -1/2 sum of ((x - mean) / std)^2 + 2 log std + log 2 pi.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> round(float(jg.losses.normal_log_density(jnp.ones(2), jnp.ones(2), jnp.zeros(2))), 3)  # -log 2 pi
+      -1.838
+
     Args:
       x: [..., A].
       mean: [..., A].
@@ -119,6 +130,11 @@ def normal_log_density(x: ArrayLike, mean: ArrayLike, log_std: ArrayLike) -> Arr
 
 def normal_entropy(log_std: ArrayLike) -> Array:
     """Entropy of independent normals: sum of log std + (1 + log 2 pi) / 2.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> [round(float(v), 3) for v in jg.losses.normal_entropy(jnp.array([[0.0], [1.0]]))]  # 1 more: e times as wide
+      [1.419, 2.419]
 
     Args:
       log_std: [..., A].

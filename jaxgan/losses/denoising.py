@@ -15,6 +15,11 @@ def denoising(denoised: Array, x: Array, sigma: Array, sigma_data: float = 0.5) 
 
     (1 / sigma^2 + 1 / sigma_data^2) (D(x_sigma; sigma) - x)^2.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.denoising(jnp.ones((1, 2)), jnp.zeros((1, 2)), sigma=jnp.array([0.5])))  # (4 + 4) * 1
+      8.0
+
     Args:
       denoised: D(x_sigma; sigma), [B, ...].
       x: examples before noise, [B, ...].
@@ -40,6 +45,12 @@ def distribution_matching(x: Array, real: Array, fake: Array) -> Array:
     scores, the gradient of KL(p_sigma of samples, p_sigma of data). The mean is each example's own. Its value says
     little: it is half the mean square of that gradient.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> x, real, fake = jnp.ones((1, 2)), jnp.zeros((1, 2)), jnp.ones((1, 2))
+      >>> jax.grad(jg.losses.distribution_matching)(x, real, fake).tolist()  # (1 - 0) / 1, over two coordinates
+      [[0.5, 0.5]]
+
     Args:
       x: samples, [B, ...]; the gradient goes to them alone.
       real: R(x_sigma; sigma), of the teacher, [B, ...].
@@ -62,6 +73,12 @@ def score_identity(x: Array, real: Array, fake: Array, alpha: float = 1.2) -> Ar
     At the Bayes denoiser F of the samples, E (R - F) . (F - x) = 0, so that its mean is that of (1 - alpha) |R - F|^2;
     the two parts have other gradients where F is only close to Bayes. The mean by which it is divided is each example's
     own and has no gradient.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x, real = jnp.zeros((1, 2)), jnp.ones((1, 2))
+      >>> round(float(jg.losses.score_identity(x, real, fake=x)), 3)  # (1 - alpha) |R - F|^2 where F is x
+      -0.2
 
     Args:
       x: samples, [B, ...].

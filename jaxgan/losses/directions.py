@@ -15,8 +15,8 @@ def misalignment(directions: ArrayLike, vectors: ArrayLike) -> Array:
     """How far vectors point away from directions: E (1 - cos), over all places.
 
     Example:
-      >>> import jax.numpy as jnp
-      >>> float(misalignment(jnp.array([[0.0, 0.0, 1.0]]), jnp.array([[0.0, 3.0, 0.0]])))
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.misalignment(jnp.array([[0.0, 0.0, 1.0]]), jnp.array([[0.0, 3.0, 0.0]])))
       1.0
 
     Args:

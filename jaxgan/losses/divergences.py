@@ -64,6 +64,12 @@ def f_divergence(name: str, *, pi: float | None = None, alpha: float | None = No
     Several of them exponentiate the logits: kl, reverse_kl, neyman, squared_hellinger and jeffrey are finite for logits
     up to about 80 in float32, alpha in (0, 1) up to about 80 (1 - alpha) / alpha, where that is less.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> cost = lambda name, v: float(jg.losses.f_divergence(name).discriminator(v, v))
+      >>> cost("kl", jnp.ones(3)), cost("pearson", jnp.zeros(3))  # T = f'(1): equal laws are 0 apart
+      (0.0, 0.0)
+
     Args:
       name: of the divergence, from the table.
       pi: weight of the data, in (0, 1), for "weighted_jensen_shannon" only.
@@ -187,6 +193,12 @@ def density_ratio(name: str) -> Loss:
 
     D minimises E_Q [f'(r) r - f(r)] - E_P f'(r), whose minimum is -D_f(P || Q), at r = p/q. Logits are exponentiated,
     and pearson squares that: finite up to about 40, in float32.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> equal = jnp.zeros(4)  # log of a ratio of 1
+      >>> [round(float(side(equal, equal)), 3) for side in jg.losses.density_ratio("gan")]
+      [1.386, -1.386]
 
     Args:
       name: "pearson" (f = (r - 1)^2 / 2), "kl" (r log r) or "gan" (r log r - (r + 1) log(r + 1): logistic regression).

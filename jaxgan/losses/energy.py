@@ -19,6 +19,12 @@ from jaxgan.types import Loss, Metrics, explains
 def energy_based(margin: float) -> Loss:
     """EBGAN: D minimises E D(x) + E max(0, margin - D(G(z))), G minimises E D(G(z)).
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> real, fake = jnp.array([1.0]), jnp.array([4.0])
+      >>> [float(side(real, fake)) for side in jg.losses.energy_based(margin=10.0)]
+      [7.0, 4.0]
+
     Args:
       margin: energy that samples need not exceed, > 0; D's loss at equilibrium.
     Returns:
@@ -38,6 +44,11 @@ def energy_based(margin: float) -> Loss:
 
 def pulling_away(features: ArrayLike) -> Array:
     """Mean squared cosine between the features of different samples: added to the generator's loss, it spreads them.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.pulling_away(jnp.eye(3))), round(float(jg.losses.pulling_away(jnp.ones((3, 2)))), 3)
+      (0.0, 1.0)
 
     Args:
       features: of the samples, [B, ...] with B >= 2, such as the encoder's output in an autoencoder D.
@@ -66,6 +77,11 @@ def pulling_away(features: ArrayLike) -> Array:
 def boundary_equilibrium(k: ArrayLike) -> Loss:
     """BEGAN: D minimises E L(x) - k E L(G(z)), G minimises E L(G(z)), with L the reconstruction error.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> [round(float(side(jnp.array([1.0]), jnp.array([0.4]))), 3) for side in jg.losses.boundary_equilibrium(0.5)]
+      [0.8, 0.4]
+
     Args:
       k: [] in [0, 1], 0 at first, then from `balance` after every step.
     Returns:
@@ -80,6 +96,12 @@ def balance(
     k: ArrayLike, real_energies: ArrayLike, fake_energies: ArrayLike, gamma: float = 0.5, rate: float = 0.001
 ) -> tuple[Array, Array]:
     """BEGAN's control of k, which holds E L(G(z)) at gamma E L(x), and its measure of convergence.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> k, convergence = jg.losses.balance(0.0, jnp.ones(2), jnp.zeros(2), gamma=0.5, rate=0.1)
+      >>> round(float(k), 3), float(convergence)  # the next step pushes samples' energies up more
+      (0.05, 1.5)
 
     Args:
       k: [] in [0, 1], the weight that this step used.
@@ -107,6 +129,13 @@ class Equilibrium(nn.Module):
 
     It has no parameters: its collection "equilibrium" is in the train state. A turn of the discriminator uses the k of
     before and moves it; the generator's turn leaves it. Called with energies [B, ...], as `boundary_equilibrium`.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> began, real, fake = jg.losses.Equilibrium(rate=0.1), jnp.ones(2), jnp.zeros(2)
+      >>> loss, memory = began.apply({}, real, fake, method="discriminator", mutable=["equilibrium"])
+      >>> float(loss), round(float(memory["equilibrium"]["k"]), 3)
+      (1.0, 0.05)
 
     References:
       Berthelot, Schumm, Metz. BEGAN: Boundary Equilibrium Generative Adversarial Networks. 2017, sections 3.3 and 3.4.

@@ -25,6 +25,12 @@ def feature_matching(
 
     The generator's loss; its discriminator keeps one of the pairs.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> real, fake = jnp.array([[0.0, 0.0], [2.0, 2.0]]), jnp.zeros((5, 2))
+      >>> float(jg.losses.feature_matching(real, fake))  # of means (1, 1) and (0, 0)
+      2.0
+
     Args:
       real_features: [B, ...], of any layer.
       fake_features: [B', ...] of the same layer; the batches may differ in size.
@@ -66,8 +72,9 @@ def layerwise_matching(
     Example:
       >>> import jax.numpy as jnp, jaxgan as jg
       >>> real, fake = [jnp.full((2, 3), 4.0), jnp.full((2, 5), 8.0)], [jnp.full((2, 3), 3.0), jnp.full((2, 5), 4.0)]
-      >>> [float(jg.losses.layerwise_matching(real, fake, relative=relative)) for relative in (False, True)]
-      [5.0, 0.375]
+      >>> distance = lambda **how: round(float(jg.losses.layerwise_matching(real, fake, **how)), 3)
+      >>> distance(), distance(relative=True)
+      (5.0, 0.375)
 
     Args:
       real_features: [B, ...] by layer, in any pytree: of several discriminators all layers count.
@@ -104,9 +111,9 @@ def content(
     SRGAN has one layer and p = 2, Real-ESRGAN five and p = 1.
 
     Example:
-      >>> import jax.numpy as jnp
+      >>> import jax.numpy as jnp, jaxgan as jg
       >>> one, other = {"early": jnp.zeros((2, 3)), "late": jnp.ones((2, 4))}, {"early": jnp.ones((2, 3))}
-      >>> float(content(one, other | {"late": jnp.full((2, 4), 3.0)}, {"early": 1.0, "late": 0.25}))
+      >>> float(jg.losses.content(one, other | {"late": jnp.full((2, 4), 3.0)}, {"early": 1.0, "late": 0.25}))
       2.0
 
     Args:

@@ -39,6 +39,11 @@ def absolute_error(x: ArrayLike, y: ArrayLike) -> Array:
 def squared_error(x: ArrayLike, y: ArrayLike) -> Array:
     """E (x - y)^2: a mean over examples, pixels and channels.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.squared_error(jnp.zeros((2, 3)), jnp.full((2, 3), 2.0)))
+      4.0
+
     Args:
       x: [B, ...].
       y: the same shape.
@@ -88,6 +93,11 @@ def gradient_difference(x: ArrayLike, y: ArrayLike, exponent: float = 1.0) -> Ar
 def unit_gaussian(x: ArrayLike, mean: ArrayLike) -> Array:
     """Half the squared error, 1/2 ||x - mean||^2: -log N(x; mean, I) but for its constant.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.unit_gaussian(jnp.zeros((2, 3)), jnp.ones((2, 3))))  # a half for each of 3 entries
+      1.5
+
     Args:
       x: [B, ...], data or their features.
       mean: the same shape, as decoded.
@@ -104,6 +114,11 @@ def unit_gaussian(x: ArrayLike, mean: ArrayLike) -> Array:
 
 def bernoulli(x: ArrayLike, logits: ArrayLike) -> Array:
     """Cross-entropy of data in [0, 1] with independent coins: softplus(l) - x l, which is -log p(x) for x of 0 and 1.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> round(float(jg.losses.bernoulli(jnp.ones((2, 4)), jnp.zeros((2, 4)))), 3)  # 4 fair coins: 4 log 2
+      2.773
 
     Args:
       x: [B, ...] in [0, 1].
@@ -123,6 +138,12 @@ def self_regularization(refined: ArrayLike, x: ArrayLike) -> Array:
     """How far a refiner moves its input: E ||R(x) - x||_1, summed over pixels and channels.
 
     A mean over pixels would be H W C times weaker at the same weight: of the paper's 35 x 55 pixels 1,925 times.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x = jnp.zeros((2, 4, 4, 1))
+      >>> float(jg.losses.self_regularization(x + 0.5, x))  # 16 pixels
+      8.0
 
     Args:
       refined: R(x), [B, ...].

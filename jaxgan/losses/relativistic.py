@@ -24,6 +24,12 @@ relativistic: Loss = explained(
 
 Only differences count, so the critic is free up to a constant. This is the RpGAN of R3GAN.
 
+Example:
+  >>> import jax.numpy as jnp, jaxgan as jg
+  >>> same = jnp.full(4, 7.0)  # real and samples, one like the other, wherever they lie
+  >>> [round(float(side(same, same)), 3) for side in jg.losses.relativistic]
+  [0.693, 0.693]
+
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RSGAN).
   Huang et al. The GAN is Dead; Long Live the GAN! A Modern GAN Baseline. NeurIPS 2024.
@@ -44,6 +50,12 @@ relativistic_average: Loss = explained(
     _average(lambda d: softplus(-d), softplus),
     """Relativistic average: -E log sigmoid(D(x) - E D(G(z))) - E log(1 - sigmoid(D(G(z)) - E D(x))); G swaps the two.
 
+Example:
+  >>> import jax.numpy as jnp, jaxgan as jg
+  >>> same = jnp.full(4, 7.0)
+  >>> [round(float(side(same, same)), 3) for side in jg.losses.relativistic_average]
+  [1.386, 1.386]
+
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaSGAN).
 """,
@@ -53,6 +65,12 @@ relativistic_average_least_squares: Loss = explained(
     _average(lambda d: jnp.square(d - 1), lambda d: jnp.square(d + 1)),
     """Relativistic average, least squares: E (D(x) - E D(G(z)) - 1)^2 + E (D(G(z)) - E D(x) + 1)^2; G swaps the two.
 
+Example:
+  >>> import jax.numpy as jnp, jaxgan as jg
+  >>> real, fake = jnp.full(4, 8.0), jnp.full(4, 7.0)  # 1 apart, as the discriminator wants it
+  >>> [float(side(real, fake)) for side in jg.losses.relativistic_average_least_squares]
+  [0.0, 8.0]
+
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaLSGAN).
 """,
@@ -61,6 +79,12 @@ References:
 relativistic_average_hinge: Loss = explained(
     _average(lambda d: relu(1 - d), lambda d: relu(1 + d)),
     """Relativistic average, hinge: E max(0, 1 - (D(x) - E D(G(z)))) + E max(0, 1 + D(G(z)) - E D(x)); G swaps the two.
+
+Example:
+  >>> import jax.numpy as jnp, jaxgan as jg
+  >>> real, fake = jnp.full(4, 8.0), jnp.full(4, 7.0)  # 1 apart: the discriminator is content
+  >>> [float(side(real, fake)) for side in jg.losses.relativistic_average_hinge]
+  [0.0, 4.0]
 
 References:
   Jolicoeur-Martineau. The Relativistic Discriminator: A Key Element Missing from Standard GAN. ICLR 2019 (RaHingeGAN).

@@ -17,6 +17,12 @@ def top_k(loss: Loss, share: float | Schedule) -> Callable[[Turn], Loss]:
     The paper starts with all and multiplies k by 0.99 every epoch down to half of the batch:
     `optax.exponential_decay(1.0, steps_per_epoch, 0.99, staircase=True, end_value=0.5)`.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> turn, fake = jg.Turn(jax.random.key(0), jnp.array(0)), jnp.array([3.0, 1.0, 0.0, -5.0])
+      >>> float(jg.losses.top_k(jg.losses.wasserstein, share=0.5)(turn).generator(fake, fake))  # of the two best
+      -2.0
+
     Args:
       loss: whose generator side is a mean over examples (not an average that compares them, as `softmax`).
       share: k / B in (0, 1], or a schedule of the step.

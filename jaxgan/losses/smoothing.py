@@ -22,6 +22,13 @@ def smoothed(loss: Loss, real: float = 0.9, fake: float = 0.0) -> Loss:
     The paper smooths real labels only: with fake > 0 the optimal D is (real p + fake q) / (p + q), which gives
     samples far from any data no reason to move.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> sure, plain = jnp.full(2, 2.0), jg.losses.non_saturating
+      >>> costs = [float(loss.discriminator(sure, -sure)) for loss in (plain, jg.losses.smoothed(plain, real=0.9))]
+      >>> round(costs[1] - costs[0], 3)  # (1 - 0.9) * 2: to be so sure costs more
+      0.2
+
     Args:
       loss: whose discriminator is binary cross-entropy; its generator is kept.
       real: label of data, in [0, 1]; 0.9 in the paper.
@@ -48,6 +55,13 @@ def flipped(loss: Loss, probability: float, turn: Turn) -> Loss:
     """A logistic loss whose discriminator is told the wrong label of some examples, drawn anew for each turn.
 
     On average over the draws it is `smoothed(loss, 1 - probability, probability)`.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> turn, sure, plain = jg.Turn(jax.random.key(0), jnp.array(0)), jnp.full(2, 2.0), jg.losses.minimax
+      >>> wrong = jg.losses.flipped(plain, 1.0, turn)  # every label: as if real and samples were exchanged
+      >>> round(float(wrong.discriminator(sure, -sure)), 3), round(float(plain.discriminator(-sure, sure)), 3)
+      (4.254, 4.254)
 
     Args:
       loss: whose discriminator is binary cross-entropy, and not relativistic; its generator is kept.

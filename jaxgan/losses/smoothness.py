@@ -13,9 +13,9 @@ def total_variation(x: ArrayLike) -> Array:
     """Mean squared difference of neighbours, down and across: E (x[i+1, j] - x[i, j])^2 + E (x[i, j+1] - x[i, j])^2.
 
     Example:
-      >>> import jax.numpy as jnp
+      >>> import jax.numpy as jnp, jaxgan as jg
       >>> ramp = jnp.broadcast_to(jnp.arange(5.0)[None, None, :, None], (2, 4, 5, 1))
-      >>> float(total_variation(0.5 * ramp))
+      >>> float(jg.losses.total_variation(0.5 * ramp))
       0.25
 
     Args:

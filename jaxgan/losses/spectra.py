@@ -63,6 +63,12 @@ def spectral_distance(
 ) -> Array:
     """Multi-resolution STFT loss: mean over windows of ||S x - S y|| / ||S x|| + E |log S x - log S y|, magnitudes S.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x = jnp.sin(jnp.arange(512.0) ** 2).reshape(1, 512, 1)  # as good as noise
+      >>> round(float(jg.losses.spectral_distance(x, 0.5 * x, windows=(256,))), 3)  # 1/2 + log 2
+      1.193
+
     Args:
       x: sounds [B, L, C] that are aimed at, L > half the longest window.
       y: the same shape, as made.

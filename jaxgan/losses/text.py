@@ -38,6 +38,11 @@ def token_log_probabilities(logits: ArrayLike, tokens: ArrayLike, temperature: A
 def discounted_returns(rewards: ArrayLike, discount: float = 1.0) -> Array:
     """What follows each token: R_t = sum over s >= t of discount^(s - t) r_s.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> jg.losses.discounted_returns(jnp.array([[0.0, 0.0, 1.0]]), discount=0.5).tolist()
+      [[0.25, 0.5, 1.0]]
+
     Args:
       rewards: [B, T], such as log D of each token (MaskGAN), or zero but for the last (SeqGAN without roll-outs).
       discount: in [0, 1].
@@ -68,6 +73,12 @@ def policy_gradient(
     Its value means nothing. The advantage R - b counts as a number: no gradient flows into it, or a player that owns
     the baseline as well would be moved by another gradient.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> log_p, returns = jnp.array([[-1.0, -2.0]]), jnp.array([[3.0, 1.0]])
+      >>> jax.grad(jg.losses.policy_gradient)(log_p, returns, baseline=2.0).tolist()  # more of the first
+      [[-1.0, 1.0]]
+
     Args:
       log_probabilities: of the tokens that were drawn, [B, T].
       returns: [B, T], what followed each token; more is better.
@@ -88,6 +99,11 @@ def policy_gradient(
 
 def baseline_error(baseline: ArrayLike, returns: ArrayLike, mask: ArrayLike | None = None) -> Array:
     """What a learned baseline minimises: E sum_t (R_t - b_t)^2.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.losses.baseline_error(jnp.zeros((1, 2)), jnp.array([[1.0, 2.0]])))
+      5.0
 
     Args:
       baseline: [B, T].

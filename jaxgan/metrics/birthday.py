@@ -35,6 +35,12 @@ class Birthday(NamedTuple):
 def closest_pairs(x: ArrayLike, n: int = 20) -> ClosestPairs:
     """The n pairs of samples that are closest to each other, to look at or to be judged one by one.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> pairs = jg.metrics.closest_pairs(np.array([[0.0], [5.0], [5.5], [9.0]]), n=2)
+      >>> pairs.indices.tolist(), pairs.distances.tolist()
+      ([[1, 2], [2, 3]], [0.5, 3.5])
+
     Args:
       x: [N, ...] floating images or features, N >= 2; memory is about 24 N^2 bytes.
       n: how many pairs, >= 1; fewer are returned where there are fewer.
@@ -65,6 +71,12 @@ def collision_rate(
 
     Batches are drawn without replacement from one pool of samples, so they overlap: keep the pool several times as
     large as a batch. The same key draws nested batches, so the rate never falls as the batch grows.
+
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> few = np.repeat(np.eye(2), 8, axis=0)  # two different samples
+      >>> jg.metrics.collision_rate(few, batch=3, same=0.0, key=jax.random.key(0), trials=5)  # of three, two are equal
+      1.0
 
     Args:
       samples: [N, ...] floating images or features.
@@ -115,6 +127,13 @@ def birthday(
     A generator that makes n equally likely samples has it near 1.18 sqrt(n). Unequal likelihoods lower it, so the
     figure is evidence for a small support, never a proof of a large one. Duplicates among real data set the scale.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> few = np.repeat(np.eye(2), 8, axis=0)  # two different samples
+      >>> judged = jg.metrics.birthday(few, 0.0, jax.random.key(0), trials=20)
+      >>> judged.batch in (2, 3), judged.rate >= 0.5
+      (True, True)
+
     Args:
       samples: [N, ...]; take N several times the batch that is found.
       same: as `collision_rate`; a judge must be consistent.
@@ -156,6 +175,11 @@ def support_estimate(batch: int, rate: float = 0.5) -> float:
 
     From P(no duplicate) = prod (1 - i/n) ~ exp(-s^2 / (2 n)). At rate 1/2 it is s^2 / (2 log 2) = 0.72 s^2; the paper
     writes s^2. It is right to relative order 1/s + s/n.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> round(jg.metrics.support_estimate(23))  # people, half of whose groups share a birthday: 365 days
+      382
 
     Args:
       batch: s, >= 2.

@@ -73,6 +73,13 @@ def train_classifier(
 
     The loop is a Python loop on purpose: inside `lax.scan`, convolution gradients lose their fast path on CPU.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> judge = jg.metrics.train_classifier(x.reshape(8, 8, 8, 1), y, jax.random.key(0), steps=1, batch_size=8)
+      >>> judge.classes, judge.shape
+      (2, (8, 8, 1))
+
     Args:
       x: [N, H, W, C] images in [-1, 1], H and W at least 8.
       y: [N] integer labels in 0..K-1; K is the largest + 1.
@@ -110,6 +117,14 @@ def train_classifier(
 def features(classifier: Classifier, x: ArrayLike) -> np.ndarray:
     """Features of images: the 64 units of the penultimate layer before their ReLU, to measure distances in.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> x = x.reshape(8, 8, 8, 1)
+      >>> judge = jg.metrics.train_classifier(x, y, jax.random.key(0), steps=1, batch_size=8)
+      >>> jg.metrics.features(judge, x).shape
+      (8, 64)
+
     Args:
       classifier: the judge.
       x: [N, H, W, C] images in [-1, 1], of the shape it was trained on; any N.
@@ -124,6 +139,14 @@ def features(classifier: Classifier, x: ArrayLike) -> np.ndarray:
 def probabilities(classifier: Classifier, x: ArrayLike) -> np.ndarray:
     """Class probabilities of images.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> x = x.reshape(8, 8, 8, 1)
+      >>> judge = jg.metrics.train_classifier(x, y, jax.random.key(0), steps=1, batch_size=8)
+      >>> jg.metrics.probabilities(judge, x).sum(axis=1).round(3).tolist()
+      [1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]
+
     Args:
       classifier: the judge.
       x: [N, H, W, C] images in [-1, 1], of the shape it was trained on; any N.
@@ -137,6 +160,14 @@ def probabilities(classifier: Classifier, x: ArrayLike) -> np.ndarray:
 
 def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
     """Share of images whose most probable class is their label.
+
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> x = x.reshape(8, 8, 8, 1)
+      >>> judge = jg.metrics.train_classifier(x, y, jax.random.key(0), steps=1, batch_size=8)
+      >>> jg.metrics.accuracy(judge, x, y) in (0.0, 0.5, 1.0)  # two kinds of pictures, and a single step
+      True
 
     Args:
       classifier: the judge.
@@ -155,6 +186,11 @@ def accuracy(classifier: Classifier, x: ArrayLike, y: ArrayLike) -> float:
 def label_histogram(probabilities: ArrayLike) -> np.ndarray:
     """Counts how often each class is the most probable one.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> jg.metrics.label_histogram(np.array([[0.9, 0.1, 0.0], [0.6, 0.4, 0.0], [0.0, 0.2, 0.8]])).tolist()
+      [2, 0, 1]
+
     Args:
       probabilities: [N, K].
     Returns:
@@ -170,6 +206,14 @@ def label_histogram(probabilities: ArrayLike) -> np.ndarray:
 
 def save_classifier(classifier: Classifier, path: Path) -> Path:
     """Writes the judge to one .npz of plain arrays (no pickle), so that a run keeps what it was measured by.
+
+    Example:
+      >>> import jax, numpy as np, tempfile, pathlib, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> judge = jg.metrics.train_classifier(x.reshape(8, 8, 8, 1), y, jax.random.key(0), steps=1, batch_size=8)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     jg.metrics.save_classifier(judge, pathlib.Path(folder) / "judge.npz").name
+      'judge.npz'
 
     Args:
       classifier: the judge.
@@ -189,6 +233,14 @@ def save_classifier(classifier: Classifier, path: Path) -> Path:
 
 def load_classifier(path: Path) -> Classifier:
     """Reads what `save_classifier` wrote, bit for bit.
+
+    Example:
+      >>> import jax, numpy as np, tempfile, pathlib, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> judge = jg.metrics.train_classifier(x.reshape(8, 8, 8, 1), y, jax.random.key(0), steps=1, batch_size=8)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     jg.metrics.load_classifier(jg.metrics.save_classifier(judge, pathlib.Path(folder) / "judge.npz")).shape
+      (8, 8, 1)
 
     Raises:
       ValueError: the file is not a saved classifier.

@@ -15,6 +15,13 @@ def returns(task: Task, act: Act, key: Array, n: int = 100) -> np.ndarray:
 
     Policies that are compared are given the same key: their roll-outs begin in the same states.
 
+    Example:
+      >>> import jax, jaxgan as jg
+      >>> task = jg.data.point_mass(horizon=5)
+      >>> gained = jg.metrics.returns(task, jg.data.expert(task), jax.random.key(0), n=3)
+      >>> gained.shape, bool((gained < 0).all())
+      ((3,), True)
+
     Args:
       task: any.
       act: (states [n, S], step []) -> actions [n, A]; a learned policy by its means.
@@ -60,6 +67,12 @@ def occupancy(policy: ArrayLike, transitions: ArrayLike, start: ArrayLike, disco
 
     By the linear equations d = start + discount P_pi' d. They sum to 1 / (1 - discount), and rho(s, a) over its sum in
     a is the policy again.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> stay = np.eye(2)[:, None]  # two states, one action, which leads back
+      >>> jg.metrics.occupancy(np.ones((2, 1)), stay, start=[1.0, 0.0], discount=0.5).tolist()  # 1 + 1/2 + 1/4 + ...
+      [[2.0], [0.0]]
 
     Args:
       policy: pi(a|s), [S, A].

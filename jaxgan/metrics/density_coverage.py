@@ -29,6 +29,14 @@ def density_coverage(
     Where real and fake follow one continuous distribution, E[density] = 1 and
     E[coverage] = 1 - prod over i = 1..k of (N - i) / (N + M - i), whatever the distribution.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> line = np.arange(8.0)[:, None]
+      >>> jg.metrics.density_coverage(line, line, k=2)  # the very data
+      DensityCoverage(density=0.625, coverage=1.0)
+      >>> jg.metrics.density_coverage(line, line + 100, k=2)
+      DensityCoverage(density=0.0, coverage=0.0)
+
     Args:
       real: [N, F] features of real data.
       fake: [M, F] features of samples, M >= 1; coverage grows with M, so report both.

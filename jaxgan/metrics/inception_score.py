@@ -26,6 +26,13 @@ def inception_score(probabilities: ArrayLike, splits: int = 10) -> InceptionScor
     only with Inception's class probabilities, and depends on the number of samples per split (50,000 in 10 splits by
     custom).
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> round(jg.metrics.inception_score(np.eye(10), splits=1).mean, 6)  # sure, and ten classes
+      10.0
+      >>> round(jg.metrics.inception_score(np.full((10, 10), 0.1), splits=1).mean, 6)  # any guess
+      1.0
+
     Args:
       probabilities: [N, K] of the classes for each sample, rows sum to 1; zeros count as 0 log 0 = 0.
       splits: number of consecutive parts, 1..N; shuffle samples that come in an order, or a split lacks classes.

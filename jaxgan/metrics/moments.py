@@ -21,6 +21,12 @@ class Moments(NamedTuple):
 def no_moments(features: int) -> Moments:
     """Moments of nothing: where a stream begins.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> start = jg.metrics.no_moments(2)
+      >>> start.count, jg.metrics.add(start, np.array([[1.0, 3.0], [3.0, 3.0]])).mean.tolist()
+      (0, [2.0, 3.0])
+
     Args:
       features: F, >= 1.
     Raises:
@@ -36,6 +42,13 @@ def add(moments: Moments, features: ArrayLike) -> Moments:
 
     Every batch is centred on its own mean before anything is squared, so an offset common to all features, however
     large, costs no digits.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> moments = jg.metrics.moments_of(np.array([[1.0], [3.0]]))
+      >>> more = jg.metrics.add(moments, np.array([[8.0]]))
+      >>> more.count, more.mean.tolist(), moments.count  # the old ones stay as they were
+      (3, [4.0], 2)
 
     Args:
       moments: of the batches before; unchanged.
@@ -62,6 +75,13 @@ def add(moments: Moments, features: ArrayLike) -> Moments:
 def merge(a: Moments, b: Moments) -> Moments:
     """Moments of two parts together: of two files, devices or processes, in any order.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> x = np.random.default_rng(0).normal(size=(10, 3))
+      >>> halves = jg.metrics.merge(jg.metrics.moments_of(x[:4]), jg.metrics.moments_of(x[4:]))
+      >>> bool(np.allclose(jg.metrics.covariance(halves), np.cov(x.T)))
+      True
+
     Args:
       a: moments of one part.
       b: moments of the other, of the same F.
@@ -85,6 +105,12 @@ def merge(a: Moments, b: Moments) -> Moments:
 def moments_of(features: ArrayLike) -> Moments:
     """Moments of features that are in memory, a few thousand rows at a time.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> moments = jg.metrics.moments_of(np.array([[1.0], [3.0]]))
+      >>> moments.count, moments.mean.tolist(), moments.scatter.tolist()
+      (2, [2.0], [[2.0]])
+
     Args:
       features: [N, F].
     Returns:
@@ -103,6 +129,11 @@ def moments_of(features: ArrayLike) -> Moments:
 
 def covariance(moments: Moments) -> np.ndarray:
     """The unbiased covariance [F, F], the scatter over N - 1.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> jg.metrics.covariance(jg.metrics.moments_of(np.array([[1.0], [3.0]]))).tolist()  # 2 / (2 - 1)
+      [[2.0]]
 
     Raises:
       ValueError: fewer than two examples.

@@ -33,6 +33,12 @@ def ssim(a: ArrayLike, b: ArrayLike, data_range: float = 2.0) -> Array:
 
     The window is an 11x11 Gaussian of deviation 1.5; only windows that lie within the image count.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x = jnp.tile(jnp.array([[-1.0, 1.0], [1.0, -1.0]]), (6, 6)).reshape(1, 12, 12, 1)  # a chessboard
+      >>> [round(float(jg.metrics.ssim(x, other)[0]), 2) for other in (x, -x)]
+      [1.0, -1.0]
+
     Args:
       a: [B, H, W, C] floating, H and W >= 11.
       b: [B, H, W, C].
@@ -57,6 +63,12 @@ def ms_ssim(a: Array, b: Array, *, levels: int | None = None, data_range: float 
     for its power does not exist. Channels are compared apart and averaged. With fewer than five scales, the weights
     of those used are rescaled to sum 1. Some published code shrinks the window on small images instead: its figures
     below 176 pixels differ from these.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x = jnp.tile(jnp.array([[-1.0, 1.0], [1.0, -1.0]]), (6, 6)).reshape(1, 12, 12, 1)  # a chessboard
+      >>> [round(float(jg.metrics.ms_ssim(x, other)[0]), 2) for other in (x, -x)]
+      [1.0, 0.0]
 
     Args:
       a: [B, H, W, C] floating.
@@ -94,6 +106,12 @@ def diversity(images: ArrayLike, key: Array, pairs: int = 1000, levels: int | No
 
     It tells collapse from variety, nothing else: noise is diverse. Compare with the same figure of real data, and for
     labelled data compute it by class, as the paper does.
+
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> collapsed = np.repeat(np.random.default_rng(0).uniform(-1, 1, (1, 12, 12, 1)), 4, axis=0)
+      >>> round(jg.metrics.diversity(collapsed, jax.random.key(0), pairs=4).mean, 3)
+      1.0
 
     Args:
       images: [N, H, W, C] in [-1, 1], N >= 2, H and W >= 11.

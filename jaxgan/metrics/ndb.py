@@ -34,6 +34,12 @@ class NDB(NamedTuple):
 def fit_bins(train: ArrayLike, key: Array, bins: int = 100) -> Bins:
     """Clusters real training data by k-means.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> bins = jg.metrics.fit_bins(np.array([[0.0], [0.1], [9.0], [9.1]]), jax.random.key(0), bins=2)
+      >>> sorted(bins.centres.round(2).ravel().tolist()), bins.counts.tolist()
+      ([0.05, 9.05], [2, 2])
+
     Args:
       train: [N, F] pixels or features of real training data, N >= bins; the paper takes pixels, N = 50,000 and more.
       key: [] typed PRNG key; the same key gives the same bins.
@@ -62,6 +68,13 @@ def ndb(bins: Bins, fake: ArrayLike, level: float = 0.05) -> NDB:
 
     The pooled-variance test is two-sided. The paper's figure is `share` with K = 100 bins and level 0.05. More samples
     find smaller differences: compare models by equal numbers, and with `ndb` of held-out real data.
+
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> train = np.repeat([[0.0], [9.0]], 50, axis=0)
+      >>> bins = jg.metrics.fit_bins(train, jax.random.key(0), bins=2)
+      >>> jg.metrics.ndb(bins, train).share, jg.metrics.ndb(bins, train[:50]).share  # all samples in one bin
+      (0.0, 1.0)
 
     Args:
       bins: of the real training data.

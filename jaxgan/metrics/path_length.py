@@ -24,7 +24,13 @@ class PathLength(NamedTuple):
 
 
 class LatentPath(NamedTuple):
-    """The paths that are walked, and how far at a time; figures of different ones are not compared."""
+    """The paths that are walked, and how far at a time; figures of different ones are not compared.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.metrics.LatentPath(space="w", ends="end")
+      LatentPath(space='w', ends='end', epsilon=0.0001)
+    """
 
     space: Literal["z", "w"] = "z"  # "z": spherical paths; "w": straight ones
     ends: Literal["full", "end"] = "full"  # "full": t uniform in [0, 1); "end": t = 0. Papers report both; they differ
@@ -51,6 +57,13 @@ def path_length(
     exist. Paths in z run along the great circle, with the norms interpolated linearly (the published code scales them
     to 1, which is the same for a generator that does so itself); paths in w are straight. `generate` must be
     deterministic: a network that draws noise must draw the same noise for both ends.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> speed_2, squared = lambda w: 2.0 * w, lambda a, b: jnp.sum((a - b) ** 2, axis=1)
+      >>> start, straight = jnp.zeros((4, 3)), jg.metrics.LatentPath(space="w", epsilon=0.25)
+      >>> round(jg.metrics.path_length(speed_2, squared, start, start + 1.0, jax.random.key(0), path=straight).mean, 3)
+      12.0
 
     Args:
       generate: latents [B, ...] -> images [B, ...], pure, compiled here; from z, or from w if the path's space is "w".

@@ -20,6 +20,13 @@ def perceptual_distance(maps: FeatureMaps, a: Array, b: Array, weights: Sequence
     network *and* the learned weights of LPIPS; with any other network, name that beside the number. Pure, so it can be
     compiled, differentiated, and used as a loss.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> pixels = lambda x: [x]  # a network of one layer
+      >>> red, green = jnp.eye(3)[0].reshape(1, 1, 1, 3), jnp.eye(3)[1].reshape(1, 1, 1, 3)
+      >>> [float(jg.metrics.perceptual_distance(pixels, red, other)[0]) for other in (0.5 * red, green)]  # by direction
+      [0.0, 2.0]
+
     Args:
       maps: images -> feature maps [B, h, w, F] by layer, pure; it scales pixels as its network expects.
       a: [B, H, W, C] floating.

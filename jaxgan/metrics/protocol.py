@@ -13,7 +13,15 @@ NORMALIZATIONS = ("running", "batch", "standing")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """All that a figure depends on besides the generator that is judged."""
+    """All that a figure depends on besides the generator that is judged.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.metrics.Protocol("mine", "digits", "test", 0, 90, (8, 8, 1), "none", "pixels", "none", True, None, seed=0)
+      Traceback (most recent call last):
+          ...
+      ValueError: protocol 'mine' needs real >= 1 and fake >= 1; got 0 and 90
+    """
 
     name: str  # of the protocol, by which people speak of it: "digits-held-out"
     dataset: str  # what the real examples are
@@ -38,7 +46,15 @@ class Protocol:
 
 
 class Figure(NamedTuple):
-    """A measured number, with all that is needed to compare it."""
+    """A measured number, with all that is needed to compare it.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> how = ("mine", "digits", "test", 90, 90, (8, 8, 1), "none", "pixels", "none", True, None)
+      >>> protocol = jg.metrics.Protocol(*how, seed=0)
+      >>> jg.metrics.Figure("recall", 0.5, 0.4, 0.6, "higher", protocol).low
+      0.4
+    """
 
     metric: str  # "frechet_distance", "recall", ...
     value: float
@@ -47,6 +63,11 @@ class Figure(NamedTuple):
     better: Better
     protocol: Protocol
 
+    def __repr__(self) -> str:
+        """Says what was measured, in a line; `described(figure.protocol)` says how."""
+        name = self.protocol.name if isinstance(self.protocol, Protocol) else "?"
+        return f"Figure({self.metric} {in_words(self)}, {self.better} is better, by {name!r})"
+
 
 class Difference(NamedTuple):
     """How two figures of one protocol differ."""
@@ -54,6 +75,12 @@ class Difference(NamedTuple):
     value: float  # of the first, less the second
     apart: bool | None  # their intervals do not meet; None where one has no interval
     better: bool  # the first is
+
+
+def in_words(figure: Figure) -> str:
+    """Returns the number and its interval, four digits each: `0.5 [0.4, 0.6]`."""
+    known = not (math.isnan(figure.low) or math.isnan(figure.high))
+    return f"{figure.value:.4g}" + (f" [{figure.low:.4g}, {figure.high:.4g}]" if known else "")
 
 
 def differing(a: Protocol, b: Protocol) -> dict[str, tuple[Any, Any]]:
@@ -66,6 +93,14 @@ def compare(a: Figure, b: Figure) -> Difference:
     """Compares two figures.
 
     Intervals that do not meet are far apart: a stricter test than a difference that is significant at their level.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> how = ("mine", "digits", "test", 90, 90, (8, 8, 1), "none", "pixels", "none", True, None)
+      >>> protocol = jg.metrics.Protocol(*how, seed=0)
+      >>> one, other = (jg.metrics.Figure("recall", x, x - 0.1, x + 0.1, "higher", protocol) for x in (0.5, 0.75))
+      >>> jg.metrics.compare(one, other)
+      Difference(value=-0.25, apart=True, better=False)
 
     Args:
       a: one figure.
@@ -91,6 +126,14 @@ def compare(a: Figure, b: Figure) -> Difference:
 def rank(figures: Mapping[str, Figure]) -> list[str]:
     """Returns the names of figures from best to worst; equal ones in their given order.
 
+    Example:
+      >>> import jaxgan as jg
+      >>> how = ("mine", "digits", "test", 90, 90, (8, 8, 1), "none", "pixels", "none", True, None)
+      >>> protocol = jg.metrics.Protocol(*how, seed=0)
+      >>> one, other = (jg.metrics.Figure("recall", x, x - 0.1, x + 0.1, "higher", protocol) for x in (0.5, 0.75))
+      >>> jg.metrics.rank({"one": one, "other": other})
+      ['other', 'one']
+
     Raises:
       ValueError: there is none, one is NaN, or they are of different metrics or protocols.
     """
@@ -112,7 +155,15 @@ def cost(figure: Figure) -> float:
 
 
 def described(protocol: Protocol) -> str:
-    """Returns the protocol in words, one line, to print beside a figure."""
+    """Returns the protocol in words, one line, to print beside a figure.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> how = ("mine", "digits", "test", 90, 80, (8, 8, 1), "none", "pixels", "none", True, None)
+      >>> protocol = jg.metrics.Protocol(*how, seed=0)
+      >>> jg.metrics.described(protocol).split("; ")[0]
+      'mine: 80 samples (averaged parameters) against 90 of digits [test], 8x8x1'
+    """
     weights = "" if protocol.weights == "none" else f" ({protocol.weights[:12]})"
     generator = {None: "parameters not known", True: "averaged parameters", False: "plain parameters"}
     normalised = f", {protocol.normalization} statistics" if protocol.normalization else ""

@@ -50,6 +50,13 @@ def connected(x: ArrayLike) -> Connected:
 def occupied(x: ArrayLike) -> np.ndarray:
     """The volume of every solid: the sum of its voxels' occupancy.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> x = np.full((1, 4, 4, 4), -1.0)
+      >>> x[0, :2, 0, 0], x[0, 3, 3, 3] = 1.0, 0.0  # two voxels, and a half
+      >>> jg.metrics.occupied(x).tolist()
+      [2.5]
+
     Args:
       x: [N, D, H, W] or [N, D, H, W, 1] in [-1, 1].
     Returns:
@@ -64,6 +71,12 @@ def volume_distance(real: ArrayLike, fake: ArrayLike) -> float:
     """Kolmogorov and Smirnov's distance of the laws of volumes: the largest difference of their distribution functions.
 
     Of N and M draws of one law it is about 0.87 sqrt(1 / N + 1 / M) in the mean.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> full, empty = np.ones((2, 4, 4, 4)), -np.ones((2, 4, 4, 4))
+      >>> jg.metrics.volume_distance(full, full), jg.metrics.volume_distance(full, empty)
+      (0.0, 1.0)
 
     Args:
       real: [N, D, H, W] or [N, D, H, W, 1] in [-1, 1].
@@ -85,6 +98,13 @@ def nearest_solid(x: ArrayLike, training: ArrayLike) -> np.ndarray:
     """How much every volume is like the nearest training solid: intersection over union; 1 is a copy.
 
     Compare it with that of held-out solids, which is what a sample of the law has.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> x, half = np.ones((1, 4, 4, 4)), np.ones((1, 4, 4, 4))
+      >>> half[:, :2] = -1.0
+      >>> jg.metrics.nearest_solid(x, np.concatenate([half, -x])).tolist(), jg.metrics.nearest_solid(x, x).tolist()
+      ([0.5], [1.0])
 
     Args:
       x: [N, D, H, W] or [N, D, H, W, 1] in [-1, 1].

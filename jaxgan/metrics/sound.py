@@ -36,7 +36,7 @@ def pitch(x: ArrayLike, rate: float, low: float, high: float) -> Pitch:
       >>> import numpy as np, jaxgan as jg
       >>> sine = np.sin(2 * np.pi * 250 * np.arange(1024) / 8000)
       >>> read = jg.metrics.pitch(sine[None], 8000, 180, 500)
-      >>> round(float(read.frequency[0]), 2), float(read.harmonic_to_noise[0])
+      >>> round(float(read.frequency[0]), 1), float(read.harmonic_to_noise[0])
       (250.0, 60.0)
 
     Args:
@@ -131,6 +131,13 @@ def spectrogram(x: ArrayLike, window: int = 256, hop: int = 64) -> np.ndarray:
 
     A sine of amplitude 1 at bin k has its peak there, sum(w)/2 = window / 4 high.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> sine = np.sin(2 * np.pi * 4 * np.arange(64) / 64)[None]  # at bin 4 of a window of 64
+      >>> peak = jg.metrics.spectrogram(sine, window=64)[0, 0]
+      >>> int(peak.argmax()), round(float(peak.max()), 3)  # 64 / 4
+      (4, 16.0)
+
     Args:
       x: sounds, [N, L] or [N, L, 1], L >= window.
       window: samples, even, >= 4.
@@ -152,6 +159,13 @@ def spectrogram(x: ArrayLike, window: int = 256, hop: int = 64) -> np.ndarray:
 
 def band_energies(x: ArrayLike, rate: float, edges: ArrayLike) -> np.ndarray:
     """Shares of the energy of all sounds together that lie in bands of frequencies.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> t = np.arange(1000) / 1000
+      >>> two = np.sin(2 * np.pi * 50 * t) + 2 * np.sin(2 * np.pi * 200 * t)
+      >>> jg.metrics.band_energies(two[None], rate=1000, edges=[0, 100, 500]).round(3).tolist()  # 1 to 2^2
+      [0.2, 0.8]
 
     Args:
       x: sounds, [N, L] or [N, L, 1].

@@ -28,6 +28,19 @@ def standing_statistics(
     its own statistics on the way, as in training: E[var] + Var[mean] over the batches, so that the size of the batches
     does not bias it. Networks without such statistics, and all parameters, stay as they are.
 
+    Example:
+      >>> import flax.linen as nn, jax, numpy as np, optax, jaxgan as jg
+      >>> class Generator(nn.Module):
+      ...     @nn.compact
+      ...     def __call__(self, z, train):
+      ...         return nn.BatchNorm(use_running_average=not train)(3.0 + z)
+      >>> system = jg.systems.gan(loss=jg.losses.hinge, prior=jg.priors.normal(2), optimizer=optax.sgd(0.1))
+      >>> game = jg.game({"generator": Generator(), "discriminator": jg.networks.mlp.Discriminator((4,))}, system)
+      >>> state = game.init(jax.random.key(0), {"x": np.ones((4, 2), np.float32)})
+      >>> state = jg.metrics.standing_statistics(game, state, jax.random.key(1), batches=2)
+      >>> state.model_state["generator"]["batch_stats"]["BatchNorm_0"]["mean"].round().tolist()  # of 3 + z
+      [3.0, 3.0]
+
     Args:
       game: from `jg.game`, with a system that generates from "index" (and "y"); its networks have no `axis_name`.
       state: its train state.

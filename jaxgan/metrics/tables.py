@@ -23,6 +23,12 @@ def marginal_variations(real: Columns, fake: Columns, bins: int = 20) -> dict[st
     Numbers are counted between the quantiles of the real ones, of which equal ones become one: a value that many rows
     share, such as 0, has a bin of its own. Finite sets of equal distributions differ too: compare with a held-out set.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> real, fake = {"pet": np.array(["cat", "dog"], object)}, {"pet": np.array(["cat", "cat"], object)}
+      >>> jg.metrics.marginal_variations(real, fake)
+      {'pet': 0.5}
+
     Args:
       real: columns.
       fake: columns of the same names; their number of rows may differ.
@@ -38,6 +44,13 @@ def marginal_variations(real: Columns, fake: Columns, bins: int = 20) -> dict[st
 
 def pair_variations(real: Columns, fake: Columns, bins: int = 5) -> dict[tuple[str, str], float]:
     """Total variation between the joint distributions of every pair of columns, as `marginal_variations` counts them.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> column = lambda words: np.array(list(words), object)
+      >>> real, fake = {"a": column("xyxy"), "b": column("xyxy")}, {"a": column("xyxy"), "b": column("xyyx")}
+      >>> jg.metrics.marginal_variations(real, fake), jg.metrics.pair_variations(real, fake)
+      ({'a': 0.0, 'b': 0.0}, {('a', 'b'): 0.5})
 
     Args:
       real: columns, two or more.
@@ -63,6 +76,12 @@ def correlation_error(real: Columns, fake: Columns) -> float:
 
     Those are numbers, and categories that are numbers; ranks of equal values are their mean (Spearman).
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> up = np.arange(5.0)
+      >>> jg.metrics.correlation_error({"a": up, "b": up}, {"a": up, "b": -up})  # 1 and -1
+      2.0
+
     Args:
       real: columns, of which two or more have an order.
       fake: columns of the same names.
@@ -86,6 +105,13 @@ def held_out_score(rows: Columns, held_out: Columns, target: str, predictor: Any
     the ROC curve, of more categories the accuracy, of numbers the share of variance explained (R^2). Categories enter
     as one-hots, numbers in standard deviations of the held-out ones. Rows whose target has one value train nothing:
     their score is that of chance (1/2; the share of that value; 0).
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> rows = {"a": np.arange(40.0), "big": np.arange(40) >= 20}
+      >>> collapsed = rows | {"big": np.ones(40, bool)}
+      >>> jg.metrics.held_out_score(collapsed, rows, "big")  # one class teaches nothing: chance
+      0.5
 
     Args:
       rows: columns, synthetic or real.

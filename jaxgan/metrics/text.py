@@ -77,7 +77,15 @@ def ngram_divergence(a: ArrayLike, b: ArrayLike, n: int = 2) -> float:
 
 
 class NGrams(NamedTuple):
-    """A model of sequences by counts: each token after the n - 1 before it, interpolated with shorter ones."""
+    """A model of sequences by counts: each token after the n - 1 before it, interpolated with shorter ones.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> model = jg.metrics.fit_ngrams(np.array([[0, 1, 0, 1]]), n=2, vocabulary=2)
+      >>> likely, odd = (model.log_likelihood(np.array([row])).sum() for row in ([0, 1, 0], [0, 0, 0]))
+      >>> bool(likely > odd)
+      True
+    """
 
     n: int
     vocabulary: int
@@ -108,6 +116,12 @@ def fit_ngrams(tokens: ArrayLike, n: int, vocabulary: int) -> NGrams:
     Orders are interpolated by Dirichlet smoothing: p_n = (count + 2 p_(n-1)) / (count of what is before + 2), from the
     uniform law on.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> model = jg.metrics.fit_ngrams(np.array([[0, 0, 0, 1]]), n=1, vocabulary=2)
+      >>> np.exp(model.log_likelihood(np.array([[0, 1]]))).round(3).tolist()  # (3 + 1) / (4 + 2), (1 + 1) / (4 + 2)
+      [[0.667, 0.333]]
+
     Args:
       tokens: [N, T] integers in 0..vocabulary-1.
       n: >= 1.
@@ -132,7 +146,14 @@ def fit_ngrams(tokens: ArrayLike, n: int, vocabulary: int) -> NGrams:
 
 
 class Point(NamedTuple):
-    """A generator between quality and diversity; both are better when lower."""
+    """A generator between quality and diversity; both are better when lower.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> sharp, plain = jg.metrics.Point(0.5, quality=1.0, diversity=4.0), jg.metrics.Point(1.0, 3.0, 2.0)
+      >>> jg.metrics.quality_at([sharp, plain], diversity=3.0)  # half way
+      2.0
+    """
 
     temperature: float
     quality: float  # such as -log p of samples under the true law, or the share that is not valid
@@ -147,8 +168,8 @@ def quality_at(curve: Sequence[Point], diversity: float) -> float:
 
     Example:
       >>> import jaxgan as jg
-      >>> from jaxgan.metrics.text import Point
-      >>> jg.metrics.quality_at([Point(0.5, 1.0, 4.0), Point(1.0, 3.0, 2.0)], 3.0)
+      >>> curve = [jg.metrics.Point(0.5, 1.0, 4.0), jg.metrics.Point(1.0, 3.0, 2.0)]
+      >>> jg.metrics.quality_at(curve, 3.0)
       2.0
 
     Args:

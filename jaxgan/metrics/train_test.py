@@ -32,6 +32,15 @@ def gan_train_test(
 
     Compare with equal training sizes: more samples than real data flatter GAN-train.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> def train(x, y):  # the nearest class mean
+      ...     means = {label: x[y == label].mean() for label in sorted(set(y.tolist()))}
+      ...     return lambda x: np.array([min(means, key=lambda label: abs(means[label] - float(row[0]))) for row in x])
+      >>> x, y = np.array([[0.0], [0.1], [1.0], [1.1]]), np.array([0, 0, 1, 1])
+      >>> jg.metrics.gan_train_test(train, real=(x, y), held_out=(x, y), fake=(x, 1 - y))  # labels exchanged
+      GanTrainTest(gan_train=0.0, gan_test=0.0, baseline=1.0)
+
     Args:
       train: (x [N, ...], y [N]) -> a function from examples to labels [N]; with the project's judge,
         `lambda x, y: (lambda judge: lambda x: probabilities(judge, x).argmax(1))(train_classifier(x, y, key))`.

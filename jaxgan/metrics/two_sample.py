@@ -53,6 +53,13 @@ def classifier_two_sample_test(
     smaller, so the p-value is on the safe side. A high p-value means that *this* classifier, on these features and so
     much data, found no difference.
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> one = np.random.default_rng(0).normal(size=(40, 2))
+      >>> verdict = jg.metrics.classifier_two_sample_test(one, one + 9.0, jax.random.key(0))
+      >>> verdict.accuracy, verdict.p_value < 1e-6
+      (1.0, True)
+
     Args:
       real: [N, F] features or pixels.
       fake: [M, F]; of the larger set, min(N, M) examples are drawn.
@@ -90,6 +97,12 @@ def nearest_neighbour_accuracy(real: ArrayLike, fake: ArrayLike) -> NeighbourAcc
     """Leave-one-out accuracy of 1-nearest-neighbour: is an example's nearest neighbour, among all others, of its kind?
 
     An example that is equally near to both kinds counts as half. Distances are Euclidean and exact.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> real = np.arange(6.0)[:, None]
+      >>> [jg.metrics.nearest_neighbour_accuracy(real, fake).accuracy for fake in (real + 100, real)]  # apart; copies
+      [1.0, 0.0]
 
     Args:
       real: [N, F], N >= 2.

@@ -14,6 +14,12 @@ def variation(fake: ArrayLike, real: ArrayLike) -> float:
     It is 0 where all samples are one, which precision, density and an image that looks real may call perfect; about 1
     where samples vary as the data do; and it says nothing of whether they look like them: noise has it, too.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> real = np.random.default_rng(0).normal(size=(20, 4))
+      >>> round(jg.metrics.variation(0.5 * real, real), 3), jg.metrics.variation(0 * real, real)  # paler; all alike
+      (0.5, 0.0)
+
     Args:
       fake: [M, ...] samples, M >= 2.
       real: [N, ...] real examples of the same shape, N >= 2.

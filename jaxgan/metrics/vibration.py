@@ -36,6 +36,13 @@ def envelope_spectrum(x: ArrayLike, rate: float, low: float, high: float) -> np.
     transform's magnitudes, divided by L / 2, so that an amplitude modulated by 1 + m cos gives a peak of 2 m times its
     mean square.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> t = np.arange(1000) / 1000
+      >>> x = (1 + 0.5 * np.cos(2 * np.pi * 7 * t)) * np.sin(2 * np.pi * 100 * t)  # louder 7 times a second
+      >>> int(jg.metrics.envelope_spectrum(x[None], rate=1000, low=50, high=150)[0].argmax())
+      7
+
     Args:
       x: signals, [N, L] or [N, L, 1].
       rate: samples a second.
@@ -63,6 +70,13 @@ def envelope_peak(x: ArrayLike, rate: float, band: tuple[float, float], search: 
     """Frequency of the highest peak of each signal's envelope spectrum, between two frequencies, in Hz.
 
     Its resolution is a bin, rate / L.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> t = np.arange(1000) / 1000
+      >>> x = (1 + 0.5 * np.cos(2 * np.pi * 7 * t)) * np.sin(2 * np.pi * 100 * t)
+      >>> jg.metrics.envelope_peak(x[None], rate=1000, band=(50, 150), search=(2, 20)).tolist()  # Hz
+      [7.0]
 
     Args:
       x: signals, [N, L] or [N, L, 1].

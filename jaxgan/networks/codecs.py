@@ -26,7 +26,7 @@ def snake(x: Array, alpha: Array) -> Array:
     Example:
       >>> import jax.numpy as jnp
       >>> from jaxgan.networks.codecs import snake
-      >>> snake(jnp.array([0.0, jnp.pi / 2, jnp.pi]), jnp.ones((1,))).round(4).tolist()
+      >>> [round(float(v), 4) for v in snake(jnp.array([0.0, jnp.pi / 2, jnp.pi]), jnp.ones((1,)))]
       [0.0, 2.5708, 3.1416]
 
     References:

@@ -25,10 +25,11 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxgan import data
 from jaxgan.data import Source
 from jaxgan.parallel.segments import convolves, stack
-from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState, by_path
+from jaxgan.types import Batch, Game, Inputs, Metrics, PyTree, TrainState, by_path, html_table
 
 AXIS = "member"  # of the mesh
 MODES = ("map", "unrolled", "vmap")
+SHOWN, LISTED = 10, 100  # members that a sweep names in a line each, and in a table
 Shapes = tuple[tuple[tuple[int, ...], Any], ...]  # (shape, dtype) of each leaf
 Solo = Callable[[TrainState, PyTree, PyTree], Any]  # (state, what differs by member, what all share) -> results
 
@@ -48,6 +49,20 @@ class Sweep(NamedTuple):
     generate: Callable[[TrainState, Array, Inputs], Any]  # (states, one key, inputs for all) -> [members, n, ...]
     choose: Callable[[Batch], Choice]  # from a batch's shapes, the mode that `train_step` takes
     members: tuple[dict[str, float], ...]  # what each run is: its "seed" and its hyper-parameters
+
+    def __repr__(self) -> str:
+        """Says what its first members are."""
+        rows = [", ".join(f"{name} {value}" for name, value in each.items()) for each in self.members[:SHOWN]]
+        left = [f"... and {len(self.members) - SHOWN} more"] if len(self.members) > SHOWN else []
+        rows = [f"{number}: {row}" for number, row in enumerate(rows)] + left
+        return "\n  ".join([f"Sweep of {len(self.members)} runs, used like their game", *rows])
+
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook: a row for each member."""
+        rows = [(str(n), *(str(value) for value in each.values())) for n, each in enumerate(self.members[:LISTED])]
+        left = f"<p>and {len(self.members) - LISTED} more</p>" if len(self.members) > LISTED else ""
+        head = ("member", *self.members[0])
+        return f"<p>Sweep of {len(self.members)} runs</p>{html_table(head, rows)}{left}"
 
 
 def sweep(

@@ -28,6 +28,13 @@ def path_length(
     A step in w then moves the image by as much, wherever it is made. y ~ N(0, I), divided by the root of the number of
     pixels; the running mean is this turn's, and differentiated with the rest, as in the authors' code.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> bright = lambda w: jnp.broadcast_to(w[:, None, None, :1], (len(w), 4, 4, 1))
+      >>> cost, mean = jg.penalties.path_length(bright, jnp.ones((1, 3)), 0.0, jax.random.key(0), decay=1.0)
+      >>> float(cost), bool(mean > 0)  # of a single example, whose length is the mean
+      (0.0, True)
+
     Args:
       generator: w -> images [B, ..., C], pure (`frozen` of a network); examples are independent.
       w: latents, [B, W], or [B, layers, W] for one in each layer: squares are then averaged over layers.
@@ -52,6 +59,13 @@ def path_length(
 
 def path_lengths(generator: Callable[[Array], Array], w: Array, key: Array, *, examples: Array | None = None) -> Array:
     """Lengths ||J^T y|| of every example, which `path_length` makes equal.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> bright = lambda w: jnp.broadcast_to(w[:, None, None, :1], (len(w), 4, 4, 1))
+      >>> lengths = lambda generator: jg.penalties.path_lengths(generator, jnp.ones((2, 3)), jax.random.key(0))
+      >>> [round(float(v), 3) for v in lengths(lambda w: 3.0 * bright(w)) / lengths(bright)]
+      [3.0, 3.0]
 
     Args:
       generator: as of `path_length`.
@@ -79,6 +93,12 @@ def mode_seeking(
     first: ArrayLike, second: ArrayLike, first_z: ArrayLike, second_z: ArrayLike, *, epsilon: float = 1e-5
 ) -> Array:
     """Mode seeking: 1 / (mean |G(z1) - G(z2)| / mean |z1 - z2| + epsilon); samples far apart make it small.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> z, other_z = jnp.zeros((2, 3)), jnp.full((2, 3), 2.0)
+      >>> round(float(jg.penalties.mode_seeking(z, other_z / 2, z, other_z)), 3)  # samples half as far apart as latents
+      2.0
 
     Args:
       first: G(z1), [B, ...], under the same condition as second.

@@ -26,6 +26,13 @@ def gradient_penalty(weight: Weight, target: float = 1.0, one_sided: bool = Fals
 
     x = epsilon * real + (1 - epsilon) * fake, with one epsilon ~ U[0, 1) per example.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, x = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))
+      >>> turn = jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> round(float(jg.penalties.gradient_penalty(10.0)(critic, x, x, turn)), 3)  # 10 (5 - 1)^2
+      160.0
+
     Args:
       weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
       target: the norm that is asked for, >= 0.
@@ -62,6 +69,13 @@ def zero_centred(weight: Weight) -> Penalty:
 
     Unlike the target 1 it lets the critic become flat at equilibrium; unlike R1 it also holds between samples and data.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, x = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))
+      >>> turn = jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> round(float(jg.penalties.zero_centred(10.0)(critic, x, x, turn)), 3)  # 10 * 5^2
+      250.0
+
     Args:
       weight: lambda of the paper, >= 0, or a schedule of the step; there is no 1/2.
     Returns:
@@ -80,6 +94,13 @@ def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
 
     x = real + alpha * scale * std(real) * u, with one alpha ~ U[0, 1) per example and u ~ U[0, 1) per coordinate, as in
     the authors' code (positive only); std is one number, over all of the minibatch that its device holds.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, x = lambda x: x @ jnp.array([3.0, 4.0]), jnp.eye(2)
+      >>> turn = jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> round(float(jg.penalties.dragan(10.0)(critic, x, None, turn)), 3)  # 10 (5 - 1)^2
+      160.0
 
     Args:
       weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
@@ -112,6 +133,12 @@ def dragan(weight: Weight, scale: float = 0.5, target: float = 1.0) -> Penalty:
 def r1(gamma: Weight) -> Penalty:
     """Zero-centred gradient penalty on real data: gamma/2 * E ||grad_x D(x)||^2.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, real = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))
+      >>> float(jg.penalties.r1(10.0)(critic, real, None, None))  # 10/2 * (3^2 + 4^2)
+      125.0
+
     Args:
       gamma: weight, >= 0, or a schedule of the step.
     Returns:
@@ -127,6 +154,12 @@ def r1(gamma: Weight) -> Penalty:
 @explains
 def r2(gamma: Weight) -> Penalty:
     """Zero-centred gradient penalty on samples: gamma/2 * E ||grad_x D(G(z))||^2.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, fake = lambda x: jnp.sum(x**2, axis=1), jnp.array([[3.0, 4.0]])
+      >>> float(jg.penalties.r2(1.0)(critic, None, fake, None))  # 1/2 * |2 x|^2
+      50.0
 
     Args:
       gamma: weight, >= 0, or a schedule of the step.
@@ -146,6 +179,12 @@ def jensen_shannon(gamma: Weight) -> Penalty:
 
     phi are the logits and D = sigmoid(phi). It is training with noise of variance gamma, to first order. Where D = 1/2
     it is a quarter of `total(r1(gamma), r2(gamma))`.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, x = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))  # D = 1/2 everywhere
+      >>> float(jg.penalties.jensen_shannon(1.0)(critic, x, x, None))  # 1/2 * (25/4 + 25/4)
+      6.25
 
     Args:
       gamma: weight, >= 0, or a schedule of the step (the paper anneals it).

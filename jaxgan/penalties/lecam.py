@@ -25,6 +25,12 @@ def lecam_update(
 ) -> LeCamState:
     """Moves the running means towards the means of this turn's logits; `LeCamState(zeros, zeros)` is the start.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> start = jg.penalties.LeCamState(jnp.zeros(()), jnp.zeros(()))
+      >>> [round(float(mean), 3) for mean in jg.penalties.lecam_update(start, jnp.ones(2), -jnp.ones(2), decay=0.9)]
+      [0.1, -0.1]
+
     Args:
       state: before the turn.
       real_logits: [B, ...].
@@ -45,6 +51,12 @@ def lecam_update(
 
 def lecam(state: LeCamState, real_logits: ArrayLike, fake_logits: ArrayLike, *, one_sided: bool = True) -> Array:
     """LeCam regulariser: E max(0, D(x) - alpha_F)^2 + E max(0, alpha_R - D(G(z)))^2, for D's loss (weight 0.3 there).
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> state = jg.penalties.LeCamState(real=jnp.array(1.0), fake=jnp.array(-1.0))
+      >>> float(jg.penalties.lecam(state, jnp.ones(2), -jnp.ones(2)))  # 2 from the other side's mean: 2^2 + 2^2
+      8.0
 
     Args:
       state: the running means, from `lecam_update`.
@@ -68,6 +80,13 @@ class LeCam(nn.Module):
     It has no parameters: its collection "lecam" is in the train state. The means move before the cost is taken, as in
     the authors' code; until `start` turns of the discriminator have passed they are those of the turn, and nothing is
     paid.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> now = jg.penalties.LeCam(weight=0.3, decay=0.0, start=0)  # means are those of the turn
+      >>> cost, memory = now.apply({}, jnp.ones(2), -jnp.ones(2), mutable=["lecam"])
+      >>> round(float(cost), 3), float(memory["lecam"]["real"])  # 0.3 (2^2 + 2^2)
+      (2.4, 1.0)
 
     References:
       Tseng et al. Regularizing Generative Adversarial Networks under Limited Data. CVPR 2021, section 3.3.

@@ -18,6 +18,12 @@ from jaxgan.types import Augment, Critic, Penalty, Turn, explains
 def drift(weight: Weight = 1e-3) -> Penalty:
     """Keeps the logits of real data from drifting: weight * E D(x)^2.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, real = lambda x: x[:, 0], jnp.array([[3.0], [-3.0]])
+      >>> round(float(jg.penalties.drift(1e-3)(critic, real, None, None)), 4)
+      0.009
+
     Args:
       weight: epsilon of the paper, >= 0, or a schedule of the step.
     Returns:
@@ -33,6 +39,12 @@ def drift(weight: Weight = 1e-3) -> Penalty:
 @explains
 def consistency(weight: Weight, augment: Augment) -> Penalty:
     """CR: the critic says the same of an augmented real example, weight * E (D(x) - D(T(x)))^2.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, brighter = lambda x: x @ jnp.array([3.0, 4.0]), lambda x, turn, use: x + 1.0
+      >>> float(jg.penalties.consistency(10.0, brighter)(critic, jnp.zeros((2, 2)), None, None))  # 10 (3 + 4)^2
+      490.0
 
     Args:
       weight: lambda of the paper, >= 0 (10 there), or a schedule of the step.
@@ -54,6 +66,12 @@ def consistency(weight: Weight, augment: Augment) -> Penalty:
 @explains
 def balanced_consistency(real_weight: Weight, fake_weight: Weight, augment: Augment) -> Penalty:
     """bCR: consistency on real data and on samples, each with its weight.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, x, brighter = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2)), lambda x, turn, use: x + 1.0
+      >>> float(jg.penalties.balanced_consistency(10.0, 1.0, brighter)(critic, x, x, None))  # (10 + 1) (3 + 4)^2
+      539.0
 
     Args:
       real_weight: >= 0 (10 in the paper), or a schedule of the step.
@@ -80,6 +98,14 @@ def approximate_r1(weight: Weight, sigma: float = 0.01) -> Penalty:
     To first order, and of a linear critic exactly, it is weight sigma^2 E ||grad_x D(x)||^2 in the mean over the noise
     e ~ N(0, I): `r1(2 weight sigma^2)`. It costs one more call of the critic and no double backward pass.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, real = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((4096, 2))
+      >>> turn = jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> penalty = jg.penalties.approximate_r1(1e4, sigma=0.01)
+      >>> 20 < float(penalty(critic, real, None, turn)) < 30  # r1(2.0): 25, in the mean
+      True
+
     Args:
       weight: lambda of the paper, >= 0 (100 there), or a schedule of the step.
       sigma: standard deviation of the noise, > 0 (0.01 for pictures in the paper).
@@ -97,6 +123,14 @@ def approximate_r1(weight: Weight, sigma: float = 0.01) -> Penalty:
 def approximate_r2(weight: Weight, sigma: float = 0.01) -> Penalty:
     """R2 without a second derivative: weight * E (D(G(z)) - D(G(z) + sigma e))^2; otherwise as `approximate_r1`.
 
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, fake = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((4096, 2))
+      >>> turn = jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> penalty = jg.penalties.approximate_r2(1e4, sigma=0.01)
+      >>> 20 < float(penalty(critic, None, fake, turn)) < 30  # r2(2.0): 25, in the mean
+      True
+
     Args:
       weight: >= 0, or a schedule of the step.
       sigma: standard deviation of the noise, > 0.
@@ -113,6 +147,11 @@ def approximate_r2(weight: Weight, sigma: float = 0.01) -> Penalty:
 def latent_consistency(fake_logits: ArrayLike, moved_logits: ArrayLike) -> Array:
     """zCR, for D: E (D(G(z)) - D(G(z + noise)))^2, to be added to its loss with a weight (20 in StudioGAN).
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.penalties.latent_consistency(jnp.zeros(3), jnp.full(3, 2.0)))
+      4.0
+
     Args:
       fake_logits: D(G(z)), [B, ...].
       moved_logits: of samples from latents moved a little (by N(0, 0.05^2) there), like fake_logits.
@@ -128,6 +167,11 @@ def latent_consistency(fake_logits: ArrayLike, moved_logits: ArrayLike) -> Array
 
 def latent_diversity(fake: ArrayLike, moved: ArrayLike) -> Array:
     """zCR, for G: -E (G(z) - G(z + noise))^2, to be added to its loss with a weight (0.5 in StudioGAN).
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.penalties.latent_diversity(jnp.zeros((1, 3)), jnp.full((1, 3), 2.0)))  # farther apart costs less
+      -4.0
 
     Args:
       fake: G(z), [B, ...].

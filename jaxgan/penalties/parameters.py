@@ -18,6 +18,11 @@ from jaxgan.types import PyTree
 def orthogonal(params: PyTree) -> Array:
     """Orthogonal regularisation: the sum over matrices of ||W^T W - I||_F^2.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> float(jg.penalties.orthogonal({"kernel": 2 * jnp.eye(2), "bias": jnp.ones(2)}))  # ||4 I - I||^2
+      18.0
+
     Args:
       params: tree of arrays.
     Returns:
@@ -32,6 +37,11 @@ def orthogonal(params: PyTree) -> Array:
 
 def orthogonal_off_diagonal(params: PyTree) -> Array:
     """BigGAN's form, which leaves norms free: the sum over matrices of ||W^T W * (1 - I)||_F^2 (weight 1e-4 there).
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> [float(jg.penalties.orthogonal_off_diagonal({"kernel": w})) for w in (2 * jnp.eye(2), jnp.ones((2, 2)))]
+      [0.0, 8.0]
 
     Args:
       params: tree of arrays, the generator's in the paper.
@@ -48,6 +58,11 @@ def spectral(params: PyTree) -> Array:
     """Spectral norm regularisation: the sum over matrices of half their squared largest singular value.
 
     The singular values are exact, by a decomposition of every matrix in every call.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> round(float(jg.penalties.spectral({"kernel": jnp.diag(jnp.array([3.0, 1.0]))})), 3)  # 3^2 / 2
+      4.5
 
     Args:
       params: tree of arrays.

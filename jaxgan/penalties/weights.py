@@ -36,13 +36,26 @@ def weight_at(weight: Weight, turn: Turn) -> float | Array:
     """A weight at this turn: a schedule's value at `turn.step`, or the number itself.
 
     For terms that are no penalties on a critic, such as `path_length`, and that a player weighs by itself.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, optax, jaxgan as jg
+      >>> turn = jg.Turn(jax.random.key(0), step=jnp.array(5))
+      >>> jg.penalties.weight_at(10.0, turn), float(jg.penalties.weight_at(optax.linear_schedule(1.0, 0.0, 10), turn))
+      (10.0, 0.5)
     """
     return weight(turn.step) if callable(weight) else weight
 
 
 @explains
 def total(*penalties: Penalty) -> Penalty:
-    """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none."""
+    """The sum of several penalties, such as `total(r1(10.0), r2(10.0))`; zero when there are none.
+
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> critic, x = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))
+      >>> float(jg.penalties.total(jg.penalties.r1(2.0), jg.penalties.r2(2.0))(critic, x, x, None))  # 25 + 25
+      50.0
+    """
     for penalty in penalties:
         check_penalty("a penalty of total", penalty)
     return lambda critic, real, fake, turn: sum(
@@ -56,6 +69,14 @@ def every(k: int, penalty: Penalty) -> Penalty:
 
     The mean over steps is the penalty's own. Under `vmap` over runs both branches are computed. StyleGAN2 pays R1 at
     every 16th step; for R3GAN's pair of penalties laziness is reported to ruin convergence.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> critic, real = lambda x: x @ jnp.array([3.0, 4.0]), jnp.zeros((2, 2))
+      >>> lazy = jg.penalties.every(16, jg.penalties.r1(2.0))
+      >>> turns = [jg.Turn(jax.random.key(0), jnp.array(step)) for step in (0, 1)]
+      >>> [float(lazy(critic, real, None, turn)) for turn in turns]  # 16 * 25, then nothing
+      [400.0, 0.0]
 
     Args:
       k: period in train steps, >= 1.
@@ -88,6 +109,13 @@ def packed(penalty: Penalty, degree: int) -> Penalty:
 
     For a discriminator of packs (`networks.remedies.Packed`, `networks.tabular`), as CTGAN's authors pay WGAN-GP: one
     norm, and one epsilon, for each pack. Without it the norm is that of a single example in its pack.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxgan as jg
+      >>> pairs = lambda x: x.reshape(-1, 4) @ jnp.array([3.0, 4.0, 0.0, 12.0])  # one logit for two examples
+      >>> x, turn = jnp.zeros((6, 2)), jg.Turn(jax.random.key(0), jnp.array(0))
+      >>> float(jg.penalties.packed(jg.penalties.r1(2.0), degree=2)(pairs, x, x, turn))  # 13^2, of the pair
+      169.0
 
     Args:
       penalty: of packs.
@@ -123,7 +151,14 @@ def packed(penalty: Penalty, degree: int) -> Penalty:
 
 
 class AfterAugmentation(NamedTuple):
-    """A penalty of the discriminator alone, at what it is shown; made by `after_augmentation`, for an adversary."""
+    """A penalty of the discriminator alone, at what it is shown; made by `after_augmentation`, for an adversary.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> plain = jg.penalties.r1(10.0)
+      >>> jg.penalties.after_augmentation(plain).penalty is plain
+      True
+    """
 
     penalty: Penalty
 
@@ -140,6 +175,16 @@ def after_augmentation(penalty: Penalty) -> AfterAugmentation:
 
     The two differ by what T does to a gradient: where it makes images smaller or fainter, slopes through it are
     smaller. Without an augmentation they are the same.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> colours = jg.augment.diffaugment("color")
+      >>> penalty = jg.penalties.after_augmentation(jg.penalties.every(16, jg.penalties.r1(10.0)))
+      >>> judge = jg.systems.adversary(jg.losses.non_saturating, penalty=penalty, augment=colours)
+      >>> jg.penalties.every(16, jg.penalties.after_augmentation(jg.penalties.r1(10.0)))(None, None, None, None)
+      Traceback (most recent call last):
+          ...
+      ValueError: after_augmentation says where a whole penalty is taken, and stands outermost: write ...
 
     Args:
       penalty: the whole of it, such as `every(16, r1(10.0))`.

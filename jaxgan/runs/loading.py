@@ -17,6 +17,7 @@ from jaxgan.runs.experiment import Best, Experiment, principal
 from jaxgan.runs.folder import example_of, read_config
 from jaxgan.runs.modules import made_by
 from jaxgan.runs.settings import check_numbers
+from jaxgan.runs.showing import run_in_html, run_in_words
 from jaxgan.types import Batch, TrainState
 
 # What building a game of another's config and batch may raise: what the page says is not what this code once wrote.
@@ -32,6 +33,15 @@ class Trained(NamedTuple):
     state: TrainState
     size: int  # examples of a step
     example: Batch  # one, by shapes alone
+    folder: Path = Path()  # of the run
+
+    def __repr__(self) -> str:
+        """Says what run it is, how far, and how good."""
+        return run_in_words(self.folder, self.state)
+
+    def _repr_html_(self) -> str:
+        """Shows it in a notebook, with its samples."""
+        return run_in_html(self.folder, self.state)
 
 
 def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: Path | None = None) -> Trained:
@@ -72,7 +82,8 @@ def load(run: Path, step: int | Literal["latest", "best"] = "latest", *, file: P
         may_differ = tuple(getattr(module, "MAY_DIFFER", ()))
         given = experiment.game.given
         state = checkpoint.restore(manager, target, page["config"], step=number, may_differ=may_differ, given=given)
-    return Trained(module, config, experiment, state, config.batch_size * getattr(config, "n_critic", 1), example)
+    size = config.batch_size * getattr(config, "n_critic", 1)
+    return Trained(module, config, experiment, state, size, example, Path(run))
 
 
 def held_out(trained: Trained) -> Source | None:

@@ -11,6 +11,7 @@ from jax import Array
 
 from jaxgan.data.encodings import Span
 from jaxgan.networks.tabular import activated
+from jaxgan.penalties.weights import check_at_least_zero
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, drawn, latents, shuffled, two_players
@@ -62,8 +63,9 @@ def ctgan(
       Xu, Skoularidou, Cuesta-Infante, Veeramachaneni. Modeling Tabular Data using Conditional GAN. NeurIPS 2019,
       section 4.3-4.4.
     """
-    if not weight >= 0 or not temperature > 0:
-        raise ValueError(f"ctgan needs weight >= 0 and temperature > 0; got {weight} and {temperature}")
+    check_at_least_zero("ctgan", "weight", weight)
+    if not isinstance(temperature, jax.core.Tracer) and not temperature > 0:
+        raise ValueError(f"ctgan needs temperature > 0; got {temperature}")
     plain, conditioned = (adversary(loss, judged=judged, **adversarial) for judged in (1, 2))
     judge = conditioned if any(span.kind == "category" for span in spans) else plain
 

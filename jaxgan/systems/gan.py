@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from jaxgan.game import frozen
+from jaxgan.losses.pairs import check_number
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, player_loss
 from jaxgan.systems.parts import Optimizer, condition_of, drawn, generates, two_players
@@ -94,11 +95,11 @@ def latent_optimization(
     References:
       Wu et al. LOGAN: Latent Optimisation for Generative Adversarial Networks. 2019, eq. 17 and algorithm 1.
     """
-    if rate < 0 or damping <= 0 or not 0 <= share <= 1 or weight < 0:
-        raise ValueError(
-            "latent_optimization needs rate >= 0, damping > 0, share in [0, 1] and weight >= 0; "
-            f"got {rate}, {damping}, {share} and {weight}"
-        )
+    for name, value in {"rate": rate, "damping": damping, "weight": weight}.items():
+        check_number("latent_optimization", name, value, low=0.0)
+    check_number("latent_optimization", "share", share, low=0.0, high=1.0)
+    if isinstance(damping, int | float) and damping == 0:
+        raise ValueError(f"latent_optimization needs damping > 0; got {damping}")
 
     def optimize(nets: Nets, z: Array, condition: tuple[Array, ...], turn: Turn) -> tuple[Array, Array]:
         generator, discriminator = frozen(nets["generator"]), frozen(nets["discriminator"])

@@ -12,6 +12,7 @@ from jax import Array
 
 from jaxgan.losses import categorical_information, gaussian_information
 from jaxgan.networks.heads import CodePosterior
+from jaxgan.penalties.weights import check_at_least_zero
 from jaxgan.priors import Codes, Prior, codes, split_codes
 from jaxgan.systems.adversary import Adversarial, LossOption, Verdict, adversary, between
 from jaxgan.systems.parts import Optimizer, check_outputs, drawn, latents, two_players
@@ -61,8 +62,8 @@ def infogan(
       Chen et al. InfoGAN: Interpretable Representation Learning by Information Maximizing Generative Adversarial Nets.
       NeurIPS 2016, section 5.
     """
-    if weight < 0 or continuous_weight < 0:
-        raise ValueError(f"infogan needs weights >= 0; got {weight} and {continuous_weight}")
+    check_at_least_zero("infogan", "weight", weight)
+    check_at_least_zero("infogan", "continuous_weight", continuous_weight)
     if adversarial.get("replay"):
         raise ValueError("infogan reads the codes of samples that were just made; a replay shows others: leave it out")
     prior, judge = codes(noise, categorical, continuous), adversary(loss, **adversarial)

@@ -10,6 +10,7 @@ from jax import Array
 
 from jaxgan.game import frozen
 from jaxgan.losses import misalignment
+from jaxgan.penalties.weights import check_at_least_zero
 from jaxgan.priors import Prior
 from jaxgan.systems.adversary import Adversarial, LossOption, adversary, between, numbered, player_loss
 from jaxgan.systems.parts import Optimizer, check_batch, players
@@ -63,8 +64,8 @@ def structure_style(
       Wang, Gupta. Generative Image Modeling using Style and Structure Adversarial Networks. ECCV 2016, eq. 1 to 6
       (there classes of normals and their cross-entropy stand for directions and their angles).
     """
-    if not min(weight, joint) >= 0:
-        raise ValueError(f"structure_style needs weight >= 0 and joint >= 0; got {weight} and {joint}")
+    check_at_least_zero("structure_style", "weight", weight)
+    check_at_least_zero("structure_style", "joint", joint)
     judges = [adversary(loss, f"discriminator_{part}", **numbered(adversarial, part)) for part in (STRUCTURE, STYLE)]
 
     def latent(key: Array, n: int, index: Array | None, part: int) -> Array:

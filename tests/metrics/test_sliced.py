@@ -147,3 +147,11 @@ def test_rounding_in_a_flat_channel_is_not_blown_up(key):
     flat = laplacian_swd((1e-7 * dots).astype(np.float32), (1e-7 * stripes).astype(np.float32), key)
     assert flat.mean < 1e-2
     assert laplacian_swd(dots.astype(np.float32), stripes.astype(np.float32), key).mean > 10
+
+
+def test_the_64_bit_mode_changes_nothing(key):
+    """A literal index was int64 there, beside int32 ones."""
+    x, y = images(8), images(8, seed=1)
+    plain = laplacian_swd(x, y, key, patches=4, directions=8)
+    with jax.enable_x64(True):
+        assert laplacian_swd(x, y, key, patches=4, directions=8).mean == pytest.approx(plain.mean, rel=1e-4)

@@ -1,5 +1,6 @@
 """Directions, projections, calibration, and trained networks as functions: against linear algebra and known answers."""
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -136,3 +137,25 @@ def test_crossed_styles_follow_one_latent_and_then_the_other():
         samplers.cross_styles(one, other, 5)
     with pytest.raises(ValueError, match=r"\[..., layers, W\]; got shapes \(1, 4, 3\) and \(1, 3, 3\)"):
         samplers.cross_styles(one, other[:, :3], 1)
+
+
+def test_a_pretrained_network_is_asked_what_it_takes():
+    """`trained` gives it to a view as the user wrote it: with a call that knows neither train nor a memory."""
+
+    class Normalised(nn.Module):
+        @nn.compact
+        def __call__(self, x, train):
+            return nn.BatchNorm(use_running_average=not train)(x)
+
+    x = jnp.array([[1.0], [3.0]])
+    variables = Normalised().init(jax.random.key(0), x, train=True)
+    networks = {"eye": jg.networks.pretrained(Normalised(), variables)}
+    state = jg.TrainState(
+        jnp.zeros((), jnp.int32),
+        jax.random.key(0),
+        {"eye": variables.get("params", {})},
+        {"eye": {"batch_stats": variables["batch_stats"]}},
+        {},
+        {},
+    )
+    assert jnp.allclose(samplers.trained(networks, state, "eye")(x), x, atol=1e-4)  # running: mean 0, variance 1

@@ -31,6 +31,13 @@ def extract(
 
     The last call is padded; its surplus is dropped. Parameters are copied to every device, batches are split.
 
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> bright = jg.metrics.extractors.function("brightness", lambda x: x.mean(axis=(1, 2)))
+      >>> black = np.zeros((3, 4, 4, 1), np.uint8)  # bytes, of a picture file
+      >>> jg.metrics.extractors.extract(bright, black).tolist()
+      [[-1.0], [-1.0], [-1.0]]
+
     Args:
       extractor: the network.
       images: [N, H, W, C], or an iterable of such batches of any N (or of mappings that hold them under "x"); uint8 in

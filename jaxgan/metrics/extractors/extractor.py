@@ -19,7 +19,14 @@ from jaxgan.types import PyTree
 
 
 class Extractor(NamedTuple):
-    """A feature network with all that a score must be reported with."""
+    """A feature network with all that a score must be reported with.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> pixels = jg.metrics.extractors.function("pixels", lambda x: x.reshape(len(x), -1))
+      >>> pixels.name, pixels.sha256, pixels.resize
+      ('pixels', '', 'none')
+    """
 
     name: str  # what scores are named after, such as "InceptionV3-FID 2048"
     sha256: str  # of the published weight file, or of the weights' content; "" where there are no weights
@@ -37,6 +44,13 @@ def inception(path: str | Path, tap: str = "2048", resize: str = "tf1") -> Extra
 
     Images are rounded to the 256 levels that a picture file has, resized to 299x299 and normalised by
     (value - 128) / 128. The name says "InceptionV3-FID" only with the published weights, else the weights' hash.
+
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.metrics.extractors.inception("weights.pth", tap="pool3")
+      Traceback (most recent call last):
+          ...
+      ValueError: tap is 'pool3'; have 64, 192, 768, 2048, logits_unbiased, logits, mixed_6
 
     Args:
       path: pt_inception-2015-12-05-6726825d.pth of the project pytorch-fid,
@@ -80,6 +94,13 @@ def efficientnet_lite0(tap: str = "features") -> Extractor:
     Images are rounded to 256 levels, resized to 224x224 by Pillow's antialiased bicubic filter and normalised by
     (value - 127) / 128. Scores are named "EfficientNet-Lite0 features", never "FID".
 
+    Example:
+      >>> import jaxgan as jg
+      >>> jg.metrics.extractors.efficientnet_lite0(tap="pool")
+      Traceback (most recent call last):
+          ...
+      ValueError: tap is 'pool'; have features, logits
+
     Args:
       tap: "features" [1280], or "logits" [1000] of the ImageNet-1k classes.
     Raises:
@@ -103,6 +124,13 @@ def efficientnet_lite0(tap: str = "features") -> Extractor:
 def digits_classifier(classifier: Classifier) -> Extractor:
     """The features of a judge that the project trained itself; scores are named "digits classifier", never "FID".
 
+    Example:
+      >>> import jax, numpy as np, jaxgan as jg
+      >>> x, y = np.where(np.arange(8)[:, None] % 2, 0.9, -0.9) * np.ones((8, 64)), np.arange(8) % 2
+      >>> judge = jg.metrics.train_classifier(x.reshape(8, 8, 8, 1), y, jax.random.key(0), steps=1, batch_size=8)
+      >>> jg.metrics.extractors.digits_classifier(judge)[:1]
+      ('digits classifier',)
+
     Args:
       classifier: of metrics.train_classifier; its images have its own size and channels.
     """
@@ -120,6 +148,12 @@ def digits_classifier(classifier: Classifier) -> Extractor:
 
 def function(name: str, f: Callable[[Any], Any], compiled: bool = True) -> Extractor:
     """Any function from images to features.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> pixels = jg.metrics.extractors.function("pixels", lambda x: x.reshape(len(x), -1))
+      >>> jg.metrics.extractors.extract(pixels, np.full((3, 4, 4, 1), -0.5)).shape
+      (3, 16)
 
     Args:
       name: what scores are named after; it must not claim to be an FID.

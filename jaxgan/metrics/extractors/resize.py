@@ -25,6 +25,12 @@ def tf1_bilinear(images: ArrayLike, size: tuple[int, int]) -> Array:
     The grid is anchored at the top left corner, so the picture shifts by up to half a pixel, and shrinking skips
     pixels. Differentiable.
 
+    Example:
+      >>> import jax.numpy as jnp, jaxgan as jg
+      >>> x = jnp.arange(4.0).reshape(1, 1, 4, 1)
+      >>> jg.metrics.extractors.tf1_bilinear(x, (1, 2)).ravel().tolist()  # every second pixel: nothing is averaged
+      [0.0, 2.0]
+
     Args:
       images: [B, H, W, C] float, any range.
       size: (height, width) of the result, static.
@@ -46,6 +52,12 @@ def tf1_bilinear(images: ArrayLike, size: tuple[int, int]) -> Array:
 
 def pil_bicubic(images: ArrayLike, size: tuple[int, int]) -> np.ndarray:
     """Resizes on the host with Pillow's antialiased bicubic filter, each channel as floats: not rounded to levels.
+
+    Example:
+      >>> import numpy as np, jaxgan as jg
+      >>> x = np.arange(4.0).reshape(1, 1, 4, 1)
+      >>> [round(float(v), 1) for v in jg.metrics.extractors.pil_bicubic(x, (1, 2)).ravel()]
+      [0.6, 2.4]
 
     Args:
       images: [B, H, W, C] pixel values in [0, 255], integer or float.

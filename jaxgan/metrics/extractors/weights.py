@@ -46,7 +46,16 @@ DTYPES = {  # of .safetensors; those that are not here are refused
 
 
 class Weights(NamedTuple):
-    """Named arrays, and where they come from."""
+    """Named arrays, and where they come from.
+
+    Example:
+      >>> import numpy as np, tempfile, pathlib
+      >>> from jaxgan.metrics.extractors import weights
+      >>> kernel = weights.Weights({"kernel": np.ones((2, 3))}, sha256="that of its source")
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     weights.read(weights.write(pathlib.Path(folder) / "w.npz", kernel)).sha256
+      'that of its source'
+    """
 
     arrays: dict[str, np.ndarray]  # by the names of the file
     sha256: str  # of the file, or, where it was made by `convert`, of the file that it was made from
@@ -125,6 +134,15 @@ def write(path: str | Path, weights: Weights) -> Path:
 
 def convert(path_in: str | Path, path_out: str | Path) -> Conversion:
     """Turns a weight file into .npz or .safetensors, bit for bit; names stay, bfloat16 becomes float32.
+
+    Example:
+      >>> import numpy as np, tempfile, pathlib, jaxgan as jg
+      >>> with tempfile.TemporaryDirectory() as name:
+      ...     folder = pathlib.Path(name)
+      ...     np.savez(folder / "weights.npz", kernel=np.ones((2, 3)))
+      ...     done = jg.metrics.extractors.convert(folder / "weights.npz", folder / "weights.safetensors")
+      >>> done.path.name, done.tensors, done.values
+      ('weights.safetensors', 1, 6)
 
     Args:
       path_in: what `read` reads.
