@@ -72,7 +72,9 @@ def _loaded(path: Path, where: str, split: str) -> Any:
     try:
         import datasets
     except ImportError as error:
-        raise ImportError("sets of Hugging Face are read by their library: pip install datasets") from error
+        raise ImportError(
+            "sets of Hugging Face are read by their library: pip install 'jaxgan[huggingface]'"
+        ) from error
     try:
         data = datasets.load_from_disk(str(path))
     except Exception as error:  # its readers raise nearly anything

@@ -151,7 +151,7 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
         if inner is not None:
             results = _evaluated(*inner, arguments)
         elif eqn.primitive is lax.pad_p and all(step == 0 for _, _, step in eqn.params["padding_config"]):
-            results = [_padded(*arguments, eqn.params["padding_config"])]
+            results = [_padded(arguments[0], arguments[1], eqn.params["padding_config"])]
         elif eqn.primitive.name == "stack":  # of which jax2onnx 0.13 knows nothing, as of its opposite
             axis = eqn.params["axis"]
             results = [lax.concatenate([lax.expand_dims(part, (axis,)) for part in arguments], axis)]
@@ -167,7 +167,7 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
     return list(map(value, jaxpr.outvars))
 
 
-def _padded(x: Array, value: Array, widths: Sequence[tuple[int, int, int]]) -> Array:
+def _padded(x: Array, value: Any, widths: Sequence[tuple[int, int, int]]) -> Array:
     """Pads, or crops where a width is negative, by parts of x itself, whose first axis is of no known size."""
     for axis, (low, high, _) in enumerate(widths):
         if low < 0 or high < 0:
