@@ -8,8 +8,8 @@ networks, `recording`, what initialises them, `rules`, what can happen in a turn
 game into another), `systems` (named GANs), `parallel` (many devices, processes and seeds), `guard`, `lock` and
 `watchdog` (what can be survived), `loop` and `checkpoint` (training that resumes exactly), `sample` and `samplers`
 (what a trained game can do), `metrics`, `evaluation` (figures with protocols), `report` and `diagnose` (what ails a
-run), `published` (weights of others), `runs` (an experiment as a folder), `export` (a generator for others to use),
-`explore` (a page to play with one) and `commands` (the `jaxgan` command line).
+run), `published` (weights of others), `runs` (an experiment as a folder), `recipes` (GANs by name for any pictures),
+`export` (a generator for others to use), `explore` (a page to play with one) and `commands` (the `jaxgan` command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         precision,
         priors,
         published,
+        recipes,
         recording,
         report,
         rules,
@@ -108,6 +109,7 @@ __all__ = [
     "precision",
     "priors",
     "published",
+    "recipes",
     "recording",
     "report",
     "rules",
