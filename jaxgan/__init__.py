@@ -9,7 +9,7 @@ game into another), `systems` (named GANs), `parallel` (many devices, processes 
 `watchdog` (what can be survived), `loop` and `checkpoint` (training that resumes exactly), `sample` and `samplers`
 (what a trained game can do), `metrics`, `evaluation` (figures with protocols), `report` and `diagnose` (what ails a
 run), `published` (weights of others), `runs` (an experiment as a folder), `recipes` (GANs by name for any pictures),
-`export` (a generator for others to use), `explore` (a page to play with one) and `commands` (the `jaxgan` command line).
+`export` (a generator for others to use), `explore` (a page to play with one) and `commands` (the command line).
 
 A room is imported when it is first used: `jaxgan --help` does not wait for JAX.
 """

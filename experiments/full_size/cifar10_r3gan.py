@@ -17,7 +17,6 @@ Takes: at the pace of the authors' Stacked MNIST (the same networks, 10 million 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,9 +29,10 @@ import jaxgan as jg
 from experiments.full_size.data import catalogued
 from jaxgan.data import Source
 from jaxgan.networks import r3gan
+from jaxgan.recipes.parts import half_cosine
+from jaxgan.recipes.r3gan import scheduled
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.runs.judging import JudgedBy, image_judge
-from jaxgan.types import Augment, Schedule, Turn
 
 SIZE, CLASSES = 32, 10
 
@@ -107,7 +107,7 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
         penalty=jg.penalties.total(jg.penalties.r1(gamma), jg.penalties.r2(gamma)),
         prior=prior,
         optimizer=adam,
-        augment=augmentation(half_cosine(0.0, config.augmentation, steps)) if config.augmentation else None,
+        augment=scheduled(half_cosine(0.0, config.augmentation, steps)) if config.augmentation else None,
     )
     half_life = half_cosine(0.0, 1e6 * config.ema_mimg, steps)
 
@@ -120,24 +120,3 @@ def build(config: Any, shape: tuple[int, ...], classes: int) -> Experiment:
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images; measure an FID with `metrics` and Inception features."""
     return image_judge(source(config), config.judged, config.judged_by)
-
-
-def half_cosine(first: float, last: float, steps: int) -> Schedule:
-    """Moves from one value to another along half a cosine, and stays there."""
-
-    def value(step: Array) -> Array:
-        share = jnp.minimum(jnp.asarray(step, jnp.float32) / steps, 1.0)
-        return last + (first - last) * 0.5 * (1 + jnp.cos(math.pi * share))
-
-    return value
-
-
-def augmentation(probability: Schedule) -> Augment:
-    """ADA's pixel moves, geometry, colour (at half the probability) and cutout, at a probability by schedule."""
-    moves, colours, cutout = (jg.augment.ada(*names) for names in (("blit", "geometry"), ("color",), ("cutout",)))
-
-    def augment(x: Array, turn: Turn, use: str) -> Array:
-        p = probability(turn.step)
-        return cutout(colours(moves(x, p, turn, use), 0.5 * p, turn, use), p, turn, use)
-
-    return augment

@@ -20,17 +20,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import jax.numpy as jnp
 import optax
-from jax import Array
 
 import jaxgan as jg
 from experiments.full_size.data import catalogued
 from jaxgan.data import Source
 from jaxgan.networks import stylegan2
+from jaxgan.recipes.parts import ema_decay
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.runs.judging import JudgedBy, image_judge
-from jaxgan.types import Schedule
 
 SIZE, CLASSES = 32, 10
 
@@ -121,16 +119,6 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
 def judge(config: Config, folder: Path) -> Judge:
     """Small versions of samples against those of the images; measure an FID with `metrics` and Inception features."""
     return image_judge(source(config), config.judged, config.judged_by)
-
-
-def ema_decay(batch_size: int, half_life: float, ramp: float) -> Schedule:
-    """Decay of an average whose half-life is a number of images, and at first no more than a share of those seen."""
-
-    def decay(step: Array) -> Array:
-        images = jnp.minimum(half_life, jnp.maximum(ramp * batch_size * step.astype(jnp.float32), 1e-8))
-        return 0.5 ** (batch_size / images)
-
-    return decay
 
 
 def _adam(config: Config, share: float) -> optax.GradientTransformation:

@@ -51,7 +51,8 @@ class Recipe(NamedTuple):
 
     def game(self) -> Game:
         """Returns the game, with the averaged generator."""
-        ema = {"generator": averaged(self.settings)} if self.settings.ema_kimg else None
+        batch, half_life = self.settings.batch_size, 1000 * self.settings.ema_kimg
+        ema = {"generator": ema_decay(batch, half_life)} if half_life else None
         return jg.game(self.networks, self.system, ema=ema, dynamics=self.dynamics or jg.dynamics.alternating())
 
 
@@ -122,16 +123,15 @@ def augmented(kind: str, kimg: float = 500.0) -> tuple[Augment | str | None, dic
     return (jg.augment.diffaugment("color", "translation", "cutout") if kind == "diffaugment" else None), {}
 
 
-def averaged(settings: Settings, ramp: float = 0.05) -> Schedule:
-    """Returns the decay of the averaged generator: its half-life is `ema_kimg` thousand pictures, and at first less.
+def ema_decay(batch_size: int, half_life: float, ramp: float = 0.05) -> Schedule:
+    """Decay of an average whose half-life is a number of pictures, and at first no more than a share of those so far.
 
-    Karras et al. 2020 (StyleGAN2-ADA): no more than 5 % of the pictures so far, so that a short run has an average too.
+    Karras et al. 2020 (StyleGAN2-ADA): with 5 % of them a short run has an average too.
     """
 
     def decay(step: Array) -> Array:
-        pictures = settings.batch_size * step.astype(jnp.float32)
-        half_life = jnp.minimum(1000 * settings.ema_kimg, jnp.maximum(ramp * pictures, 1e-8))
-        return 0.5 ** (settings.batch_size / half_life)
+        pictures = jnp.minimum(half_life, jnp.maximum(ramp * batch_size * step.astype(jnp.float32), 1e-8))
+        return 0.5 ** (batch_size / pictures)
 
     return decay
 

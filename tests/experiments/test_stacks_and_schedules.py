@@ -10,9 +10,10 @@ from experiments.digits import stacked as stacked_digits
 from experiments.digits import stacked_games, truncation
 from experiments.digits.data import few_labels
 from experiments.digits.stacks import stacked
-from experiments.full_size import cifar10_r3gan, cifar10_stylegan2_ada, stacked_mnist_pacgan
+from experiments.full_size import stacked_mnist_pacgan
 from experiments.glyphs.data import endless
 from experiments.glyphs.text import captioned
+from jaxgan.recipes.parts import ema_decay, half_cosine
 from jaxgan.runs.training import Finished
 
 
@@ -99,12 +100,12 @@ def test_the_generator_of_pacgan_moves_twice():
 
 
 def test_half_cosine():
-    value = cifar10_r3gan.half_cosine(4.0, 2.0, 10)
+    value = half_cosine(4.0, 2.0, 10)
     np.testing.assert_allclose([value(jnp.asarray(k)) for k in (0, 5, 10, 99)], [4.0, 3.0, 2.0, 2.0], rtol=1e-6)
 
 
 def test_averages_have_their_half_life_in_images():
-    decay = cifar10_stylegan2_ada.ema_decay(64, 640.0, 0.05)
+    decay = ema_decay(64, 640.0, 0.05)
     assert float(decay(jnp.asarray(0))) == 0  # the first parameters are forgotten
     np.testing.assert_allclose(decay(jnp.asarray(100)), 0.5 ** (64 / 320), rtol=1e-6)  # a twentieth of 6,400
     np.testing.assert_allclose(decay(jnp.asarray(10_000)), 0.5 ** (1 / 10), rtol=1e-6)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from jaxgan.recipes.choosing import RECIPES, choose, cook
-from jaxgan.recipes.parts import Facts, Settings, averaged, check_doubled, check_halved
+from jaxgan.recipes.parts import Facts, check_doubled, check_halved
 
 KINDS = {  # what CI trains on: grey in classes, colour, colour that is not square
     "28x28 grey in classes": Facts((28, 28, 1), 10, 1797),
@@ -115,14 +115,6 @@ def test_few_pictures_are_augmented_and_fill_a_batch():
     assert cook("r3gan", Facts((32, 32, 3), 0, 50_000), False, {}).settings.augment == "ada"
     assert cook("dcgan", Facts((32, 32, 3), 0, 100), False, {}).settings.batch_size == 64
     assert cook("dcgan", Facts((32, 32, 3), 0, 100), False, {"batch_size": 128}).settings.batch_size == 128
-
-
-def test_the_average_is_of_five_percent_at_first():
-    settings = Settings(1, 10, 1, 1, 1, 0.1, 0.0, 1.0, "none")
-    decay = averaged(settings)
-    # after 100 steps of 10 pictures: half-life 50 pictures, of which a step is a fifth; in the end 1000 pictures
-    assert float(decay(jnp.int32(100))) == pytest.approx(0.5 ** (1 / 5), rel=1e-5)
-    assert float(decay(jnp.int32(10**6))) == pytest.approx(0.5 ** (1 / 100), rel=1e-5)
 
 
 def test_the_choice_says_why():
