@@ -9,8 +9,7 @@ import optax
 
 import jaxgan as jg
 from jaxgan.networks import biggan
-from jaxgan.recipes.parts import Facts, Recipe, Settings, augmented, check_halved, chosen, narrowed, r1
-from jaxgan.recipes.parts import usual_augment as usual
+from jaxgan.recipes.parts import Facts, Recipe, Settings, augmented, check_halved, chosen, narrowed, r1, usual_augment
 
 CHUNK = 20  # of the latent, for the smallest map and for each block
 
@@ -45,7 +44,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=2e-4 if not large else 1e-4,
         gamma=0.0,
         ema_kimg=10.0 if small else 500.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     s = s._replace(latent=-(-s.latent // (doublings + 1)) * (doublings + 1))

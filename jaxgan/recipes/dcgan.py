@@ -7,8 +7,18 @@ from typing import Any
 
 import jaxgan as jg
 from jaxgan.networks import dcgan
-from jaxgan.recipes.parts import Facts, Recipe, Settings, adam, augmented, check_halved, chosen, narrowed, r1
-from jaxgan.recipes.parts import usual_augment as usual
+from jaxgan.recipes.parts import (
+    Facts,
+    Recipe,
+    Settings,
+    adam,
+    augmented,
+    check_halved,
+    chosen,
+    narrowed,
+    r1,
+    usual_augment,
+)
 
 
 def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
@@ -42,7 +52,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=1e-3 if penalised else 2e-4,
         gamma=1.0 if penalised else 0.0,
         ema_kimg=10.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     augment, more = augmented(s.augment, 100.0 if small else 500.0)

@@ -178,11 +178,7 @@ def check_doubled(recipe: str, facts: Facts) -> int:
         others = [side] if small == large else _multiples(large, step, side)
         near += [(side, other) if sides[0] <= sides[1] else (other, side) for other in others]
     words = "4, 5, 6 or 7 times a power of two along the smaller side, and the larger halves as often"
-    return _raise(_unreached(recipe, sides, words, near))
-
-
-def _raise(error: ValueError) -> int:
-    raise error
+    raise _unreached(recipe, sides, words, near)
 
 
 def _multiples(side: int, step: int, least: int) -> list[int]:

@@ -11,8 +11,7 @@ from jax import Array
 
 import jaxgan as jg
 from jaxgan.networks import r3gan
-from jaxgan.recipes.parts import Facts, Recipe, Settings, augmented, check_doubled, chosen, half_cosine
-from jaxgan.recipes.parts import usual_augment as usual
+from jaxgan.recipes.parts import Facts, Recipe, Settings, augmented, check_doubled, chosen, half_cosine, usual_augment
 from jaxgan.types import Augment, Network, Schedule, Turn
 
 
@@ -48,7 +47,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=5e-4 if small else 2e-4,
         gamma=1.0 if small else 2.0 * (pixels / 4096) ** 1.56,
         ema_kimg=10.0 if small else 5000.0 if pixels <= 1024 else 500.0,
-        augment=usual(facts) if small else "ada",
+        augment=usual_augment(facts) if small else "ada",
     )
     s = chosen(own, given, facts)
     steps = max(1, round(20e6 / s.batch_size))

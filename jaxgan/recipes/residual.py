@@ -8,8 +8,18 @@ from typing import Any, Literal
 import jaxgan as jg
 from jaxgan.networks import resnet
 from jaxgan.penalties import gradient_penalty
-from jaxgan.recipes.parts import Facts, Recipe, Settings, adam, augmented, check_halved, chosen, narrowed, r1
-from jaxgan.recipes.parts import usual_augment as usual
+from jaxgan.recipes.parts import (
+    Facts,
+    Recipe,
+    Settings,
+    adam,
+    augmented,
+    check_halved,
+    chosen,
+    narrowed,
+    r1,
+    usual_augment,
+)
 
 
 def sngan(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
@@ -39,7 +49,7 @@ def sngan(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=2e-4,
         gamma=0.0,
         ema_kimg=10.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     return _game(facts, small, s, "sngan")
@@ -72,7 +82,7 @@ def wgan_gp(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=2e-4,
         gamma=10.0,
         ema_kimg=10.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     return _game(facts, small, s, "wgan_gp")
@@ -106,7 +116,7 @@ def sagan(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=2e-4 if small else 1e-4,
         gamma=0.0,
         ema_kimg=10.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     return _game(facts, small, s, "sagan")

@@ -10,8 +10,18 @@ import optax
 import jaxgan as jg
 from jaxgan.networks import biggan, unet
 from jaxgan.recipes.biggan import CHUNK
-from jaxgan.recipes.parts import Facts, Recipe, Settings, adam, augmented, check_halved, chosen, narrowed, r1
-from jaxgan.recipes.parts import usual_augment as usual
+from jaxgan.recipes.parts import (
+    Facts,
+    Recipe,
+    Settings,
+    adam,
+    augmented,
+    check_halved,
+    chosen,
+    narrowed,
+    r1,
+    usual_augment,
+)
 
 
 def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
@@ -44,7 +54,7 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
         learning_rate=5e-4 if small else 1e-4,
         gamma=0.0,
         ema_kimg=10.0 if small else 500.0,
-        augment=usual(facts),
+        augment=usual_augment(facts),
     )
     s = chosen(own, given, facts)
     s = s._replace(latent=-(-s.latent // (doublings + 1)) * (doublings + 1))
