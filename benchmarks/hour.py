@@ -38,13 +38,14 @@ def main() -> int:
     parser.add_argument("--page", type=Path, help="where the transcript is written")
     parser.add_argument("--steps", type=int, help="of the training; the recipe's own if not given")
     flags = parser.parse_args()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # started in the background, it would be ignored below
     folder = flags.folder or Path(tempfile.mkdtemp(prefix="hour-"))
     folder.mkdir(parents=True, exist_ok=True)
     make_pictures(folder)
     steps = "" if flags.steps is None else f" --steps {flags.steps}"
     commands = [
         "python -m venv env",
-        f"env/bin/pip install --quiet '{ROOT}[explore,export]'",
+        f"env/bin/pip install -qq '{ROOT}[explore,export]'",
         "env/bin/jaxgan recipes --size 32 --number 240",
         "env/bin/jaxgan train pictures --labels --size 32 --dry-run",
         f"env/bin/jaxgan train pictures --labels --size 32 --id first{steps}",
@@ -52,7 +53,7 @@ def main() -> int:
         "env/bin/jaxgan sample runs/train/first --n 60",
         f"env/bin/jaxgan explore runs/train/first --port {PORT}",
         "env/bin/jaxgan export runs/train/first",
-        "env/bin/jaxgan evaluate runs/train/first apart",
+        "env/bin/jaxgan evaluate runs/train/first apart --features pixels",
         "env/bin/jaxgan doctor runs/train/first",
     ]
     parts, failed, whole = [], [], 0.0
@@ -172,6 +173,7 @@ def explored(command: str, folder: Path) -> tuple[int, str, float]:
                 answered = False
                 time.sleep(0.1)
         seconds = time.monotonic() - began
+        time.sleep(2)  # it says where the page is
         server.send_signal(signal.SIGINT)
         printed = server.communicate(timeout=60)[0]
     return 0 if answered else 1, printed, seconds
