@@ -303,7 +303,7 @@ def _until_training(experiment: str) -> Iterator[None]:
         raise Accepted
 
     with contextlib.ExitStack() as stack:
-        for name in ("runs.start._first", "runs.seeds.sweep", "parallel.sweep", "metrics.train_classifier"):
+        for name in ("runs.start.first_state", "runs.seeds.sweep", "parallel.sweep", "metrics.train_classifier"):
             stack.enter_context(mock.patch(f"jaxgan.{name}", accept))
         if file := importlib.import_module("experiments").TABLES.get(experiment):
             module = importlib.import_module(file)

@@ -157,8 +157,8 @@ def test_layers_keep_what_went_before():
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"weight": -1.0}, "weight >= 0 and temperature > 0; got -1.0 and 0.2"),
-        ({"temperature": 0.0}, "got 1.0 and 0.0"),
+        ({"weight": -1.0}, "ctgan needs a weight >= 0; got -1.0"),
+        ({"temperature": 0.0}, "ctgan needs temperature > 0; got 0.0"),
     ],
 )
 def test_settings_out_of_range(change, says):

@@ -162,8 +162,9 @@ def test_settings_out_of_range():
         reacgan(**common, margin=2)
     with pytest.raises(ValueError, match=r"named \['critic'\]; expected \['discriminator', 'generator'\]"):
         acgan(**common | {"optimizer": {"critic": optax.sgd(0.1)}})
-    with pytest.raises(ValueError, match="weights >= 0; got -1 and"):
-        infogan(**noise, weight=-1)
+    for name in ("weight", "continuous_weight"):
+        with pytest.raises(ValueError, match=f"infogan needs (a )?{name} >= 0; got -1"):
+            infogan(**noise, **{name: -1})
     with pytest.raises(ValueError, match=r"two values or more each, or continuous ones; got \(\) and 0"):
         infogan(**noise, categorical=())
     with pytest.raises(ValueError, match="objective='other' is unknown"):

@@ -107,8 +107,9 @@ def test_it_paints_what_it_is_given():
 
 
 def test_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"weight >= 0 and joint >= 0; got -1\.0 and 0\.0"):
-        structure_style(**SETTINGS, weight=-1.0)
+    for name in ("weight", "joint"):
+        with pytest.raises(ValueError, match=rf"structure_style needs (a )?{name} >= 0; got -1\.0"):
+            structure_style(**SETTINGS, **{name: -1.0})
     played = jg.game(NETWORKS, structure_style(**SETTINGS))
     with pytest.raises(ValueError, match=r"needs batch\['normals'\], their surfaces' directions; the batch has"):
         played.init(jax.random.key(0), {"x": BATCH["x"]})
