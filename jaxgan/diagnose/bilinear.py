@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 from jax import Array
@@ -18,7 +19,7 @@ class Number(nn.Module):
     @nn.compact
     def __call__(self) -> Array:
         """Returns the number, []."""
-        return self.param("number", nn.initializers.ones, ())
+        return self.param("number", nn.initializers.ones, (), jnp.float32)
 
 
 def bilinear(dynamics: Dynamics, learning_rate: float, steps: int = 1) -> np.ndarray:
