@@ -7,16 +7,14 @@ scripts. Statistics that were accumulated ("standing statistics") are means, as 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
 from jaxgan.networks.biggan import _DISCRIMINATOR, _GENERATOR
-from jaxgan.published.parts import Network, Take, checked, conv, dense, taking, to_map
+from jaxgan.published.parts import Arrays, Network, Take, checked, conv, dense, taking, to_map
 from jaxgan.published.spectral import iterated
 
 LEFT = (".sv0", ".accumulation_counter", "num_batches_tracked")
-Arrays = Mapping[str, np.ndarray]
 
 
 def generator(arrays: Arrays) -> tuple[Network, int]:

@@ -14,6 +14,7 @@ from jaxgan.networks import biggan, r3gan, resnet, stylegan2
 from jaxgan.types import by_path
 
 FAMILIES = {"stylegan2": stylegan2, "r3gan": r3gan, "biggan": biggan, "sngan": resnet}  # by name, the networks
+Arrays = Mapping[str, np.ndarray]  # of a file, by name
 Take = Callable[[str], np.ndarray]
 
 
@@ -63,7 +64,7 @@ def to_map(weight: np.ndarray, height: int, width: int) -> np.ndarray:
     return ordered.reshape(weight.shape)
 
 
-def taking(arrays: Mapping[str, np.ndarray]) -> tuple[Take, Callable[[Iterable[str]], None]]:
+def taking(arrays: Arrays) -> tuple[Take, Callable[[Iterable[str]], None]]:
     """Returns what gives each array once, and what checks that none is left over but those of some endings.
 
     Args:

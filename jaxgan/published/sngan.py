@@ -7,15 +7,13 @@ it leaves: settings of ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
-from jaxgan.published.parts import Network, Take, checked, conv, dense, taking, to_map
+from jaxgan.published.parts import Arrays, Network, Take, checked, conv, dense, taking, to_map
 from jaxgan.published.spectral import iterated, paired
 
 LEFT = ("num_batches_tracked", "sn_sigma")
-Arrays = Mapping[str, np.ndarray]
 
 
 def generator(arrays: Arrays) -> tuple[Network, int]:

@@ -28,12 +28,12 @@ def recipe(facts: Facts, small: bool, given: Mapping[str, Any]) -> Recipe:
     """BigGAN's generator against a U-Net that judges pictures and their pixels, regularised by CutMix.
 
     The discriminator halves pictures down to 4 to 7 pixels, as the authors' do at 128 and 256. Adam (0, 0.999) at 1e-4
-    (G) and 5e-4 (D); the weight of what is learned from mixed pictures rises from 0 to 1 over the first tenth of
-    `steps` of a small run, and over 20,000 steps else.
+    (G) and 5e-4 (D); the weight of what is learned from mixed pictures rises from 0 to 1 over 20,000 steps.
 
     Args:
       facts: of the data; sides are multiples of 4, from 16 on.
-      small: an eighth of the paper's width, Adam's rates fivefold and twofold, and fewer steps.
+      small: an eighth of the paper's width, Adam's rates fivefold and twofold, fewer steps, and 300 of them until mixed
+        pictures have their full weight.
       given: settings that override; `width` is of the U-Net's first map, and BigGAN's "ch"; `gamma` is the weight of
         R1 on pictures' logits.
     Returns:
