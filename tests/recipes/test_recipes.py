@@ -1,5 +1,7 @@
 """Every recipe trains on every kind of data, and says which sides it does not reach."""
 
+from importlib import import_module
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -138,3 +140,43 @@ def test_projected_says_what_it_does_not_take():
             cook("projected", facts, True, {})
     with pytest.raises(ValueError, match="--gamma"):
         cook("projected", Facts((32, 32, 3)), True, {"gamma": 1.0})
+
+
+PAPERS = {  # (recipe, experiment) whose networks are the same: (facts, what the experiment has otherwise)
+    "dcgan": ("cifar10_dcgan", Facts((32, 32, 3))),
+    "sngan": ("cifar10_sngan", Facts((32, 32, 3))),
+    "wgan_gp": ("cifar10_wgan_gp", Facts((32, 32, 3))),
+    "sagan": ("cifar10_sagan", Facts((32, 32, 3), 10)),
+    "biggan": ("cifar10_biggan", Facts((32, 32, 3), 10)),
+    "biggan at 128": ("imagenet128_biggan", Facts((128, 128, 3), 1000)),
+    "r3gan": ("cifar10_r3gan", Facts((32, 32, 3), 10)),
+    "stylegan2": ("cifar10_stylegan2_ada", Facts((32, 32, 3), 10)),
+}
+PLAYERS = ("generator", "discriminator")
+OTHERWISE = {("stylegan2", "discriminator")}  # the authors' configuration "cifar" has no residual connections there
+
+
+@pytest.mark.parametrize(
+    ("case", "player"), [(case, player) for case in PAPERS for player in PLAYERS if (case, player) not in OTHERWISE]
+)
+def test_the_paper_scale_has_the_networks_of_the_full_size_experiments(case, player):
+    """By names and shapes of all parameters: two ways to say one network must not drift apart."""
+    experiment, facts = PAPERS[case]
+    recipe = cook(case.split()[0], facts, False, {})
+    module = import_module(f"experiments.full_size.{experiment}")
+    built = module.build(module.Config(), facts.shape, facts.classes)
+    assert recipe.settings.latent == module.Config().latent
+    ours, theirs = (
+        parameters(nets[player], player, facts, recipe.settings.latent)
+        for nets in (recipe.networks, built.game.networks)
+    )
+    assert ours == theirs
+    assert len(jax.tree.leaves(ours)) > 8
+
+
+def parameters(network, player, facts, latent):
+    shape = (4, latent) if player == "generator" else (4, *facts.shape)
+    given = [jax.ShapeDtypeStruct(shape, jnp.float32)]
+    given += [jax.ShapeDtypeStruct((4,), jnp.int32)] if facts.classes else []
+    keys = {name: jax.random.key(0) for name in ("params", "global", "latent")}
+    return jax.tree.map(jnp.shape, jax.eval_shape(lambda *xs: network.init(keys, *xs), *given)["params"])
