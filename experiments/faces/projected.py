@@ -45,7 +45,7 @@ class Config:
     seed: int = 0  # the first; of parameters, latents and data order
     seeds: int = 1  # runs of each method
     steps: int = 300  # train steps through frozen features
-    plain_steps: int = 7200  # of DCGAN, which take as long
+    plain_steps: int = 3600  # of DCGAN, which take as long
     batch_size: int = 16  # faces a step
     size: int = 64  # pixels that the frozen network sees, 64 or 96
     scales: int = 4  # maps of it that are used, from the finest, 1 to 4

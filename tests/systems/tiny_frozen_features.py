@@ -23,6 +23,7 @@ class Eye(nn.Module):
         return {"maps": [fine, nn.Conv(4, (2, 2), 2, name="coarse")(fine)]}
 
 
+@functools.cache  # one compilation for all tests of a process
 def eye():
     """Its features with weights and mixing by fixed keys."""
     image = jax.ShapeDtypeStruct((1, EYE_SIZE, EYE_SIZE, 3), "float32")
@@ -92,6 +93,7 @@ def distilled(features, **options):
     return networks, jg.systems.adversarial_distillation(**settings | options), {"x": X}
 
 
+@functools.cache
 def teacher():
     """A denoiser of points with given weights."""
     network = denoisers.Denoiser(denoisers.PointBackbone(4, 1), 1.0)
