@@ -243,6 +243,12 @@ def test_rooms_of_the_readme_are_there_as_it_writes_them():
     assert set(rooms) - {"explore", "game", "sample"} <= modules  # of those three the name is the function
 
 
+def test_one_file_reads_pickles_and_needs_none_of_the_library():
+    reads = [path for path in FILES if re.search(r"^\s*(import|from) pickletools", path.read_text(), re.MULTILINE)]
+    assert [path.relative_to(ROOT).as_posix() for path in reads] == ["metrics/extractors/pickles.py"]
+    assert not set(imported_rooms(reads[0]))
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_runs_strings_and_nothing_is_merely_asserted(path):
     """No pickle, eval or exec: data stays data. No assert: `python -O` would remove the check."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxgan.metrics.extractors import pth, weights
-from jaxgan.published import biggan, r3gan, sngan, stylegan2
+from jaxgan.metrics.extractors import weights
+from jaxgan.published import biggan, pkl, r3gan, sngan, stylegan2
 from jaxgan.published.parts import Network
 
 
@@ -80,7 +80,7 @@ def read(path: Path, *, average: Path | None = None, discriminator: Path | None 
 
 def _pickled(path: Path) -> Published:
     data = path.read_bytes()
-    networks = pth.modules(data)
+    networks = pkl.modules(data)
     main = networks.get("G") or networks.get("G_ema")
     if main is None:
         raise ValueError(f"it has no network G or G_ema; it has {', '.join(networks)}")

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.metrics.extractors.pth import Module
 from jaxgan.published.parts import Network, Take, checked, conv, dense, taking
+from jaxgan.published.pkl import Module
 
 LEFT = ("Resampler.Kernel",)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxgan.metrics.extractors.pth import Module
 from jaxgan.published.parts import Network, Take, checked, conv, dense, doubling, taking
+from jaxgan.published.pkl import Module
 
 ARCHITECTURES = {"skip": "skip", "resnet": "residual", "orig": "plain"}
 LEFT = ("resample_filter",)  # arrays that are no parameters

@@ -11,9 +11,8 @@ from PIL import Image
 
 import jaxgan as jg
 from jaxgan.commands.main import main as jaxgan
-from jaxgan.metrics.extractors import pth
 from jaxgan.networks import residual
-from jaxgan.published import read, spectral
+from jaxgan.published import pkl, read, spectral
 from jaxgan.published.parts import to_map
 from jaxgan.runs import loading
 from tests.published import written
@@ -150,7 +149,7 @@ def test_nothing_in_a_pickle_is_run(k, tmp_path, capsys):
     canary = tmp_path / "canary"
     name, data, message = list(attacks(canary))[k]
     with pytest.raises(ValueError, match=message):
-        pth.modules(data)
+        pkl.modules(data)
     (tmp_path / "bad.pkl").write_bytes(data)
     assert jaxgan(["import-weights", str(tmp_path / "bad.pkl"), "--out", str(tmp_path / "run")]) == 2, name
     words = capsys.readouterr().err.strip()
@@ -187,18 +186,18 @@ def lie():
 
 def test_files_that_are_torn_or_lie_are_refused(tmp_path):
     whole = written.snapshot(*written.stylegan2())
-    assert set(pth.modules(whole)) == {"G", "D", "G_ema"}
+    assert set(pkl.modules(whole)) == {"G", "D", "G_ema"}
     for cut in (0, 1, 40, len(whole) // 2, len(whole) - 1):
         with pytest.raises(ValueError, match=r"torn|not a readable|exhausted|expected|not enough|no newline"):
-            pth.modules(whole[:cut])
+            pkl.modules(whole[:cut])
     with pytest.raises(ValueError, match=r"expected 4294967295 bytes"):
-        pth.modules(b"\x80\x03B" + struct.pack("<I", 2**32 - 1) + b"abc.")
+        pkl.modules(b"\x80\x03B" + struct.pack("<I", 2**32 - 1) + b"abc.")
     with pytest.raises(ValueError, match="the tensors claim 4294967296 bytes"):
-        pth.modules(lie())
+        pkl.modules(lie())
     with pytest.raises(ValueError, match="refused: more than 20000 parts"):
-        pth.modules(bomb())
+        pkl.modules(bomb())
     with pytest.raises(ValueError, match="no network"):
-        pth.modules(pickle.dumps({"G": 1, "D": [2]}, 3))
+        pkl.modules(pickle.dumps({"G": 1, "D": [2]}, 3))
 
 
 def odd(change):

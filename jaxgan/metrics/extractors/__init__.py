@@ -6,7 +6,8 @@ inception_v3  InceptionV3 in its FID variant; the user brings the weights
 efficientnet  EfficientNet-Lite0, whose ImageNet weights ship in an optional package
 resize        the two resizers that published figures are made with
 weights       weight files: .pth (nothing in it is run), .npz, .safetensors; hashes; conversion
-pth           the machine that reads a .pth without PyTorch
+pth           state dicts of a .pth, without PyTorch
+pickles       the machine that says what is in a pickle, and runs nothing of it
 """
 
 from jaxgan.metrics.extractors.extract import extract
