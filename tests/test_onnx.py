@@ -11,7 +11,9 @@ import pytest
 
 import jaxgan as jg
 from jaxgan import export
-from jaxgan.networks import dcgan, stylegan2
+from jaxgan.networks import conditioning, translators
+from jaxgan.recipes.choosing import RECIPES, cook
+from jaxgan.recipes.parts import Facts
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="pip install 'jaxgan[onnx]': ONNX IS NOT TESTED")
 pytest.importorskip("jax2onnx", reason="pip install 'jaxgan[onnx]': ONNX IS NOT TESTED")
@@ -19,39 +21,63 @@ pytest.importorskip("jax2onnx", reason="pip install 'jaxgan[onnx]': ONNX IS NOT 
 PRIOR = jg.priors.normal(5)
 
 
-def started(generator, channels, size=8):
-    """A game of a generator, and its state with all numbers moved."""
-    system = jg.systems.gan(loss=jg.losses.hinge, prior=PRIOR, optimizer=optax.sgd(0.1))
-    critic = nn.Sequential([lambda x: x.reshape(x.shape[0], -1), nn.Dense(1), lambda h: h[:, 0]])
-    game = jg.game({"generator": generator, "discriminator": critic}, system)
-    state = jax.jit(game.init)(jax.random.key(0), {"x": np.zeros((2, size, size, channels), np.float32)})
+class Critic(nn.Module):
+    """Anything -> a logit, linear in the picture."""
+
+    @nn.compact
+    def __call__(self, x, y=None):
+        return nn.Dense(1)(x.reshape(x.shape[0], -1))[:, 0]
+
+
+def started(generator, shape, prior, classes=0):
+    """A game of a generator, and its state with all parameters moved."""
+    system = jg.systems.gan(loss=jg.losses.hinge, prior=prior, optimizer=optax.sgd(0.1))
+    game = jg.game({"generator": generator, "discriminator": Critic()}, system)
+    batch = {"x": np.zeros((2, *shape), np.float32)} | ({"y": np.zeros(2, np.int32)} if classes else {})
+    state = jax.jit(game.init)(jax.random.key(0), batch)
+    return game, state._replace(params=moved(state.params))
+
+
+def moved(params):
     noise = np.random.default_rng(0)
-
-    def moved(leaf):
-        return leaf + 0.1 * noise.standard_normal(leaf.shape).astype(np.float32)
-
-    return game, state._replace(params=jax.tree.map(moved, state.params))
+    return jax.tree.map(lambda leaf: leaf + 0.1 * noise.standard_normal(leaf.shape).astype(np.float32), params)
 
 
-@pytest.mark.parametrize(
-    ("generator", "channels"),
-    [
-        (dcgan.Generator(channels=1, size=16, features=4), 1),
-        (stylegan2.Generator(3, 8, 4, 8, (6, 6)), 3),
-    ],
-    ids=["dcgan", "stylegan2"],
-)
-def test_a_file_makes_the_same_samples_for_any_number(generator, channels, tmp_path):
-    game, state = started(generator, channels, generator.size)
-    made = export.write(game, state, tmp_path / "taken", prior=PRIOR, with_onnx=True)
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_file_of_every_recipe_makes_the_same_samples_for_any_number(name, tmp_path):
+    facts = Facts((16, 16, 3), 0 if name == "projected" else 3, 100)
+    width = {"biggan": 1, "unet": 1, "dcgan": 4}.get(name, 8)
+    recipe = cook(name, facts, True, {"width": width, "latent": 6})
+    game, state = started(recipe.networks["generator"], facts.shape, recipe.prior, facts.classes)
+    y = {"y": np.zeros(2, np.int32)} if facts.classes else None
+    made = export.write(game, state, tmp_path / "taken", inputs=y, prior=recipe.prior, with_onnx=True)
     assert made.programs[-1] == "generator.onnx"
     session = onnxruntime.InferenceSession(tmp_path / "taken" / "generator.onnx")
     for n in (1, 7):
-        z = np.asarray(PRIOR(jax.random.key(n), n))
-        (samples,) = session.run(["samples"], {"z": z})
-        wanted = np.asarray(jg.sample(game, state, jax.random.key(0), z=z))
+        given = {"z": np.asarray(recipe.prior(jax.random.key(n), n))}
+        given |= {"y": np.arange(n, dtype=np.int32) % 3} if facts.classes else {}
+        (samples,) = session.run(["samples"], given)
+        wanted = np.asarray(jg.sample(game, state, jax.random.key(0), **given))
         np.testing.assert_allclose(samples, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
-    assert json.loads((tmp_path / "taken" / "export.json").read_text())["latents"] == [5]
+        assert np.ptp(wanted) > 0.1
+    assert json.loads((tmp_path / "taken" / "export.json").read_text())["latents"] == [recipe.settings.latent]
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [translators.UNet(features=2, depth=2, dropout=0.0), translators.ResNet(features=2, blocks=1)],
+    ids=["unet", "resnet"],
+)
+def test_the_file_of_a_translator(generator, tmp_path):
+    networks = {"generator": generator, "discriminator": conditioning.Concatenated(Critic())}
+    game = jg.game(networks, jg.systems.pix2pix(loss=jg.losses.hinge, optimizer=optax.sgd(0.1)))
+    x = np.random.default_rng(1).uniform(-1, 1, (7, 16, 16, 3)).astype(np.float32)
+    state = jax.jit(game.init)(jax.random.key(0), {"a": x[:2], "b": x[:2]})
+    state = state._replace(params=moved(state.params))
+    export.write(game, state, tmp_path / "taken", inputs={"a": x[:2]}, with_onnx=True)
+    (samples,) = onnxruntime.InferenceSession(tmp_path / "taken" / "generator.onnx").run(["samples"], {"a": x})
+    wanted = np.asarray(jg.sample(game, state, jax.random.key(0), a=x))
+    np.testing.assert_allclose(samples, wanted, rtol=0, atol=1e-4 * np.abs(wanted).max())
 
 
 class Drawing(nn.Module):
@@ -64,7 +90,7 @@ class Drawing(nn.Module):
 
 
 def test_what_draws_numbers_is_refused_and_nothing_is_written(tmp_path):
-    game, state = started(Drawing(), 1)
+    game, state = started(Drawing(), (8, 8, 1), PRIOR)
     with pytest.raises(ValueError, match="draws numbers when it is used"):
         export.write(game, state, tmp_path / "taken", prior=PRIOR, with_onnx=True)
     assert list(tmp_path.iterdir()) == []

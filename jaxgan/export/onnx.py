@@ -51,7 +51,7 @@ def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> byt
         to_onnx, onnxruntime = _converter()
         program = jax.make_jaxpr(generate)(*forms)
         _check_deterministic(program)
-        plain = _runs(program)
+        plain = _runs(program, forms)
         model = to_onnx(plain, inputs=forms, model_name="generator", input_names=names, output_names=["samples"])
         data: bytes = model.SerializeToString()
         options = onnxruntime.SessionOptions()
@@ -129,27 +129,53 @@ def _needed(jaxpr: Jaxpr) -> list[Any]:
     return kept[::-1]
 
 
-def _runs(program: ClosedJaxpr) -> Callable[..., Any]:
-    """Returns the program as a function of plain primitives."""
+def _runs(program: ClosedJaxpr, forms: Sequence[jax.ShapeDtypeStruct]) -> Callable[..., Any]:
+    """Returns the program as a function of plain primitives, in which what depends on no input is a constant.
+
+    So is the norm of a weight, exactly scaled by `frexp`, of which ONNX has no equal.
+    """
+    flat = jax.make_jaxpr(lambda *given: _called(program.jaxpr, program.consts, given))(*forms)
+    consts = dict(zip(map(id, flat.jaxpr.constvars), flat.consts, strict=True))
+    fixed, early, late = set(consts), [], []
+    for eqn in _needed(flat.jaxpr):
+        sizes = [size for var in eqn.outvars for size in var.aval.shape]
+        if all(isinstance(size, int) for size in sizes) and all(
+            isinstance(var, Literal) or id(var) in fixed for var in eqn.invars
+        ):
+            early.append(eqn)
+            fixed |= set(map(id, eqn.outvars))
+        else:
+            late.append(eqn)
+    used = [var for eqn in late for var in eqn.invars] + flat.jaxpr.outvars
+    frontier = list({id(var): var for var in used if not isinstance(var, Literal) and id(var) in fixed}.values())
+    known = dict(zip(map(id, frontier), jax.jit(lambda: _evaluated(early, consts, frontier))(), strict=True))
 
     def run(*given: Any) -> Any:
-        outputs = _evaluated(program.jaxpr, program.consts, given)
-        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+        (samples,) = _evaluated(
+            late, known | dict(zip(map(id, flat.jaxpr.invars), given, strict=True)), flat.jaxpr.outvars
+        )
+        return samples
 
     return run
 
 
-def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
+def _called(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
     values = dict(zip(map(id, [*jaxpr.constvars, *jaxpr.invars]), [*consts, *given], strict=True))
+    return _evaluated(_needed(jaxpr), values, jaxpr.outvars)
+
+
+def _evaluated(equations: Sequence[Any], values: dict[int, Any], wanted: Sequence[Any]) -> list[Any]:
+    """Returns values of variables, by equations and the values of those that none of them makes, by their ids."""
+    values = dict(values)
 
     def value(var: Any) -> Any:
         return var.val if isinstance(var, Literal) else values[id(var)]
 
-    for eqn in _needed(jaxpr):
+    for eqn in equations:
         arguments = list(map(value, eqn.invars))
         inner = _opened(eqn)
         if inner is not None:
-            results = _evaluated(*inner, arguments)
+            results = _called(*inner, arguments)
         elif eqn.primitive is lax.pad_p and all(step == 0 for _, _, step in eqn.params["padding_config"]):
             results = [_padded(arguments[0], arguments[1], eqn.params["padding_config"])]
         elif eqn.primitive.name == "stack":  # of which jax2onnx 0.13 knows nothing, as of its opposite
@@ -164,7 +190,7 @@ def _evaluated(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> lis
             made = eqn.primitive.bind(*arguments, **eqn.params)
             results = made if eqn.primitive.multiple_results else [made]
         values |= dict(zip(map(id, eqn.outvars), results, strict=True))
-    return list(map(value, jaxpr.outvars))
+    return list(map(value, wanted))
 
 
 def _padded(x: Array, value: Any, widths: Sequence[tuple[int, int, int]]) -> Array:
