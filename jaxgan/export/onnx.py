@@ -2,8 +2,8 @@
 
 What is handed to jax2onnx is the plain program: functions with derivatives of their own are opened, what no sample
 depends on is left out, padding becomes the setting together of parts, and a convolution of an image with zeros between
-its pixels that of the image with the zeros put there (jax2onnx 0.13 pads neither for a free number of samples). The
-file is compared with the generator before it is kept.
+its pixels that of the image with the zeros put there (jax2onnx 0.13 pads neither for a free number of samples). What no
+input changes is a constant. The file is compared with the generator before it is kept.
 """
 
 from __future__ import annotations
