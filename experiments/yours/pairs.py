@@ -45,6 +45,7 @@ class Config:
     size: int | str = 64  # side of the pictures, or HEIGHTxWIDTH: multiples of 2^depth
     depth: int = 5  # halvings of the U-Net
     generator_features: int = 32  # channels of its first map; doubled at every halving, up to eight times
+    dropout: float = 0.5  # of it, in use too, so that an input has several translations; 0: one, and an ONNX export
     discriminator_features: int = 32  # likewise
     discriminator_layers: int = 2  # of stride 2: 2 see patches of 34 pixels, 3 of 70
     weight: float = 100.0  # of L1
@@ -96,7 +97,9 @@ def _pairs(config: Config, flip: bool) -> Source:
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """A U-Net against a patch discriminator, with L1."""
     networks = {
-        "generator": translators.UNet(config.channels_b, features=config.generator_features, depth=config.depth),
+        "generator": translators.UNet(
+            config.channels_b, features=config.generator_features, depth=config.depth, dropout=config.dropout
+        ),
         "discriminator": conditioning.Concatenated(
             patch.Discriminator(config.discriminator_features, config.discriminator_layers)
         ),

@@ -9,6 +9,7 @@ input changes is a constant. The file is compared with the generator before it i
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -43,33 +44,41 @@ def onnx(game: Game, state: TrainState, inputs: Mapping[str, np.ndarray]) -> byt
     def generate(*given: Array) -> Any:
         return game.generate(state, jax.random.key(0), dict(zip(names, given, strict=True)))
 
-    n = export.symbolic_shape("n")[0]
-    forms = [jax.ShapeDtypeStruct((n, *np.shape(inputs[name])[1:]), inputs[name].dtype) for name in names]
     disabled = logging.root.manager.disable
     try:
         logging.disable(logging.WARNING)  # of plugins for other libraries, and of shapes that nobody needs
         to_onnx, onnxruntime = _converter()
+        if odd := [name for name in names if inputs[name].dtype == object]:
+            raise ValueError(f"it is asked with more than an array under {odd}")
+        n = export.symbolic_shape("n")[0]
+        forms = [jax.ShapeDtypeStruct((n, *np.shape(inputs[name])[1:]), inputs[name].dtype) for name in names]
         program = jax.make_jaxpr(generate)(*forms)
-        _check_deterministic(program)
+        _check(program)
         plain = _runs(program, forms)
         model = to_onnx(plain, inputs=forms, model_name="generator", input_names=names, output_names=["samples"])
         data: bytes = model.SerializeToString()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
-        made = [_compared(session, generate, {name: inputs[name] for name in names}, size) for size in SIZES]
-    except (ImportError, ValueError):
+        for size in SIZES:
+            _compare(session, generate, {name: inputs[name] for name in names}, size)
+    except ImportError:
         raise
     except Exception as error:  # whatever a converter that lacks a primitive, or a runtime that lacks a form, raises
-        words = " ".join(str(error).split())[:300]
-        raise ValueError(f"this generator cannot be written as ONNX: {type(error).__name__}: {words}") from error
+        raise ValueError(
+            f"this generator cannot be written as ONNX: {_reason(error)}; without --onnx it is written as StableHLO"
+        ) from error
     finally:
         logging.disable(disabled)
-    if max(made) > TOLERANCE:
-        raise ValueError(
-            f"the ONNX file makes other samples, by {max(made):.1e} of the largest value; it is not written"
-        )
     return data
+
+
+def _reason(error: Exception) -> str:
+    words = " ".join(str(error).split())[:300]
+    lacking = re.search(r"for primitive '(\w+)'|No Op registered for (\w+)", words)
+    if lacking:
+        return f"there is no {lacking[1] or lacking[2]} in it"
+    return words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}"
 
 
 def _converter() -> tuple[Any, Any]:
@@ -81,23 +90,24 @@ def _converter() -> tuple[Any, Any]:
     return to_onnx, onnxruntime
 
 
-def _compared(session: Any, generate: Callable[..., Any], inputs: Mapping[str, np.ndarray], size: int) -> float:
-    """Returns the largest difference of so many samples, relative to the largest value."""
+def _compare(session: Any, generate: Callable[..., Any], inputs: Mapping[str, np.ndarray], size: int) -> None:
+    """Refuses a file that makes of so many samples others than the generator."""
     rows = {name: np.resize(value, (size, *np.shape(value)[1:])) for name, value in inputs.items()}
     wanted = np.asarray(jax.jit(generate)(*rows.values()))
     (made,) = session.run(None, rows)
     if made.shape != wanted.shape:
-        raise ValueError(f"the ONNX file makes samples {made.shape} where {wanted.shape} are meant; it is not written")
-    return float(np.abs(made - wanted).max() / max(float(np.abs(wanted).max()), 1e-30))
+        raise ValueError(f"the file makes samples {made.shape} where {wanted.shape} are meant")
+    apart = np.abs(made - wanted).max() / max(np.abs(wanted).max(), 1e-30)
+    if not apart <= TOLERANCE:
+        raise ValueError(f"the file makes other samples, by {apart:.1e} of the largest value")
 
 
-def _check_deterministic(program: ClosedJaxpr) -> None:
+def _check(program: ClosedJaxpr) -> None:
+    if len(program.out_avals) != 1:
+        raise ValueError(f"it makes {len(program.out_avals)} arrays, not one")
     drawing = sorted(_primitives(program.jaxpr) & {"random_bits", "threefry2x32"})
     if drawing:
-        raise ValueError(
-            f"this generator draws numbers when it is used ({', '.join(drawing)}), which ONNX cannot; a U-Net "
-            "draws none with dropout=0"
-        )
+        raise ValueError(f"it draws numbers when it is used ({', '.join(drawing)}); a U-Net draws none with dropout 0")
 
 
 def _primitives(jaxpr: Jaxpr) -> set[str]:
@@ -129,34 +139,37 @@ def _needed(jaxpr: Jaxpr) -> list[Any]:
     return kept[::-1]
 
 
-def _runs(program: ClosedJaxpr, forms: Sequence[jax.ShapeDtypeStruct]) -> Callable[..., Any]:
+def _runs(program: ClosedJaxpr, forms: Sequence[jax.ShapeDtypeStruct]) -> Callable[..., Array]:
     """Returns the program as a function of plain primitives, in which what depends on no input is a constant.
 
-    So is the norm of a weight, exactly scaled by `frexp`, of which ONNX has no equal.
+    The norm of a weight is such, with the exact scaling (`frexp`) that ONNX has no equal of.
     """
     flat = jax.make_jaxpr(lambda *given: _called(program.jaxpr, program.consts, given))(*forms)
-    consts = dict(zip(map(id, flat.jaxpr.constvars), flat.consts, strict=True))
-    fixed, early, late = set(consts), [], []
-    for eqn in _needed(flat.jaxpr):
-        sizes = [size for var in eqn.outvars for size in var.aval.shape]
-        if all(isinstance(size, int) for size in sizes) and all(
-            isinstance(var, Literal) or id(var) in fixed for var in eqn.invars
-        ):
-            early.append(eqn)
-            fixed |= set(map(id, eqn.outvars))
-        else:
-            late.append(eqn)
-    used = [var for eqn in late for var in eqn.invars] + flat.jaxpr.outvars
-    frontier = list({id(var): var for var in used if not isinstance(var, Literal) and id(var) in fixed}.values())
-    known = dict(zip(map(id, frontier), jax.jit(lambda: _evaluated(early, consts, frontier))(), strict=True))
+    weights = dict(zip(map(id, flat.jaxpr.constvars), flat.consts, strict=True))
+    early, late = _parted(flat.jaxpr)
+    made = {id(var) for eqn in early for var in eqn.outvars}
+    read = {id(var): var for eqn in late for var in eqn.invars} | {id(var): var for var in flat.jaxpr.outvars}
+    wanted = [var for place, var in read.items() if place in made]
+    constants = jax.jit(lambda weights: _evaluated(early, weights, wanted))(weights)
+    known = weights | dict(zip(map(id, wanted), constants, strict=True))
 
-    def run(*given: Any) -> Any:
-        (samples,) = _evaluated(
-            late, known | dict(zip(map(id, flat.jaxpr.invars), given, strict=True)), flat.jaxpr.outvars
-        )
+    def run(*given: Array) -> Array:
+        inputs = dict(zip(map(id, flat.jaxpr.invars), given, strict=True))
+        (samples,) = _evaluated(late, known | inputs, flat.jaxpr.outvars)
         return samples
 
     return run
+
+
+def _parted(jaxpr: Jaxpr) -> tuple[list[Any], list[Any]]:
+    """Returns the equations that depend on no input, not even on how many samples there are, and the others."""
+    fixed, parts = set(map(id, jaxpr.constvars)), (list[Any](), list[Any]())
+    for eqn in _needed(jaxpr):
+        given = all(isinstance(var, Literal) or id(var) in fixed for var in eqn.invars)
+        sized = all(isinstance(size, int) for var in eqn.outvars for size in var.aval.shape)
+        parts[not (given and sized)].append(eqn)
+        fixed |= set(map(id, eqn.outvars)) if given and sized else set()
+    return parts
 
 
 def _called(jaxpr: Jaxpr, consts: Sequence[Any], given: Sequence[Any]) -> list[Any]:
