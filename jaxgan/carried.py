@@ -75,7 +75,7 @@ def carry(
     if not any(path.startswith("params/") for path in carried):
         raise ValueError(
             f"carry: the games share nothing: networks {sorted(old.params)} and {sorted(new.params)} have no parameter "
-            "of one path and shape; name the networks that belong together by networks={new: old}"
+            "of one path and shape; their kinds or widths differ, or their names do: networks={new: old} pairs those"
         )
     if moments:
         fields["opt_state"] = _taken(old.opt_state, new.opt_state, "opt_state", carried, fresh)

@@ -15,7 +15,7 @@ import pytest
 import jaxgan as jg
 from jaxgan import export
 from jaxgan.export.card import Facts, card
-from jaxgan.networks import mlp
+from jaxgan.networks import conditioning, mlp, patch, translators
 from tests.systems.tiny import EVERY, asked
 
 SEED, N = 3, 5
@@ -109,7 +109,19 @@ def test_systems_of_other_kinds_are_lowered_for_any_number(name):
     networks, system, batch = EVERY[name]()
     game = jg.game(networks, system)
     state, rows = game.init(jax.random.key(0), batch), asked(name, batch, system)
-    inputs = {"index": np.arange(3, dtype=np.int32)} | jax.tree.map(lambda leaf: np.asarray(leaf[:3]), rows)
+    agrees(game, state, {"index": np.arange(3, dtype=np.int32)} | jax.tree.map(lambda leaf: np.asarray(leaf[:3]), rows))
+
+
+def test_a_translator_that_drops_units_in_use_is_lowered_for_any_number():
+    x = np.random.default_rng(0).uniform(-1, 1, (3, 8, 8, 1)).astype(np.float32)
+    judge = conditioning.Concatenated(patch.Discriminator(2, 1))
+    system = jg.systems.pix2pix(loss=jg.losses.hinge, optimizer=optax.sgd(0.1))
+    game = jg.game({"generator": translators.UNet(1, 2, depth=2), "discriminator": judge}, system)
+    state = jax.jit(game.init)(jax.random.key(0), {"a": x, "b": x})
+    agrees(game, state, {"index": np.arange(3, dtype=np.int32), "a": x})
+
+
+def agrees(game, state, inputs):
     made = export.program(game, state, inputs)
     key = jax.random.key(SEED)
     got = jax.export.deserialize(made.module).call(made.weights, jax.random.key_data(key), inputs)

@@ -47,7 +47,7 @@ def main(words: Sequence[str]) -> int:
         ]
         print(f"{made.family}: {made.size} x {made.size} x {made.channels}{labels}, latents of {made.latent}")
         print(f"a generator of {numbers:,} numbers{''.join(f', {each}' for each in beside)}")
-        print(f"{folder}: a run for jaxgan sample, evaluate, export, and for --from")
+        print(f"{folder}: a run for jaxgan sample, evaluate, explore, export, and train DATA --from")
         return 0
 
     return reported(work)

@@ -11,6 +11,7 @@ from typing import Any
 from jaxgan.commands.run import join
 from jaxgan.parallel import end_together
 from jaxgan.recipes import training
+from jaxgan.runs import imported
 from jaxgan.runs.flags import parse_two, reported
 from jaxgan.runs.folder import find_folder, read_config
 from jaxgan.runs.settings import BRIEF, Running, compiled_quickly
@@ -56,4 +57,8 @@ def _begun(running: Running) -> tuple[dict[str, Any], bool]:
     if running.start_from is None:
         return {}, False
     page = read_config(running.start_from)
+    if page["module"] == imported.ORIGIN:
+        labels = f" and labels of {page['classes']} classes" if page["classes"] else ""
+        print(f"{running.start_from}: {page['config']['family']}, for pictures{labels}", flush=True)
+        return training.imported_choice(page), False
     return page["config"] if page["module"] == training.__name__ else {}, False

@@ -24,11 +24,13 @@ import jaxgan as jg
 from jaxgan.data import Source
 from jaxgan.recipes.choosing import Choice, choose, cook
 from jaxgan.recipes.parts import Facts, Recipe, Settings
+from jaxgan.runs import imported
 from jaxgan.runs.experiment import Experiment, Judge, draw_images
 from jaxgan.runs.folder import command
 from jaxgan.runs.judging import JudgedBy, image_judge
 from jaxgan.runs.modules import Definition, own
 from jaxgan.runs.start import Plan, planned
+from jaxgan.types import Network
 
 NAME = "train"  # runs go to OUT/train/ID
 DEFAULT_SIDE = 64  # of pictures of several sizes, where none is asked for
@@ -63,6 +65,7 @@ class Config:
     ema_kimg: float | None = None  # half-life of the averaged generator, in thousands of pictures; 0: no average
     augment: Literal["none", "diffaugment", "ada"] | None = None
     number: int = 0  # pictures that the recipe was made for; 0: those that there are
+    networks: Annotated[dict[str, Any], tyro.conf.Suppress] = dataclasses.field(default_factory=dict)  # `brought`
 
 
 SMOKE = {"steps": 2, "batch_size": 8, "width": 8, "latent": 8, "judged": 8, "judged_by": "pixels", "scale": "small"}
@@ -96,6 +99,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     if config.recipe == "auto" or config.scale == "auto":
         raise ValueError("a recipe that is still to be chosen makes no game; jaxgan train chooses it")
     made = cook(config.recipe, facts(config, shape, classes), config.scale == "small", given(config))
+    made = made._replace(networks=made.networks | brought(config, shape, classes))
     return Experiment(made.game(), made.prior, classes, draw_images)
 
 
@@ -180,10 +184,59 @@ def inherited(config: Config, begun: Mapping[str, Any], resumed: bool) -> Config
       begun: config of the run that this one goes on with or begins with; {}: of none.
       resumed: all of it counts, since the run goes on; else what its networks are.
     """
-    default, networks = Config(), ("recipe", "scale", "width", "latent")
+    default, networks = Config(), ["recipe", "scale", "width", "latent"]
+    if begun.get("networks") and config.recipe in (default.recipe, begun["recipe"]):  # those of imported weights
+        networks += ["networks", "size", "channels", *([] if config.labels_file else ["labels"])]
     fields = [field.name for field in dataclasses.fields(Config)] if resumed else networks
     open_still = [field for field in fields if getattr(config, field) == getattr(default, field) and field in begun]
     return dataclasses.replace(config, **{field: begun[field] for field in open_still})
+
+
+def imported_choice(page: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns what a run has in common with the imported weights that it begins with: their networks above all.
+
+    Args:
+      page: `config.json` of the imported run.
+    Returns:
+      Some fields of a Config.
+    """
+    config = page["config"]
+    return {
+        "recipe": config["family"],
+        "latent": config["latent"],
+        "size": config["generator"]["size"],
+        "channels": config["generator"]["channels"],
+        "labels": page["classes"] > 0,
+        "networks": {name: config[name] for name in ("family", "latent", "generator", "discriminator")},
+    }
+
+
+def brought(config: Config, shape: tuple[int, ...], classes: int) -> dict[str, Network]:
+    """Returns the networks that stand for the recipe's, where the run begins with weights that others published.
+
+    Args:
+      config: whose `networks` hold, of those, family, width of latents and settings; {}: the recipe's own are trained.
+      shape: of a picture of the data.
+      classes: of the data.
+    Returns:
+      Networks by name; a discriminator only where one was published.
+    Raises:
+      ValueError: they are of pictures, labels or latents of another form.
+    """
+    if not config.networks:
+        return {}
+    networks = imported.networks_of(config.networks)
+    generator: Any = networks["generator"]
+    sides = (generator.size,) * 2 if isinstance(generator.size, int) else tuple(generator.size)
+    theirs = (*sides, generator.channels, generator.classes, config.networks["latent"])
+    if theirs != (*shape, classes, config.latent):
+        words = "{}x{}x{} in {} classes by latents of {}"
+        here = words.format(*shape, classes, config.latent)
+        raise ValueError(
+            f"the weights make pictures of {words.format(*theirs)}, the run {here}: "
+            "--size, --channels, --labels and --latent say what the run makes"
+        )
+    return {**networks}
 
 
 def scaled(config: Config) -> Config:
@@ -224,6 +277,8 @@ def described(chosen: Chosen, pictures: Source) -> list[str]:
         f"recipe: {config.recipe} ({chosen.choice.why}), {config.scale} scale",
         f"settings: {', '.join(words)}",
     ]
+    if config.networks:
+        lines.append(f"networks: those of the imported weights ({config.networks['family']}), whatever the width")
     if config.scale == "paper" and jax.default_backend() == "cpu":
         lines.append("warning: networks of the paper's size take days on a CPU; --dry-run measures it, --scale small")
     return lines
@@ -233,7 +288,7 @@ def plan(chosen: Chosen, pictures: Source) -> tuple[Definition, Plan]:
     """Makes the plan of a run on pictures that are open already."""
     config, definition = chosen.config, own(__name__)
     made = planned(definition, config, pictures)
-    words = command(f"jaxgan train {shlex.quote(config.data)}", dataclasses.replace(config, data=""))
+    words = command(f"jaxgan train {shlex.quote(config.data)}", dataclasses.replace(config, data="", networks={}))
     return definition, made._replace(
         about={**made.about, "command": words},
         judge=lambda folder: image_judge(pictures, config.judged, config.judged_by),

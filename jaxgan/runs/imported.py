@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+import flax.linen as nn
 import flax.traverse_util
 import jax
 import jax.numpy as jnp
@@ -54,16 +55,13 @@ class Config:
 
 def source(config: Config) -> Source:
     """Raises ValueError: weights come without the data that they were trained on."""
-    raise ValueError("weights that were imported come without their training data; name a folder of pictures")
+    raise ValueError("imported weights come without their training data; jaxgan evaluate RUN DATA takes others")
 
 
 def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     """Makes the game of the imported networks, which generates and trains nothing."""
     prior = jg.priors.normal(config.latent)
-    settings = {"generator": config.generator, "discriminator": config.discriminator}
-    networks = {
-        name: module(config.family, name.capitalize(), given) for name, given in settings.items() if given is not None
-    }
+    networks = networks_of(asdict(config))
 
     def inputs(batch: Batch) -> dict[str, tuple[Any, ...]]:
         n = batch["x"].shape[0]
@@ -80,6 +78,20 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     game = jg.game(networks, system, ema={"generator": DECAY} if config.averaged else None)
     drawn = shape[-1] in (1, 3, 4)
     return Experiment(game, prior, classes, draw_images if drawn else None)
+
+
+def networks_of(config: Mapping[str, Any]) -> dict[str, nn.Module]:
+    """Makes the networks of imported weights: the generator, and the discriminator if there is one.
+
+    Args:
+      config: of their run, or its entries "family", "generator" and "discriminator".
+    Returns:
+      By "generator" and "discriminator".
+    Raises:
+      ValueError: there is no such family, or it has no such settings.
+    """
+    roles = [name for name in ("generator", "discriminator") if config[name] is not None]
+    return {name: module(config["family"], name.capitalize(), config[name]) for name in roles}
 
 
 def write(published: Published, folder: Path, command: str) -> Path:
@@ -216,5 +228,5 @@ def _path(name: str) -> tuple[str, ...]:
 def _untrained(nets: Nets, batch: Batch, turn: Turn) -> NoReturn:
     raise ValueError(
         "imported weights come without the losses that trained them; to train on, begin a run with their parameters: "
-        "--from FOLDER of an experiment with the same networks, or jaxgan.carry"
+        "jaxgan train DATA --from FOLDER, or jaxgan.carry"
     )

@@ -69,7 +69,9 @@ def turing_learning(
 
     def generate(nets: Nets, key: Array, inputs: Inputs) -> Any:
         z = latents(prior, key, inputs)
-        return translation(nets["generator"], z, inputs if "index" in inputs else {"index": jax.numpy.arange(len(z))})
+        return translation(
+            nets["generator"], z, inputs if "index" in inputs else {"index": jax.numpy.arange(z.shape[0])}
+        )
 
     playing = two_players(optimizer, discriminator, generator, n_critic)
     playing = {name: player._replace(gradient=gradient) for name, player in playing.items()}

@@ -1,5 +1,6 @@
 """Weights that others published: from their files to samples, and what is refused; parity is a benchmark's."""
 
+import dataclasses
 import os
 import pickle
 import struct
@@ -14,7 +15,9 @@ from jaxgan.commands.main import main as jaxgan
 from jaxgan.networks import residual
 from jaxgan.published import pkl, read, spectral
 from jaxgan.published.parts import to_map
+from jaxgan.recipes import training
 from jaxgan.runs import loading
+from jaxgan.runs.folder import read_config
 from tests.published import written
 
 
@@ -25,6 +28,23 @@ def imported(tmp_path_factory):
     (folder / "net.pkl").write_bytes(written.snapshot(*written.stylegan2(classes=3)))
     assert jaxgan(["import-weights", str(folder / "net.pkl"), "--out", str(folder / "run")]) == 0
     return folder / "run"
+
+
+def test_a_run_on_pictures_begins_with_an_import_and_has_its_networks(imported, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for k in range(9):
+        (tmp_path / "data" / f"class{k % 3}").mkdir(parents=True, exist_ok=True)
+        picture = Image.fromarray(rng.integers(0, 255, (8, 8, 3), dtype=np.uint8))
+        picture.save(tmp_path / "data" / f"class{k % 3}" / f"{k}.png")
+    words = ["train", str(tmp_path / "data"), "--from", str(imported), "--steps", "1", "--batch-size", "8"]
+    words += ["--judged", "8", "--evaluations", "1", "--augment", "none", "--out", str(tmp_path), "--id", "on"]
+    assert jaxgan(words) == 0
+    assert "networks: those of the imported weights (stylegan2)" in capsys.readouterr().out
+    begun, on = loading.load(imported), loading.load(tmp_path / "train" / "on")
+    assert on.experiment.game.networks["generator"] == begun.experiment.game.networks["generator"]
+    assert int(on.state.step) == 1
+    apart = jax.tree.map(lambda a, b: float(abs(a - b).max()), begun.state.params, on.state.params)
+    assert 0 < max(jax.tree.leaves(apart)) < 0.1  # one step away, not begun anew
 
 
 def by_hand(z, y):
@@ -81,6 +101,46 @@ def test_an_import_is_sampled_exported_and_carried(imported, tmp_path, capsys):
     with pytest.raises(ValueError, match="imported weights come without the losses"):
         game.train_step(carried.state, batch)
     capsys.readouterr()
+
+
+def pictures(folder, side, places=("",)):
+    for place in places:
+        (folder / place).mkdir(parents=True)
+        for k in range(4):
+            pixels = np.random.default_rng(k).integers(0, 255, (side, side, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / place / f"{k}.png")
+    return str(folder)
+
+
+def test_an_import_is_trained_on(imported, tmp_path, capsys):
+    """By the recipe of its family, with the networks of the file and all that they have learned."""
+    data = pictures(tmp_path / "data", 8, "abc")
+    brief = ["--steps", "1", "--batch-size", "4", "--judged", "8", "--evaluations", "1", "--gamma", "0"]
+    words = ["train", data, "--from", str(imported), *brief, "--augment", "none", "--out", str(tmp_path), "--id", "one"]
+    assert jaxgan(words) == 0
+    out = capsys.readouterr().out
+    assert "networks: those of the imported weights (stylegan2)" in out
+    assert "leaves were carried, 0 are fresh" in out
+    page = read_config(tmp_path / "train" / "one")
+    config = page["config"]
+    assert (config["recipe"], config["size"], config["latent"], config["labels"]) == ("stylegan2", 8, 3, True)
+    assert "networks" not in page["command"]
+    trained = loading.load(tmp_path / "train" / "one")
+    assert trained.experiment.game.networks["generator"] == loading.load(imported).experiment.game.networks["generator"]
+    config = training.Config(**config)
+    for data, changed in (((16, 16, 3), {}), ((8, 8, 1), {}), ((8, 8, 3), {"latent": 4})):
+        with pytest.raises(
+            ValueError, match="the weights make pictures of 8x8x3 in 3 classes by latents of 3, the run"
+        ):
+            training.brought(dataclasses.replace(config, **changed), data, 3)
+
+
+def test_another_recipe_has_its_own_networks(imported):
+    choice = training.imported_choice(read_config(imported))
+    assert training.inherited(training.Config(), choice, False).networks == choice["networks"]
+    assert not training.inherited(training.Config(recipe="r3gan"), choice, False).networks
+    goes_on = training.inherited(training.Config(), dataclasses.asdict(training.Config(**choice)), False)
+    assert (goes_on.networks, goes_on.size, goes_on.labels) == (choice["networks"], 8, True)
 
 
 def test_mimicrys_spectral_norms_divide_by_the_same_numbers(tmp_path):

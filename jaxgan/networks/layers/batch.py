@@ -74,7 +74,7 @@ class Dropout(nn.Module):
         if index is None:
             kept = global_draw(lambda shape: jax.random.bernoulli(key, 1 - self.rate, shape), x.shape, axis_name)
         else:
-            keys = example_keys(key, len(x), index)
+            keys = example_keys(key, x.shape[0], index)
             kept = jax.vmap(lambda key: jax.random.bernoulli(key, 1 - self.rate, x.shape[1:]))(keys)
         return jnp.where(kept, x / (1 - self.rate), 0)
 
