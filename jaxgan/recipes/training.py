@@ -22,6 +22,7 @@ import tyro
 
 import jaxgan as jg
 from jaxgan.data import Source
+from jaxgan.networks.layers.resampling import height_and_width
 from jaxgan.recipes.choosing import Choice, choose, cook
 from jaxgan.recipes.parts import Facts, Recipe, Settings
 from jaxgan.runs import imported
@@ -227,8 +228,7 @@ def brought(config: Config, shape: tuple[int, ...], classes: int) -> dict[str, N
         return {}
     networks = imported.networks_of(config.networks)
     generator: Any = networks["generator"]
-    sides = (generator.size,) * 2 if isinstance(generator.size, int) else tuple(generator.size)
-    theirs = (*sides, generator.channels, generator.classes, config.networks["latent"])
+    theirs = (*height_and_width(generator.size), generator.channels, generator.classes, config.networks["latent"])
     if theirs != (*shape, classes, config.latent):
         words = "{}x{}x{} in {} classes by latents of {}"
         here = words.format(*shape, classes, config.latent)
@@ -236,7 +236,7 @@ def brought(config: Config, shape: tuple[int, ...], classes: int) -> dict[str, N
             f"the weights make pictures of {words.format(*theirs)}, the run {here}: "
             "--size, --channels, --labels and --latent say what the run makes"
         )
-    return {**networks}
+    return networks
 
 
 def scaled(config: Config) -> Config:

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-import flax.linen as nn
 import flax.traverse_util
 import jax
 import jax.numpy as jnp
@@ -32,7 +31,7 @@ from jaxgan.runs import loading
 from jaxgan.runs.experiment import Experiment, draw_images
 from jaxgan.runs.folder import FORMAT, environment, read_config, versions, write_json
 from jaxgan.systems import generates
-from jaxgan.types import Batch, Nets, Player, System, TrainState, Turn, averages_in_place, by_path
+from jaxgan.types import Batch, Nets, Network, Player, System, TrainState, Turn, averages_in_place, by_path
 
 ORIGIN = "jaxgan.runs.imported"  # what config.json calls this module
 DECAY = 0.999  # of the average that a file holds: nothing is averaged further here
@@ -80,7 +79,7 @@ def build(config: Config, shape: tuple[int, ...], classes: int) -> Experiment:
     return Experiment(game, prior, classes, draw_images if drawn else None)
 
 
-def networks_of(config: Mapping[str, Any]) -> dict[str, nn.Module]:
+def networks_of(config: Mapping[str, Any]) -> dict[str, Network]:
     """Makes the networks of imported weights: the generator, and the discriminator if there is one.
 
     Args:

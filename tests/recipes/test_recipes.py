@@ -142,7 +142,7 @@ def test_projected_says_what_it_does_not_take():
         cook("projected", Facts((32, 32, 3)), True, {"gamma": 1.0})
 
 
-PAPERS = {  # (recipe, experiment) whose networks are the same: (facts, what the experiment has otherwise)
+PAPERS = {  # recipe -> the experiment that has the same networks, and its data
     "dcgan": ("cifar10_dcgan", Facts((32, 32, 3))),
     "sngan": ("cifar10_sngan", Facts((32, 32, 3))),
     "wgan_gp": ("cifar10_wgan_gp", Facts((32, 32, 3))),
