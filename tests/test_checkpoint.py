@@ -1,5 +1,6 @@
 """Checkpoints: exact resume, what is kept, what a mismatch says, and a disk that fills up."""
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -200,6 +201,28 @@ def test_differing_config_fields_are_named(saved):
     assert "loss" not in text
     assert "steps" not in text
     checkpoint.restore(saved.manager, target(), saved.config | {"steps": 20}, may_differ=("steps",))
+
+
+def test_a_field_that_came_later_is_no_difference_at_its_default(saved):
+    """Of a dataclass, which knows defaults: a release that adds a flag goes on with the runs of the one before."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Config:
+        seed: int = 5
+        steps: int = 20
+        loss: str = "hinge"
+        hidden: tuple[int, ...] = (8, 8)
+        extra: str | None = None
+        dropout: float = 0.5
+        names: list[str] = dataclasses.field(default_factory=lambda: ["a"])
+
+    same = Config(**saved.config)
+    checkpoint.restore(saved.manager, target(), same)
+    text = message_of(saved, target(), dataclasses.replace(same, dropout=0.0))
+    assert "config dropout: checkpoint None, now 0.0" in text
+    assert "names" not in text
+    text = message_of(saved, target(), dataclasses.replace(same, seed=5))  # saved, and so compared at its default too
+    assert "config seed: checkpoint 0, now 5" in text
 
 
 def test_a_config_with_tuples_is_the_same_config(saved):

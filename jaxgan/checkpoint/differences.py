@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Any
 
 from jaxgan.checkpoint.manifest import leaves, plain
@@ -14,7 +15,7 @@ LINES = 10  # at most
 def differences(
     page: Mapping[str, Any],
     target: TrainState,
-    config: Mapping[str, Any] | None,
+    config: Any,
     may_differ: set[str],
     given: Mapping[str, str],
 ) -> list[str]:
@@ -25,13 +26,13 @@ def differences(
     Args:
       page: of the manifest.
       target: the state that is wanted, abstract or not.
-      config: of the run that goes on; None skips the comparison.
+      config: of the run that goes on, a mapping or a dataclass; None skips the comparison.
       may_differ: config fields that may have changed.
       given: by network, the digest of variables that are not stored.
     Returns:
       At most ten lines; none if they agree.
     """
-    lines = [] if config is None else _config(page["config"], plain(config), may_differ)
+    lines = [] if config is None else of_configs(page["config"], config, may_differ)
     if page["key_implementation"] != str(target.key.dtype):
         lines.append(f"key: checkpoint {page['key_implementation']}, now {target.key.dtype}")
     lines += _given(page.get("given", {}), given)
@@ -39,12 +40,29 @@ def differences(
     return lines if len(lines) <= LINES else [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1} more"]
 
 
-def _config(saved: Mapping[str, Any], now: Mapping[str, Any], may_differ: set[str]) -> list[str]:
+def of_configs(saved: Mapping[str, Any], config: Any, may_differ: set[str]) -> list[str]:
+    """Compares a config with one that was saved.
+
+    Args:
+      saved: by field, as JSON gives it back.
+      config: a mapping or a dataclass. A dataclass's field that was not saved has come later: at its default it means
+        what the run has done until now, and is no difference.
+      may_differ: fields that may have changed.
+    Returns:
+      A line for each field that differs, sorted.
+    """
+    now = plain(config)
+    known = fields(config) if is_dataclass(config) else ()
+    passed = may_differ | {f.name for f in known if f.name not in saved and getattr(config, f.name) == _default(f)}
     return [
         f"config {field}: checkpoint {saved.get(field)!r}, now {now.get(field)!r}"
-        for field in sorted(set(saved) | set(now))
-        if field not in may_differ and saved.get(field) != now.get(field)
+        for field in sorted((set(saved) | set(now)) - passed)
+        if saved.get(field) != now.get(field)
     ]
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _given(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

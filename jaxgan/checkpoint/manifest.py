@@ -101,9 +101,9 @@ def _parts(variables: Mapping[str, Any]) -> dict[str, Any]:
     return {"params": variables["params"], "model_state": collections}
 
 
-def plain(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns a config as JSON gives it back: tuples are lists."""
-    return json.loads(json.dumps(dict(config)))
+def plain(config: Any) -> dict[str, Any]:
+    """Returns a config, a mapping or a dataclass, as JSON gives it back: tuples are lists."""
+    return json.loads(json.dumps(dict(config) if isinstance(config, Mapping) else dataclasses.asdict(config)))
 
 
 def leaves(tree: Any) -> dict[str, dict[str, Any]]:

@@ -33,7 +33,7 @@ _PASSING = ("Permission denied", "Too many open files", "Cannot allocate memory"
 def restore(
     manager: Checkpoints,
     target: TrainState,
-    config: Mapping[str, Any] | None = None,
+    config: Any = None,
     *,
     step: int | None = None,
     may_differ: Iterable[str] = (),
@@ -48,7 +48,8 @@ def restore(
       manager: from `open_checkpoints`.
       target: a state of the same game, abstract (`jax.eval_shape(game.init, key, batch)`) or not. Leaves without a
         sharding land on the first device.
-      config: of the run that goes on; None skips the comparison.
+      config: of the run that goes on, a mapping or a dataclass; None skips the comparison. A dataclass's field that the
+        checkpoint does not have is no difference at its default: it has come to the code since.
       step: which checkpoint; the newest good one if None.
       may_differ: config fields that may have changed, such as the number of steps.
       given: by network, variables that are not stored (`Game.given`), as for `save`; their digests must agree.
@@ -115,7 +116,7 @@ def _put_aside(manager: Checkpoints, damages: Mapping[int, str]) -> None:
 def _read(
     step: Path,
     target: TrainState,
-    config: Mapping[str, Any] | None,
+    config: Any,
     may_differ: set[str],
     given: Mapping[str, str],
 ) -> tuple[dict[str, np.ndarray], DamagedError | None]:

@@ -12,7 +12,7 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -43,6 +43,7 @@ from jaxgan.metrics.variation import NEARLY_CONSTANT
 from jaxgan.runs.experiment import Experiment, Shares, as_pictures, principal, sample_inputs, shares
 from jaxgan.runs.flags import parse, reported
 from jaxgan.runs.folder import write_json
+from jaxgan.runs.judging import PIXELS, JudgedBy, seen_through
 from jaxgan.runs.loading import Trained, held_out, inputs_in_words, load
 
 CHUNK = 128  # real pictures in memory at once
@@ -119,7 +120,7 @@ def evaluate_command(flags: Evaluate) -> int:
     judged = _side(flags.judged, flags, flags.size)
     real = _reference(flags, run, judged)
     training = _training(flags, run)
-    features = _features(flags, judged)
+    features = _features(flags, judged, run)
     available = {"images": len(judged.shape) == 3, "probabilities": features.probabilities, "training": training}
     available["pairs"] = paired and judged.size == real.size
     wanted = chosen(flags.metrics, {name for name, there in available.items() if there})
@@ -321,8 +322,8 @@ def _asked(experiment: Experiment, n: int, seed: int) -> dict[str, Any]:
     return inputs
 
 
-def _features(flags: Evaluate, judged: Side) -> Features:
-    """Chooses the feature network; never another one than was asked for."""
+def _features(flags: Evaluate, judged: Side, run: Trained | None) -> Features:
+    """Chooses the feature network: the run's own judge, or what was asked for, and never another."""
     judge = flags.judged / "judge.npz"
     if len(judged.shape) == 1:
         return Features("coordinates", "none", "none", np.asarray, None)
@@ -331,7 +332,11 @@ def _features(flags: Evaluate, judged: Side) -> Features:
     if flags.features in ("auto", "digits") and judge.is_file() and not flags.weights:
         classifier = metrics.load_classifier(judge)
         return _from_extractor(extractors.digits_classifier(classifier), lambda x: metrics.probabilities(classifier, x))
-    if flags.features == "efficientnet_lite0":
+    by: Any = getattr(run.config, "judged_by", None) if run and flags.features == "auto" else None
+    own = seen_through(by) if by in get_args(JudgedBy) and not flags.weights else None
+    if own and own.name == PIXELS:
+        return _from_extractor(own)
+    if own or flags.features == "efficientnet_lite0":
         logits = extractors.efficientnet_lite0("logits")
         return _from_extractor(extractors.efficientnet_lite0(), lambda x: _softmax(extractors.extract(logits, x)))
     if flags.weights:

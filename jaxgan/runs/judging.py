@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,10 +11,12 @@ import jaxgan as jg
 from jaxgan import metrics
 from jaxgan.data import Source
 from jaxgan.metrics import extractors
+from jaxgan.metrics.extractors import Extractor
 from jaxgan.runs.experiment import Judge, Judgement, as_pictures
 
 JudgedBy = Literal["auto", "efficientnet_lite0", "pixels"]
 SIDE = 8  # pixels of the small versions
+PIXELS = f"pixels averaged down to {SIDE}x{SIDE}"
 
 
 def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
@@ -33,7 +35,8 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
     """
     n = min(samples, source.size or samples)
     images = np.asarray(jg.data.evenly(source, n)["x"])
-    features, through = _features(by)
+    through = seen_through(by)
+    features = partial(extractors.extract, through) if through.compiled else partial(through.apply, ())
     real = features(images)
 
     def judge(drawn: Any) -> Judgement:
@@ -43,23 +46,23 @@ def image_judge(source: Source, samples: int, by: JudgedBy = "auto") -> Judge:
         figures = {"frechet_distance": metrics.fid(real, fake), "precision": precision, "recall": recall}
         return Judgement(figures, variation=metrics.variation(pictures, images))
 
+    small = "layout and colour, not texture or detail" if through.name == PIXELS else ""
     protocol = (
         f"Fréchet distance and precision/recall (k = 3) of {samples} samples of the averaged generator against {n} "
-        f"images that it was trained on ({source.name}), {through}"
+        f"images that it was trained on ({source.name}), by {through.name} ({small or through.resize})"
     )
     return Judge(judge, samples, "frechet_distance", protocol)
 
 
-def _features(by: JudgedBy) -> tuple[Callable[[np.ndarray], np.ndarray], str]:
-    """Returns what makes features [n, F] of images, and how to say it."""
+def seen_through(by: JudgedBy) -> Extractor:
+    """Returns what images are compared by, as `image_judge` chooses it."""
     if by != "pixels":
         try:
-            network = extractors.efficientnet_lite0()
-            return lambda x: extractors.extract(network, x), f"by {network.name} ({network.resize})"
+            return extractors.efficientnet_lite0()
         except ModuleNotFoundError:
             if by != "auto":
                 raise
-    return _small, f"averaged down to {SIDE}x{SIDE} pixels, which shows layout and colour, not texture or detail"
+    return extractors.function(PIXELS, _small, compiled=False)
 
 
 def _small(images: Any) -> np.ndarray:

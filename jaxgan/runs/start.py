@@ -6,10 +6,9 @@ what the games of a table experiment are made by (`jaxgan.runs.members`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from contextlib import closing, nullcontext, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ import numpy as np
 import jaxgan as jg
 from jaxgan import checkpoint
 from jaxgan.carried import carry
+from jaxgan.checkpoint.differences import of_configs
 from jaxgan.data import Source
 from jaxgan.guard import guarded
 from jaxgan.lock import locked
@@ -309,8 +309,7 @@ def _restored(folder: Path, prepared: Prepared, step: int) -> TrainState:
 
 def _restore(manager: checkpoint.Checkpoints, prepared: Prepared, step: int | None = None) -> TrainState:
     """Reads a checkpoint of the plan's run, the newest if no step is asked for."""
-    plan, given = prepared.plan, prepared.game.given
-    config = asdict(plan.config)
+    plan, given, config = prepared.plan, prepared.game.given, prepared.plan.config
     try:
         return checkpoint.restore(manager, prepared.target, config, step=step, may_differ=plan.may_differ, given=given)
     except ValueError as error:
@@ -322,7 +321,7 @@ def _restore(manager: checkpoint.Checkpoints, prepared: Prepared, step: int | No
 
 
 def _same_config(folder: Path, config: Any) -> bool:
-    return folders.read_config(folder)["config"] == json.loads(json.dumps(asdict(config)))
+    return not of_configs(folders.read_config(folder)["config"], config, set())
 
 
 def _describe(folder: Path, prepared: Prepared) -> None:

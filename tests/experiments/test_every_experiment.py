@@ -4,6 +4,8 @@ import dataclasses
 import json
 import re
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,7 +16,9 @@ from experiments.__main__ import main
 from jaxgan.runs.modules import bundled
 
 ELSEWHERE = {"digits", "digits_conditional", "tfds", "pairs", "unpaired"}  # experiments that other tests here run
-LONG = {"cifar10_sagan", "cifar10_biggan", "cifar10_stylegan2_ada", "imagenet128_biggan"}  # half a minute to compile
+# Half a minute to compile: they are traced, and run by `bash tests/run --slow`.
+LONG = {"cifar10_sagan", "cifar10_biggan", "cifar10_stylegan2_ada", "imagenet128_biggan"}
+LONG |= {"digits_biggan", "digits_sngan", "digits_stylegan2", "digits_unet"}
 OTHERS = [
     pytest.param(name, marks=[pytest.mark.slow] if name in LONG else [])
     for name in EXPERIMENTS
@@ -71,6 +75,24 @@ def test_smoke_runs_of_the_others(name, out, pictures):
     assert summary["skipped_steps"] == 0
     assert (run / "report.html").exists()
     assert len(list((run / "samples").glob("*.png"))) == 2  # real ones and the last
+
+
+@pytest.mark.parametrize("name", sorted(LONG))
+def test_those_that_compile_long_are_traced(name):
+    """Their games begin, step and make samples, by shapes alone."""
+    module = bundled(name).module
+    config = module.Config(**module.SMOKE)
+    source = module.source(config)
+    game = module.build(config, tuple(source.read(jg.data.Draw(0, *([0, 1],) * 2))["x"].shape[1:]), source.classes).game
+    batch = jg.data.batch_at(source, config.batch_size * game.updates, seed=0)(0)
+    state = jax.eval_shape(game.init, jax.random.key(0), batch)
+    after, metrics = jax.eval_shape(game.train_step, state, batch)
+    shapes = jax.tree.map(lambda leaf: (leaf.shape, leaf.dtype), (state, after))
+    assert shapes[0] == shapes[1]
+    assert {metric.split("/")[0] for metric in metrics} >= {"generator", "discriminator"}
+    asked = {"index": jnp.arange(2, dtype=jnp.int32)} | ({"y": batch["y"][:2]} if source.classes else {})
+    samples = jax.eval_shape(game.generate, after, jax.random.key(1), asked)
+    assert samples.shape == (2, *batch["x"].shape[1:])
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -400,9 +400,21 @@ def few(monkeypatch):
 
 
 # Half a minute of compilation each; what they are made of is tested by itself.
-LONG = {"avb", "cogan", "digits_bigan", "digits_vaegan", "disco", "domain_adversarial", "simgan", "structure_style"}
-LONG |= {
+LONG = {
     "adagan",
+    "avb",
+    "cogan",
+    "digits_aae",
+    "digits_bigan",
+    "digits_vaegan",
+    "disco",
+    "domain_adversarial",
+    "lapgan",
+    "progressive",
+    "remedies",
+    "simgan",
+    "structure_style",
+    "truncation",
     "ctgan",
     "digits_tokenizer",
     "digits_inversion",

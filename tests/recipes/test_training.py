@@ -74,6 +74,15 @@ def test_samples_and_figures(run, tmp_path, capsys):
     assert "held-out" in capsys.readouterr().out
 
 
+def test_figures_are_seen_through_what_judged_the_run(run, tmp_path, capsys):
+    flags = ("--n", 4, "--resamples", 0, "--metrics", "frechet", "--out", tmp_path)
+    assert jaxgan(words("evaluate", run, *flags)) == 0
+    assert "by pixels averaged down to 8x8" in capsys.readouterr().out
+    figures = json.loads((tmp_path / "evaluation.json").read_text())["figures"]
+    assert figures["frechet_distance"]["protocol"]["features"] == "pixels averaged down to 8x8"
+    assert jaxgan(words("evaluate", run, *flags, "--features", "digits")) == 2  # asked for, and not there
+
+
 def test_it_goes_on_with_what_was_chosen(run, folder, capsys):
     flags = ("--out", run.parents[1], "--id", "one", "--steps", 4, "--resume", "--evaluations", 1)
     assert jaxgan(words("train", folder, *flags)) == 0
