@@ -57,7 +57,11 @@ def bits(state):
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state)]
 
 
-@pytest.mark.parametrize("name", GAMES)
+# Ten seconds to a minute of compilation: what their states hold is held by lighter ones as well.
+LONG = {f"networks {name}" for name in ("biggan", "progressive", "r3gan", "stylegan2")}
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] if n in LONG else []) for n in GAMES])
 def test_saved_and_restored_at_any_step_is_the_uninterrupted_run(name, tmp_path, scorecard):
     began = time.monotonic()
     game, source = GAMES[name]()
