@@ -47,6 +47,17 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+def pytest_runtest_teardown(item, nextitem):
+    """What was compiled lives no longer than its file.
+
+    As long as it does, it keeps the MLIR context that it was lowered in, and the more of them live, the longer the next
+    takes: after 2,000 programs a small one is lowered in 85 ms instead of 15, and this suite has ten times as many.
+    """
+    if nextitem is None or nextitem.path != item.path:
+        jax.clear_caches()
+        gc.collect()
+
+
 @pytest.fixture
 def key():
     return jax.random.key(0)

@@ -43,7 +43,8 @@ def along(x, axis, *arguments):
 def test_upfirdn_is_its_definition(taps, up, down, pad):
     x = np.asarray(jax.random.normal(jax.random.key(0), (2, 5, 7, 3)))
     expected = along(along(x, 1, taps, up, down, *pad), 2, taps, up, down, *pad)
-    np.testing.assert_allclose(upfirdn(jnp.asarray(x), taps, up, down, pad), expected, atol=1e-4)
+    compiled = jax.jit(lambda x: upfirdn(x, taps, up, down, pad))  # in one program: a tenth of the time
+    np.testing.assert_allclose(compiled(x), expected, atol=1e-4)
 
 
 def test_axes_have_their_own_filter_and_padding():
@@ -89,7 +90,7 @@ def test_derivatives_of_every_order(up, down, pad):
 
     def slopes(image):
         curved = lambda x: jnp.sum(jnp.tanh(image(x)) ** 2)  # noqa: E731
-        return jax.grad(curved)(x), jax.grad(lambda x: jnp.sum(v * jax.grad(curved)(x)))(x)
+        return jax.jit(lambda x: (jax.grad(curved)(x), jax.grad(lambda x: jnp.sum(v * jax.grad(curved)(x)))(x)))(x)
 
     for ours, theirs in zip(slopes(image), slopes(lambda x: matrix @ x.reshape(-1)), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -105,12 +106,20 @@ def test_convolutions_that_resample_do_both(side, taps):
     def plain(x, stride):
         return lax.conv_general_dilated(x, kernel, (stride,) * 2, "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
-    wide = upfirdn(x, fir(taps, 2), up=2, pad=((k + 1) // 2 + half, (k - 2) // 2 + half))
-    np.testing.assert_allclose(resampled_conv(x, kernel, up=2, taps=taps), plain(wide, 1), atol=1e-4)
-    blurred = upfirdn(x, fir(taps), pad=((k - 1) // 2 + half, (k - 2) // 2 + half))
-    np.testing.assert_allclose(resampled_conv(x, kernel, down=2, taps=taps), plain(blurred, 2), atol=1e-4)
-    same = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    np.testing.assert_array_equal(resampled_conv(x, kernel), same)
+    @jax.jit
+    def in_turn(x):
+        wide = upfirdn(x, fir(taps, 2), up=2, pad=((k + 1) // 2 + half, (k - 2) // 2 + half))
+        blurred = upfirdn(x, fir(taps), pad=((k - 1) // 2 + half, (k - 2) // 2 + half))
+        same = lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        return plain(wide, 1), plain(blurred, 2), same
+
+    @jax.jit
+    def at_once(x):
+        ways = ({"up": 2, "taps": taps}, {"down": 2, "taps": taps}, {})
+        return [resampled_conv(x, kernel, **settings) for settings in ways]
+
+    for ours, theirs, atol in zip(at_once(x), in_turn(x), (1e-4, 1e-4, 0), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=atol)
 
 
 def test_fir_sums_to_its_gain():
