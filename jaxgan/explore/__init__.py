@@ -56,10 +56,12 @@ def explore(
     with quick_start():
         beside = threading.Thread(target=_import_gradio, daemon=True)  # beside JAX and the checkpoint
         beside.start()
-        from jaxgan.explore.views import open_view
+        try:
+            from jaxgan.explore.views import open_view
 
-        view, run = open_view(Path(folder), step, None if file is None else Path(file))
-        beside.join()
+            view, run = open_view(Path(folder), step, None if file is None else Path(file))
+        finally:  # nothing is imported any longer when an error is told
+            beside.join()
         try:
             import gradio as gr  # noqa: F401
         except ModuleNotFoundError as error:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import threading
 
 import jax
 import numpy as np
@@ -179,8 +180,10 @@ def test_what_cannot_be_explored_is_one_clear_line(digits, tmp_path, capsys, mon
         other = run.experiment._replace(game=game._replace(system=system, generate=generate))
         with pytest.raises(ValueError, match=words):
             views.view_of_run(run._replace(experiment=other), digits)
+    before = set(threading.enumerate())
     assert main(["explore", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+    assert not set(threading.enumerate()) - before  # the import of Gradio, which would undo the next line, has ended
     monkeypatch.setitem(sys.modules, "gradio", None)
     assert main(["explore", str(digits)]) == 2
     assert capsys.readouterr().err == "error: the page is made with Gradio: pip install 'jaxgan[explore]'\n"
