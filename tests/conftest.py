@@ -50,8 +50,8 @@ def pytest_collection_finish():
 def pytest_runtest_teardown(item, nextitem):
     """What was compiled lives no longer than its file.
 
-    As long as it does, it keeps the MLIR context that it was lowered in, and the more of them live, the longer the next
-    takes: after 2,000 programs a small one is lowered in 85 ms instead of 15, and this suite has ten times as many.
+    As long as it does, it keeps the MLIR context that it was lowered in, and while thousands of them live, the next
+    takes three to six times as long (docs/decisions/suite.md); this suite has twenty thousand.
     """
     if nextitem is None or nextitem.path != item.path:
         jax.clear_caches()

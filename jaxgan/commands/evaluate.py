@@ -338,7 +338,8 @@ def _features(flags: Evaluate, judged: Side, run: Trained | None) -> Features:
         return _from_extractor(own)
     if own or flags.features == "efficientnet_lite0":
         logits = extractors.efficientnet_lite0("logits")
-        return _from_extractor(extractors.efficientnet_lite0(), lambda x: _softmax(extractors.extract(logits, x)))
+        pooled = own or extractors.efficientnet_lite0()
+        return _from_extractor(pooled, lambda x: _softmax(extractors.extract(logits, x)))
     if flags.weights:
         logits = extractors.inception(flags.weights, "logits_unbiased", flags.resize)
         pooled = extractors.inception(flags.weights, "2048", flags.resize)
