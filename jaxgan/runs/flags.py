@@ -129,6 +129,8 @@ def reported(work: Callable[[], int]) -> int:
     """Runs a command's work and turns what users can mend into one line and an exit code."""
     for chatty in ("absl", "asyncio"):  # Orbax logs at length what its exceptions say, and so do its futures
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
+    # What its failed saves leave unwritten is found by the garbage collector, at any time later.
+    warnings.filterwarnings("ignore", "coroutine '.*' was never awaited", RuntimeWarning)
     try:
         with _warned_once():
             return work()
