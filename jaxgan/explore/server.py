@@ -8,6 +8,7 @@ hosts that are not this machine's names: a page elsewhere cannot reach this one 
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import re
 import threading
@@ -21,6 +22,7 @@ PATHS = re.compile(
     r"|(static|assets|svelte)/[\w./@%~+-]*"
     r"|gradio_api/(startup-events|app_id|theme\.css|queue/(join|data)|run/predict|heartbeat/\w+))/?"
 )
+SHOWN = re.compile(r"/gradio_api/heartbeat/\w+")  # what a page asks for once it is shown
 
 Scope = MutableMapping[str, Any]
 Call = Callable[..., Awaitable[Any]]
@@ -51,6 +53,8 @@ def guarded(app: Call, hosts: tuple[str, ...] | None) -> Call:
         elif not length.isdigit() or int(length) > MAX_REQUEST or b"transfer-encoding" in headers:
             await _refuse(send, 413, f"a request has at most {MAX_REQUEST} bytes, and says how many")
         else:
+            if SHOWN.fullmatch(scope["path"]):
+                _import_matplotlib()
             await app(scope, receive, send)
 
     return call
@@ -116,11 +120,20 @@ def serve(page: Any, *, host: str, port: int | None, inline: bool, look: dict[st
     except OSError as error:
         where = f"{host}:{port}" if port else host
         raise ValueError(f"nothing can be served at {where}: is it taken, or of another machine? Use --port") from error
-    threading.Thread(target=_import_matplotlib, daemon=True).start()
     return str(page.local_url)
 
 
+@functools.cache
 def _import_matplotlib() -> None:
-    """Imports what Gradio imports at its first call where it is installed: half a second that no click waits for."""
-    with contextlib.suppress(ImportError):
-        import matplotlib.pyplot  # noqa: F401
+    """Imports what Gradio imports at its first call where it is installed: half a second that no click waits for.
+
+    In a thread, a second after a page was shown: before, that page would wait for it.
+    """
+
+    def work() -> None:
+        with contextlib.suppress(ImportError):
+            import matplotlib.pyplot  # noqa: F401
+
+    later = threading.Timer(1.0, work)
+    later.daemon = True
+    later.start()

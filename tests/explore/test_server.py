@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from jaxgan.explore import server
 from jaxgan.explore.server import MAX_REQUEST, guarded, hosts_of
 
 
@@ -81,3 +82,14 @@ def test_nothing_but_requests_of_pages_is_answered():
     for kind in ("websocket", "lifespan"):
         asyncio.run(guarded(app, None)({"type": kind, "path": "/", "headers": []}, None, None))
     assert reached == ["lifespan"]
+
+
+def test_what_a_click_needs_is_imported_once_a_page_is_shown(monkeypatch):
+    """Not before: the page's own scripts would wait for it."""
+    begun = []
+    monkeypatch.setattr(server, "_import_matplotlib", lambda: begun.append(True))
+    for path in ("/", "/assets/index-B1.js", "/theme.css", "/gradio_api/heartbeat/"):
+        asked(path)
+    assert not begun
+    assert asked("/gradio_api/heartbeat/bre3y3ywahq") == ["served"]
+    assert begun
