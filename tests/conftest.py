@@ -1,5 +1,7 @@
 """Strictness for every test: several CPU devices, no implicit rank promotion, no key used twice."""
 
+import collections
+import contextlib
 import gc
 import os
 from importlib.metadata import version
@@ -47,13 +49,19 @@ def pytest_collection_finish():
     gc.freeze()
 
 
-def pytest_runtest_teardown(item, nextitem):
-    """What was compiled lives no longer than its file.
+EVENTS = collections.Counter()  # since the caches were cleared
+jax.monitoring.register_event_duration_secs_listener(lambda event, seconds, **more: EVENTS.update([event]))
 
-    As long as it does, it keeps the MLIR context that it was lowered in, and while thousands of them live, the next
+
+def pytest_runtest_teardown(item, nextitem):
+    """Of what was compiled, no more than some hundred programs live longer than their file.
+
+    As long as one does, it keeps the MLIR context that it was lowered in, and while thousands of them live, the next
     takes three to six times as long (docs/decisions/suite.md); this suite has twenty thousand.
     """
-    if nextitem is None or nextitem.path != item.path:
+    another = nextitem is None or nextitem.path != item.path
+    if another and EVENTS["/jax/core/compile/backend_compile_duration"] > 300:
+        EVENTS.clear()
         jax.clear_caches()
         gc.collect()
 
@@ -63,13 +71,22 @@ def key():
     return jax.random.key(0)
 
 
-@pytest.fixture(scope="module")
-def optimized():
-    """XLA's optimizations to the end of a file: for programs that run long, and for tests of what they do."""
+@contextlib.contextmanager
+def optimizations():
+    """XLA's optimizations, which take longer to compile: for programs that run long, and for tests of what they do."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", False)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+@pytest.fixture
+def optimized():
+    """For one test: those after it in its file compile quickly again."""
+    with optimizations():
+        yield
 
 
 @pytest.fixture(autouse=True)

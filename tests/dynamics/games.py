@@ -84,9 +84,11 @@ def radius(matrix):
 
 def trajectory(made, point, steps):
     """Players' numbers after every step, [steps + 1, n]."""
-    step, state = jax.jit(made.train_step), state_at(made, point)
-    batch, seen = {"x": np.zeros((made.updates, 1), np.float32)}, [np.asarray(numbers(state))]
-    for _ in range(steps):
-        state, _ = step(state, batch)
-        seen.append(np.asarray(numbers(state)))
-    return np.stack(seen)
+    batch, start = {"x": np.zeros((made.updates, 1), np.float32)}, state_at(made, point)
+
+    def step(state, _):
+        state = made.train_step(state, batch)[0]
+        return state, numbers(state)
+
+    after = jax.jit(lambda state: jax.lax.scan(step, state, length=steps)[1])(start)
+    return np.concatenate([numbers(start)[None], after])

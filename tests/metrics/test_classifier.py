@@ -19,8 +19,14 @@ from jaxgan.metrics import (
     train_classifier,
 )
 from jaxgan.metrics.classifier import BATCH, _moved
+from tests.conftest import optimizations
 
-pytestmark = pytest.mark.usefixtures("optimized")  # it learns for long enough
+
+@pytest.fixture(scope="module", autouse=True)
+def optimized():
+    """It learns for long enough."""
+    with optimizations():
+        yield
 
 
 @pytest.fixture(scope="module")

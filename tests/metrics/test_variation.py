@@ -9,7 +9,7 @@ from experiments.digits.judge import digits_judge
 from jaxgan.metrics import extractors, precision_recall, variation
 from jaxgan.metrics.ms_ssim import diversity
 from jaxgan.runs.judging import image_judge
-from tests.conftest import small_digits
+from tests.conftest import optimizations, small_digits
 
 REAL = small_digits()[0][:200, :, :, None].astype(np.float32) / 127.5 - 1
 MEAN = np.repeat(REAL.mean(0, keepdims=True), 50, axis=0)
@@ -66,9 +66,11 @@ def judge(request, tmp_path_factory):
     """Every judge of pictures, of digits: 8 x 8 pixels, EfficientNet-Lite0 and the project's own classifier."""
     if request.param == "digits":
         real = digits_judge_module._images("test", 28)[0][::17]
-        return request.param, real, digits_judge(28, 150, tmp_path_factory.mktemp("judge")).judge
+        yield request.param, real, digits_judge(28, 150, tmp_path_factory.mktemp("judge")).judge
+        return
     source = jaxgan.data.arrays(REAL[:40])
-    return request.param, REAL[:40], image_judge(source, 40, request.param).judge
+    with optimizations():  # EfficientNet looks at hundreds of pictures
+        yield request.param, REAL[:40], image_judge(source, 40, request.param).judge
 
 
 @pytest.mark.filterwarnings("ignore")
