@@ -90,5 +90,8 @@ def trajectory(made, point, steps):
         state = made.train_step(state, batch)[0]
         return state, numbers(state)
 
-    after = jax.jit(lambda state: jax.lax.scan(step, state, length=steps)[1])(start)
+    # Optax's optimistic descent begins in JAX's widest type, and goes on in that of its gradients.
+    types = jax.eval_shape(step, start, None)[0]
+    begin = jax.tree.map(lambda leaf, kind: leaf.astype(kind.dtype) if leaf.dtype != kind.dtype else leaf, start, types)
+    after = jax.jit(lambda state: jax.lax.scan(step, state, length=steps)[1])(begin)
     return np.concatenate([numbers(start)[None], after])
