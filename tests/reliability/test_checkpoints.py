@@ -26,6 +26,11 @@ from tests.reliability import saver
 from tests.runs.conftest import ROOT, finish, signal_after_checkpoint, start
 
 
+@pytest.fixture(autouse=True)
+def optimized_where_slow():
+    """Not here: what is saved must have the bits of processes and of other tests, which compile as tests do."""
+
+
 def steps_in(folder):
     return sorted(int(path.name) for path in folder.glob("*") if path.name.isdigit())
 
